@@ -1,0 +1,1 @@
+"""The shared vocabulary: variables, times, constants, the experiment, errors, progress, plug-ins."""
