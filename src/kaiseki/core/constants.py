@@ -48,7 +48,7 @@ EPSILON: Final = R_DRY / R_VAPOUR
 VIRTUAL: Final = R_VAPOUR / R_DRY - 1.0
 """Factor of the virtual temperature, Tv = T (1 + VIRTUAL qv), qv specific humidity."""
 
-REFERENCE_PRESSURE: Final = 100_000.0
+P0: Final = 100_000.0
 """Reference pressure p0 of potential temperature [Pa]."""
 
 FREEZING: Final = 273.15
