@@ -1,0 +1,161 @@
+"""Time labels: UTC inside, JST only at the door; half-open windows (T - 3 h, T].
+
+Times between rooms are `numpy.datetime64[s]` in UTC. An accumulation or a mean carries the label of the end of its
+interval; an analysis at T uses the reports of the window that ends at T.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from kaiseki.core.errors import InputError
+
+Time = np.datetime64
+"""An instant in UTC, `numpy.datetime64[s]`."""
+
+JST_OFFSET = np.timedelta64(9 * 3600, "s")
+"""Japan Standard Time minus UTC; Japan has had no summer time since 1951."""
+
+HOUR = np.timedelta64(3600, "s")
+
+
+def parse_time(value: str | datetime | np.datetime64) -> Time:
+    """An instant as `datetime64[s]` in UTC.
+
+    Text is ISO 8601 ("1989-01-01T12:00Z", "1989-01-01 12:00", "1989-01-01T21:00+09:00"); without an offset it is UTC. A
+    date without a time of day is refused, because it is ambiguous as the end of an interval.
+
+    Raises:
+        InputError: the text is not such a time, or has fractions of a second.
+    """
+    if isinstance(value, np.datetime64):
+        seconds = value.astype("datetime64[s]")
+        if np.isnat(value) or seconds != value:
+            raise InputError(f"The time {value} is not a whole second in UTC; give a time such as 1989-01-01T12:00Z")
+        return seconds
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            if len(text) < len("1989-01-01T12"):
+                raise ValueError
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise InputError(f"{value!r} is not a time; give date and time of day in UTC, as 1989-01-01T12:00Z") from None
+    else:
+        moment = value
+    if moment.microsecond:
+        raise InputError(f"The time {value} has fractions of a second; give whole seconds in UTC")
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return np.datetime64(moment, "s")
+
+
+def to_datetime(time: Time) -> datetime:
+    """The instant as an aware `datetime` in UTC."""
+    return datetime.fromtimestamp(int(np.datetime64(time, "s").astype(np.int64)), tz=UTC)
+
+
+def format_utc(time: Time, *, seconds: bool = False) -> str:
+    """ "1989-01-01T12:00Z", with seconds on demand or when they are not zero."""
+    moment = to_datetime(time)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ" if seconds or moment.second else "%Y-%m-%dT%H:%MZ")
+
+
+def format_jst(time: Time) -> str:
+    """ "1989-01-01 21:00 JST" for the instant in UTC given."""
+    return (to_datetime(time) + timedelta(hours=9)).strftime("%Y-%m-%d %H:%M JST")
+
+
+def label(time: Time) -> str:
+    """Label for titles: "1989-01-01 12:00 UTC (21:00 JST)"; the date of JST is given where it is another."""
+    utc = to_datetime(time)
+    jst = utc + timedelta(hours=9)
+    local = jst.strftime("%H:%M JST" if jst.date() == utc.date() else "%d %b %H:%M JST")
+    return f"{utc.strftime('%Y-%m-%d %H:%M UTC')} ({local})"
+
+
+def from_jst(time: Time) -> Time:
+    """UTC of an instant that is given in Japan Standard Time."""
+    return np.datetime64(time, "s") - JST_OFFSET
+
+
+def hours(count: float) -> np.timedelta64:
+    """A duration in hours as whole seconds.
+
+    Raises:
+        InputError: the duration is not a whole number of seconds.
+    """
+    seconds = count * 3600.0
+    if seconds != round(seconds):
+        raise InputError(f"{count} hours is not a whole number of seconds")
+    return np.timedelta64(round(seconds), "s")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Half-open interval (start, end]: a report exactly at `start` belongs to the window before.
+
+    Attributes:
+        start: last instant that does not belong to it, UTC.
+        end: last instant that belongs to it, UTC; the analysis time and the label.
+    """
+
+    start: Time
+    end: Time
+
+    def __post_init__(self) -> None:
+        if not self.start < self.end:
+            raise InputError(f"A window must end after it starts; got {self.start} to {self.end}")
+
+    @classmethod
+    def ending_at(cls, end: Time, length: np.timedelta64) -> Window:
+        """The window of this length that ends at `end`."""
+        return cls(np.datetime64(end, "s") - length, np.datetime64(end, "s"))
+
+    @property
+    def length(self) -> np.timedelta64:
+        """Duration [s]."""
+        return self.end - self.start
+
+    def contains(self, time: Any) -> Any:
+        """True where start < time <= end; `time` is one instant or an array of datetime64, NaT is outside."""
+        return (time > self.start) & (time <= self.end)
+
+    def __str__(self) -> str:
+        return f"({format_utc(self.start)}, {format_utc(self.end)}]"
+
+
+def windows(start: Time, end: Time, length: np.timedelta64) -> Iterator[Window]:
+    """The consecutive windows of this length that together fill (start, end] exactly.
+
+    Raises:
+        InputError: the length is not positive or does not divide the period.
+    """
+    if length <= np.timedelta64(0, "s"):
+        raise InputError(f"The length of a window must be positive; got {length}")
+    if (end - start) % length != np.timedelta64(0, "s") or end < start:
+        raise InputError(
+            f"The period {format_utc(start)} to {format_utc(end)} is not a whole number of windows of {length / HOUR:g} h"
+        )
+    while start < end:
+        yield Window(start, start + length)
+        start = start + length
+
+
+def window_index(time: Any, start: Time, length: np.timedelta64) -> Any:
+    """Number of the window that holds each instant, 0 for (start, start + length]; negative before `start`.
+
+    `time` is one instant or an array of datetime64[s]; the result int64 of the same shape.
+    """
+    seconds = (np.asarray(time, "datetime64[s]") - np.datetime64(start, "s")).astype(np.int64)
+    return -(-seconds // int(length / np.timedelta64(1, "s"))) - 1
+
+
+def slots(start: Time, end: Time, interval: np.timedelta64) -> np.ndarray:
+    """The labels start, start + interval ... up to `end` inclusive, as an array of datetime64[s]."""
+    return np.arange(np.datetime64(start, "s"), np.datetime64(end, "s") + np.timedelta64(1, "s"), interval)

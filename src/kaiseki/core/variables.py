@@ -1,0 +1,133 @@
+"""The one table of variables: internal name, CF name, units, GRIB2 and JMA code, packing bound, physical range.
+
+The rows stand in `variables.csv`; this module says what the columns mean and looks names up.
+
+Every room takes names, units and limits from here. Internal names are those of the field (`u v w theta rho qv ...`);
+CF standard names are used wherever an `xarray.Dataset` or an observation meets the user.
+
+Sources: CF standard name table; WMO Manual on Codes, code tables 4.2.d.c (checked against ecCodes by a test); JMA
+short names as found in public files and format descriptions of JMA (RRJ-ClimCORE trial files for P, T, QVa, UMET and
+VMET, the GRIB abbreviations of JRA-3Q for the others), None where no name is known.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from types import MappingProxyType
+from typing import NamedTuple
+
+from kaiseki.core.errors import InputError
+
+
+class Grib2(NamedTuple):
+    """Parameter of GRIB2, and the fixed surface it belongs to where that is part of its meaning.
+
+    `surface` is code table 4.5 (1 ground or sea surface, 101 mean sea level, 103 height above ground, 106 depth below
+    land surface), `height` the value of that surface [m]. `scale` and `offset` turn our value into GRIB's units:
+    grib = scale * value + offset (per cent for our fractions).
+    """
+
+    discipline: int
+    category: int
+    number: int
+    surface: int | None = None
+    height: float | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One row of the table.
+
+    Attributes:
+        name: name used inside.
+        standard_name: CF standard name.
+        long_name: words for titles and `long_name`.
+        units: SI units in the notation of CF (UDUNITS).
+        levels: "air" (z, y, x), "soil" (soil level, y, x) or "surface" (y, x).
+        bound: largest absolute error that packing may make, in `units` (0: keep every bit).
+        low, high: physical range over the Earth's troposphere and stratosphere, in `units`; a value outside is wrong.
+        grib2: parameter of GRIB2, None where WMO has none.
+        jma: short name in files of JMA, None where none is known.
+        cell_methods: CF; "time: sum" and "time: mean" refer to the interval that ends at the label.
+    """
+
+    name: str
+    standard_name: str
+    long_name: str
+    units: str
+    levels: str
+    bound: float
+    low: float
+    high: float
+    grib2: Grib2 | None = None
+    jma: str | None = None
+    cell_methods: str = "time: point"
+
+    def attributes(self) -> dict[str, str]:
+        """CF attributes of a data variable: standard_name, long_name, units, cell_methods."""
+        return {
+            "standard_name": self.standard_name,
+            "long_name": self.long_name,
+            "units": self.units,
+            "cell_methods": self.cell_methods,
+        }
+
+
+def _row(cells: dict[str, str]) -> Variable:
+    """One line of the table as a `Variable`."""
+    grib2 = None
+    if cells["grib2"]:
+        discipline, category, number = (int(part) for part in cells["grib2"].split("-"))
+        grib2 = Grib2(
+            discipline,
+            category,
+            number,
+            int(cells["surface"]) if cells["surface"] else None,
+            float(cells["height"]) if cells["height"] else None,
+            float(cells["scale"]) if cells["scale"] else 1.0,
+        )
+    return Variable(
+        name=cells["name"],
+        standard_name=cells["standard_name"],
+        long_name=cells["long_name"],
+        units=cells["units"],
+        levels=cells["levels"],
+        bound=float(cells["bound"]),
+        low=float(cells["low"]),
+        high=float(cells["high"]),
+        grib2=grib2,
+        jma=cells["jma"] or None,
+        cell_methods=cells["cell_methods"],
+    )
+
+
+def _table() -> Mapping[str, Variable]:
+    """The table by internal name, read from `variables.csv` beside this module."""
+    text = resources.files(__package__).joinpath("variables.csv").read_text(encoding="utf-8")
+    return MappingProxyType({row.name: row for row in map(_row, csv.DictReader(text.splitlines()))})
+
+
+VARIABLES: Mapping[str, Variable] = _table()
+"""The table by internal name, in its printed order."""
+
+
+def variable(name: str) -> Variable:
+    """The variable with this internal name or, failing that, the first with this CF standard name.
+
+    Raises:
+        InputError: no such variable; the message names the nearest one.
+    """
+    if name in VARIABLES:
+        return VARIABLES[name]
+    for row in VARIABLES.values():
+        if row.standard_name == name:
+            return row
+    names = [*VARIABLES, *(row.standard_name for row in VARIABLES.values())]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(VARIABLES)}"
+    raise InputError(f"There is no variable {name!r}{hint}")
