@@ -1,0 +1,9 @@
+"""Readers of global and regional analyses; all give the same xarray.Dataset (see `conventions`).
+
+A further reader registers as an entry point in the group `kaiseki.driving_sources`: an object with `name`,
+`recognises(path, head)` and `read(path)`.
+"""
+
+from kaiseki.driving.sources.registry import Source, available, read_global
+
+__all__ = ["Source", "available", "read_global"]

@@ -1,0 +1,122 @@
+"""The one form in which every global or regional analysis leaves its reader: names, units, axes, order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from kaiseki.core.errors import InputError
+
+LEVEL_DIMS = ("time", "pressure", "latitude", "longitude")
+SURFACE_DIMS = ("time", "latitude", "longitude")
+STATIC_DIMS = ("latitude", "longitude")
+SOIL_DIMS = ("time", "depth", "latitude", "longitude")
+
+UNITS: dict[str, tuple[tuple[str, ...], str]] = {
+    "air_temperature": (LEVEL_DIMS, "K"),
+    "eastward_wind": (LEVEL_DIMS, "m s-1"),
+    "northward_wind": (LEVEL_DIMS, "m s-1"),
+    "geopotential_height": (LEVEL_DIMS, "m"),
+    "specific_humidity": (LEVEL_DIMS, "kg kg-1"),
+    "surface_air_pressure": (SURFACE_DIMS, "Pa"),
+    "sea_surface_temperature": (SURFACE_DIMS, "K"),
+    "surface_temperature": (SURFACE_DIMS, "K"),
+    "sea_ice_area_fraction": (SURFACE_DIMS, "1"),
+    "soil_temperature": (SOIL_DIMS, "K"),
+    "surface_altitude": (STATIC_DIMS, "m"),
+    "land_area_fraction": (STATIC_DIMS, "1"),
+}
+"""Dimensions and units by CF standard name. `surface_temperature` is the skin temperature."""
+
+STATE = ("air_temperature", "eastward_wind", "northward_wind", "geopotential_height", "specific_humidity")
+"""What an analysis must hold to drive a model; a file may hold less and then says so when used."""
+
+PLAUSIBLE = {
+    "air_temperature": (120.0, 350.0),
+    "eastward_wind": (-250.0, 250.0),
+    "northward_wind": (-250.0, 250.0),
+    "geopotential_height": (-2000.0, 90000.0),
+    "specific_humidity": (-1e-3, 0.06),
+    "surface_air_pressure": (4.0e4, 1.12e5),
+    "sea_ice_area_fraction": (-0.01, 1.01),
+    "land_area_fraction": (-0.01, 1.01),
+    "surface_altitude": (-1000.0, 9000.0),
+}
+"""Wide bounds (SI) outside which a field has been decoded wrongly."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Coordinates as they lie in the file: time (nt,) datetime64[s], pressure (np,) Pa, latitude and longitude in degrees."""
+
+    time: np.ndarray
+    latitude: np.ndarray
+    longitude: np.ndarray
+    pressure: np.ndarray | None = None
+    depth: np.ndarray | None = None
+
+
+def assemble(path: str, source: str, axes: Axes, fields: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """A Dataset in the common form from arrays whose dimensions already stand in the order of `UNITS`.
+
+    Latitude becomes ascending, longitude 0..360 ascending, pressure descending (bottom first), depth ascending.
+
+    Raises:
+        InputError: an axis is not monotone, a shape does not fit, or values are outside any plausible range.
+    """
+    coordinates: dict[str, tuple[str, np.ndarray, dict[str, str]]] = {
+        "time": ("time", axes.time.astype("datetime64[s]"), {"standard_name": "time"}),
+        "latitude": ("latitude", axes.latitude, {"standard_name": "latitude", "units": "degrees_north"}),
+        "longitude": ("longitude", np.mod(axes.longitude, 360.0), {"standard_name": "longitude", "units": "degrees_east"}),
+    }
+    if axes.pressure is not None:
+        attributes = {"standard_name": "air_pressure", "units": "Pa", "positive": "down"}
+        coordinates["pressure"] = ("pressure", axes.pressure, attributes)
+    if axes.depth is not None:
+        coordinates["depth"] = ("depth", axes.depth, {"standard_name": "depth", "units": "m", "positive": "down"})
+    variables = {}
+    for name, values in fields.items():
+        dims, units = UNITS[name]
+        shape = tuple(len(coordinates[d][1]) for d in dims)
+        if values.shape != shape:
+            raise InputError(f"{path}: {name} has shape {values.shape}, but its axes {dims} have {shape}; the file is inconsistent.")
+        low, high = PLAUSIBLE.get(name, (-np.inf, np.inf))
+        if np.isnan(values).all() or np.nanmin(values) < low or np.nanmax(values) > high:
+            raise InputError(
+                f"{path}: {name} is missing everywhere or outside {low:g} to {high:g} {units}; "
+                "check the file's units or whether it is damaged."
+            )
+        variables[name] = (dims, np.asarray(values, dtype=np.float64), {"standard_name": name, "units": units})
+    dataset = xr.Dataset(variables, coordinates, {"source": source, "file": path.rsplit("/", 1)[-1], "Conventions": "CF-1.11"})
+    dataset = dataset.sortby(["time", "latitude", "longitude", *(["depth"] if axes.depth is not None else [])])
+    if axes.pressure is not None:
+        dataset = dataset.sortby("pressure", ascending=False)
+    for name, index in dataset.indexes.items():
+        if not index.is_unique:
+            raise InputError(f"{path}: the axis {name} holds the same value twice; give a file with one field per {name}.")
+    return dataset
+
+
+def fill_humidity(log_pressure: np.ndarray, humidity: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Humidity on levels the file leaves out, linear in ln p between its neighbours and constant beyond the ends.
+
+    Args:
+        log_pressure: ln of the levels' pressure, (np,).
+        humidity: (nt, np, nlat, nlon); values on missing levels are ignored.
+        missing: (np,) True where the file has no humidity.
+    """
+    if not missing.any():
+        return humidity
+    present = np.flatnonzero(~missing)
+    order = present[np.argsort(log_pressure[present])]
+    filled = humidity.copy()
+    for k in np.flatnonzero(missing):
+        position = np.interp(log_pressure[k], log_pressure[order], np.arange(order.size, dtype=float))
+        low = min(int(position), order.size - 1)
+        high = min(low + 1, order.size - 1)
+        weight = position - low
+        filled[:, k] = (1.0 - weight) * humidity[:, order[low]] + weight * humidity[:, order[high]]
+    return filled

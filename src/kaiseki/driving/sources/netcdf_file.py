@@ -1,0 +1,57 @@
+"""Opening NetCDF files, classic and version 4, with one clear sentence when that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from kaiseki.core.errors import InputError, KaisekiError
+
+CLASSIC, HDF5 = b"CDF", b"\x89HDF"
+
+
+def is_netcdf(head: bytes) -> bool:
+    """Whether a file with these first bytes is NetCDF, classic or version 4."""
+    return head.startswith((CLASSIC, HDF5))
+
+
+def load(path: Path) -> xr.Dataset:
+    """The whole file in memory, missing values as NaN, times decoded.
+
+    Raises:
+        InputError: the file is damaged, truncated or not NetCDF.
+        KaisekiError: it is NetCDF 4 and no HDF5 library is installed.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(4)
+    engine = "scipy" if head.startswith(CLASSIC) else "h5netcdf"
+    try:
+        with xr.open_dataset(path, engine=engine) as dataset:
+            return dataset.load()
+    except ImportError as error:
+        raise KaisekiError(f"{path}: is NetCDF 4, for which an HDF5 library is needed; install the package h5py.") from error
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError, IndexError) as error:
+        raise InputError(f"{path}: cannot be read as NetCDF ({type(error).__name__}: {error}); it is damaged or truncated.") from error
+
+
+def find(dataset: xr.Dataset, aliases: tuple[str, ...]) -> str | None:
+    """The first of the names that the dataset has as a variable or coordinate."""
+    return next((name for name in aliases if name in dataset.variables), None)
+
+
+def axis(path: Path, dataset: xr.Dataset, aliases: tuple[str, ...]) -> str:
+    """As `find`, for a coordinate that must be there and be one-dimensional or scalar."""
+    name = find(dataset, aliases)
+    if name is None or dataset[name].ndim > 1:
+        raise InputError(f"{path}: has no axis named {' or '.join(aliases)}; only latitude-longitude files are read.")
+    return name
+
+
+def seconds(path: Path, values: np.ndarray) -> np.ndarray:
+    """Decoded times as datetime64[s]; InputError when they could not be decoded."""
+    values = np.atleast_1d(values)
+    if not np.issubdtype(values.dtype, np.datetime64):
+        raise InputError(f"{path}: its time axis could not be decoded; expected 'hours since ...' or the like in a standard calendar.")
+    return values.astype("datetime64[s]")

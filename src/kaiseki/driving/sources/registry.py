@@ -1,0 +1,78 @@
+"""Which reader opens which file."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import xarray as xr
+
+from kaiseki.core.errors import InputError
+
+ENTRY_POINT_GROUP = "kaiseki.driving_sources"
+HEAD_BYTES = 16
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A reader of one family of files."""
+
+    name: str
+
+    def recognises(self, path: Path, head: bytes) -> bool:
+        """Whether the file, of which `head` are the first bytes, is one of this family."""
+        ...
+
+    def read(self, path: Path) -> xr.Dataset:
+        """The file's content in the common form; raises InputError with the file, the record and what was expected."""
+        ...
+
+
+def available() -> dict[str, Source]:
+    """Readers by name: those of this package first, then those that installed packages register."""
+    from kaiseki.driving.sources.grib import GRIB
+    from kaiseki.driving.sources.netcdf import NETCDF
+    from kaiseki.driving.sources.sst_netcdf import SST_NETCDF
+
+    sources: dict[str, Source] = {s.name: s for s in (GRIB, SST_NETCDF, NETCDF)}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.name not in sources:
+            found = point.load()
+            if not isinstance(found, Source):
+                raise InputError(f"The plug-in {point.value} in {ENTRY_POINT_GROUP} is not a reader: it needs name, recognises and read.")
+            sources[point.name] = found
+    return sources
+
+
+def read_global(path: str | Path, source: str | None = None) -> xr.Dataset:
+    """Read an analysis into the common form.
+
+    Args:
+        path: the file.
+        source: name of the reader; by default the first that recognises the file.
+
+    Returns:
+        Dataset on (time, pressure, latitude, longitude), SI units and CF standard names, as far as the file holds them:
+        air_temperature, eastward_wind, northward_wind, geopotential_height, specific_humidity, surface_air_pressure,
+        surface_altitude, sea_surface_temperature, surface_temperature, land_area_fraction, sea_ice_area_fraction, soil_temperature.
+        Latitude ascends, longitude runs 0..360, pressure (Pa) descends, bottom first.
+
+    Raises:
+        InputError: no such file, no reader for it, or it is damaged or incomplete.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened ({error.strerror}); give the path of a GRIB or NetCDF analysis.") from error
+    readers = available()
+    if source is not None:
+        if source not in readers:
+            raise InputError(f"There is no driving source {source!r}; known are {', '.join(readers)}.")
+        return readers[source].read(path)
+    for reader in readers.values():
+        if reader.recognises(path, head):
+            return reader.read(path)
+    raise InputError(f"{path}: is neither GRIB nor NetCDF (it begins with {head[:8]!r}); known readers are {', '.join(readers)}.")

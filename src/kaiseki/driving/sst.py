@@ -1,0 +1,163 @@
+"""Sea-surface temperature on a Domain: gaps over land closed, time interpolated, nonsense refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import cg
+
+from kaiseki.core.errors import InputError
+from kaiseki.driving.sources.sst_netcdf import SEA_RANGE
+from kaiseki.driving.weights import from_lat_lon
+
+SEA_LIMIT = 0.5
+"""Land fraction above which a source cell does not count as sea."""
+
+
+def fill(values: np.ndarray, valid: np.ndarray, cyclic: bool, method: str = "laplace") -> np.ndarray:
+    """Close the gaps of a field (ny, nx) from its valid cells.
+
+    Args:
+        values: field; what stands in invalid cells is ignored.
+        valid: (ny, nx) bool.
+        cyclic: whether x closes on itself.
+        method: "nearest" takes the nearest valid cell (in grid lengths), "laplace" the harmonic function with the valid cells as boundary
+            values and no gradient across the outer edge; it never leaves their range.
+
+    Raises:
+        InputError: no cell is valid, or the method is not known.
+    """
+    if method not in ("nearest", "laplace"):
+        raise InputError(f"Fill method {method!r} is not known; use nearest or laplace.")
+    if not valid.any():
+        raise InputError("The sea-surface temperature has no valid value at all; check the file.")
+    if valid.all():
+        return np.array(values)
+    ny, nx = values.shape
+    wide = np.tile(valid, (1, 3)) if cyclic else valid
+    j, i = ndimage.distance_transform_edt(~wide, return_distances=False, return_indices=True)
+    if cyclic:
+        j, i = j[:, nx : 2 * nx], i[:, nx : 2 * nx] % nx
+    nearest = np.asarray(values[j, i])
+    if method == "nearest":
+        return nearest
+    number = np.full((ny, nx), -1)
+    number[~valid] = np.arange((~valid).sum())
+    rows, columns, right = [], [], np.zeros((~valid).sum())
+    degree = np.zeros(right.size)
+    jj, ii = np.nonzero(~valid)
+    for dj, di in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        j2, i2 = jj + dj, ii + di
+        i2 = i2 % nx if cyclic else i2
+        inside = (j2 >= 0) & (j2 < ny) & (i2 >= 0) & (i2 < nx)
+        me, other = number[jj[inside], ii[inside]], number[j2[inside], i2[inside]]
+        np.add.at(degree, me, 1.0)
+        known = other < 0
+        np.add.at(right, me[known], values[j2[inside], i2[inside]][known])
+        rows.append(me[~known])
+        columns.append(other[~known])
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    matrix = sparse.diags_array(degree) - sparse.coo_array((np.ones(row.size), (row, column)), shape=(right.size,) * 2)
+    # Scaled to unit diagonal: the harmonic function needs no more than a loose tolerance relative to kelvins.
+    scale = sparse.diags_array(1.0 / np.sqrt(degree))
+    solution, _ = cg((scale @ matrix @ scale).tocsr(), right / np.sqrt(degree), x0=nearest[~valid] * np.sqrt(degree), rtol=1e-9, maxiter=20000)
+    result = np.array(values)
+    result[~valid] = np.clip(solution / np.sqrt(degree), values[valid].min(), values[valid].max())
+    return result
+
+
+@dataclass(frozen=True)
+class SeaSurface:
+    """Sea-surface temperature (ny, nx) K on latitude and longitude (degrees, ascending), without gaps."""
+
+    latitude: np.ndarray
+    longitude: np.ndarray
+    temperature: np.ndarray
+
+    @classmethod
+    def of(cls, data: xr.Dataset, method: str = "laplace") -> SeaSurface | None:
+        """From one time of the common form: its SST, else its skin temperature over open sea; None if it holds neither.
+
+        Values outside `SEA_RANGE` are gaps. From skin temperature, cells that are land (fraction over `SEA_LIMIT`) are gaps and those under
+        sea ice take the freezing point, the lower bound.
+        """
+        longitude = data["longitude"].values
+        step = float(np.diff(longitude).max())
+        cyclic = bool(longitude[-1] - longitude[0] + 1.5 * step > 360.0)
+        if "sea_surface_temperature" in data:
+            values = data["sea_surface_temperature"].values
+            with np.errstate(invalid="ignore"):
+                valid = (values >= SEA_RANGE[0]) & (values <= SEA_RANGE[1])
+        elif "surface_temperature" in data and "land_area_fraction" in data:
+            values = data["surface_temperature"].values
+            valid = (data["land_area_fraction"].values <= SEA_LIMIT) & (values <= SEA_RANGE[1])
+            if "sea_ice_area_fraction" in data:
+                values = np.where(data["sea_ice_area_fraction"].values > SEA_LIMIT, SEA_RANGE[0], values)
+            values = np.maximum(values, SEA_RANGE[0])
+        else:
+            return None
+        filled = fill(np.where(valid, values, 0.0), valid, cyclic, method)
+        return cls(data["latitude"].values, longitude, filled)
+
+    def on(self, domain: Any) -> np.ndarray:
+        """Bilinearly on the domain's cell centres, (ny, nx) K; InputError if the domain reaches beyond."""
+        return from_lat_lon(self.latitude, self.longitude, domain.lat, domain.lon, "linear")(self.temperature)
+
+
+def _month_positions(time: np.datetime64) -> tuple[int, int, float]:
+    """The two months (0..11) whose middles enclose a time, and the weight of the second."""
+    month = time.astype("datetime64[M]")
+    start, end = month.astype("datetime64[s]"), (month + 1).astype("datetime64[s]")
+    middle = start + (end - start) // 2
+    other = month + (1 if time >= middle else -1)
+    other_start, other_end = other.astype("datetime64[s]"), (other + 1).astype("datetime64[s]")
+    other_middle = other_start + (other_end - other_start) // 2
+    weight = float((time - middle) / (other_middle - middle))
+    return int(month.astype(int) % 12), int(other.astype(int) % 12), weight
+
+
+def sst_on_domain(
+    dataset: xr.Dataset, domain: Any, time: np.datetime64, climatology: bool = False, method: str = "laplace"
+) -> np.ndarray:
+    """Sea-surface temperature (ny, nx) K on every cell of the domain, land included (closed by `fill`).
+
+    Args:
+        dataset: the common form with sea_surface_temperature, or with surface_temperature and land_area_fraction.
+        domain: a `grid.Domain`.
+        time: when. A dataset with one time holds for that day and the next fortnight only; one with several is linear in time.
+        climatology: take twelve monthly fields as means about the middles of the months of any year.
+        method: of `fill`.
+
+    Raises:
+        InputError: no SST in the dataset, no valid value, the time is not covered, or it is no monthly climatology though said to be.
+    """
+    name = dataset.attrs.get("file", "sea-surface data")
+    time = np.datetime64(time, "s")
+    times = dataset["time"].values.astype("datetime64[s]")
+    parts: list[tuple[int, float]]
+    if climatology:
+        if dataset.attrs.get("time_axis") != "monthly":
+            raise InputError(f"{name}: is used as a climatology but does not hold twelve monthly fields from January to December.")
+        first, second, weight = _month_positions(time)
+        parts = [(first, 1.0 - weight), (second, weight)]
+    elif times.size == 1:
+        if not np.timedelta64(0, "D") <= time - times[0] <= np.timedelta64(15, "D"):
+            raise InputError(f"{name}: holds the sea surface of {times[0]} only, but {time} is wanted; use a file of that fortnight or a climatology.")
+        parts = [(0, 1.0)]
+    else:
+        if not times[0] <= time <= times[-1]:
+            raise InputError(f"{name}: reaches from {times[0]} to {times[-1]}, but {time} is wanted; use other files or a climatology.")
+        after = max(1, int(np.searchsorted(times, time)))
+        weight = float((time - times[after - 1]) / (times[after] - times[after - 1]))
+        parts = [(after - 1, 1.0 - weight), (after, weight)]
+    total = np.zeros(domain.lat.shape)
+    for index, weight in parts:
+        sea = SeaSurface.of(dataset.isel(time=index), method)
+        if sea is None:
+            raise InputError(f"{name}: holds no sea-surface temperature, nor skin temperature with a land fraction.")
+        total += weight * sea.on(domain)
+    return total
