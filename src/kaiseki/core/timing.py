@@ -45,7 +45,9 @@ def parse_time(value: str | datetime | np.datetime64) -> Time:
                 raise ValueError
             moment = datetime.fromisoformat(text)
         except ValueError:
-            raise InputError(f"{value!r} is not a time; give date and time of day in UTC, as 1989-01-01T12:00Z") from None
+            raise InputError(
+                f"{value!r} is not a time; give date and time of day in UTC, as 1989-01-01T12:00Z"
+            ) from None
     else:
         moment = value
     if moment.microsecond:

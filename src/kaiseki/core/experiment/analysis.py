@@ -1,0 +1,91 @@
+"""Section `assimilation`: engine, background error of the cold start and of the cycle, minimisation, initialisation."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from kaiseki.core.experiment.base import Count, NotNegative, Positive, Section
+
+Engine = Literal["3dfgat", "optimal_interpolation", "none"]
+
+
+class BackgroundError(Section):
+    """Standard deviations and correlation lengths of the background.
+
+    The profiles are given at `pressure` and interpolated in its logarithm. The numbers here are provisional; an
+    experiment takes its own from the innovations of stations that are not withheld.
+    """
+
+    pressure: tuple[Positive, ...] = (100_000.0, 85_000.0, 70_000.0, 50_000.0, 30_000.0, 20_000.0, 10_000.0)
+    """Pressures of the profiles, Pa, falling."""
+    wind: tuple[Positive, ...] = (2.0, 2.2, 2.3, 2.6, 3.2, 3.2, 2.8)
+    """Standard deviation of a wind component, m s-1."""
+    temperature: tuple[Positive, ...] = (1.5, 1.3, 1.1, 1.0, 1.2, 1.5, 1.6)
+    """Standard deviation of the temperature that is not balanced by the wind, K."""
+    humidity: tuple[Positive, ...] = (0.12, 0.15, 0.18, 0.2, 0.2, 0.1, 0.05)
+    """Standard deviation of the pseudo-relative humidity, 1."""
+    surface_pressure: Positive = 80.0
+    """Standard deviation of the surface pressure that is not balanced by the wind, Pa."""
+    length: Positive = 250_000.0
+    """Horizontal correlation length of mass and wind, m."""
+    humidity_length: Positive = 180_000.0
+    """Horizontal correlation length of humidity, m."""
+    vertical_length: Positive = 0.35
+    """Vertical correlation length of mass and wind, in the logarithm of pressure."""
+    humidity_vertical_length: Positive = 0.2
+    """Vertical correlation length of humidity, in the logarithm of pressure."""
+    balance: float = Field(default=0.9, ge=0, lt=1)
+    """Part of the mass variance that is geostrophically balanced with the wind."""
+
+    @model_validator(mode="after")
+    def _matched(self) -> Self:
+        for name in ("wind", "temperature", "humidity"):
+            if len(getattr(self, name)) != len(self.pressure):
+                raise ValueError(f"{name} needs {len(self.pressure)} values, one per pressure")
+        if any(below <= above for below, above in zip(self.pressure, self.pressure[1:], strict=False)):
+            raise ValueError("pressure must fall from value to value")
+        return self
+
+
+def _cold() -> BackgroundError:
+    return BackgroundError(
+        wind=(4.0, 4.5, 5.0, 6.0, 8.0, 8.0, 6.0),
+        temperature=(4.0, 3.5, 3.0, 2.5, 2.5, 3.0, 3.0),
+        humidity=(0.2, 0.25, 0.25, 0.25, 0.25, 0.15, 0.1),
+        surface_pressure=400.0,
+        length=500_000.0,
+        humidity_length=300_000.0,
+        vertical_length=0.5,
+        humidity_vertical_length=0.3,
+    )
+
+
+class DigitalFilter(Section):
+    """Digital-filter initialisation after each analysis."""
+
+    half_span_hours: NotNegative = 1.0
+    """Half the span of the filter; 0 switches it off."""
+    cutoff_hours: Positive = 2.0
+    """Period below which oscillations are removed."""
+
+
+class Assimilation(Section):
+    """How observations and background are joined."""
+
+    engine: Engine = "3dfgat"
+    """Statistical analysis; "none" runs the model alone."""
+    cold: BackgroundError = Field(default_factory=_cold)
+    """Background error of the cold start, whose first guess is far from the truth."""
+    cycled: BackgroundError = Field(default_factory=BackgroundError)
+    """Background error of the cycled 3-h forecast."""
+    inner_iterations: Count = 60
+    """Most iterations of the minimiser."""
+    gradient_reduction: float = Field(default=1e-3, gt=0, lt=1)
+    """The minimisation ends when the norm of the gradient has fallen by this factor."""
+    robust: Literal["huber", "none"] = "huber"
+    """Likelihood of the observations; "huber" gives gross values a linear penalty (variational quality control)."""
+    robust_threshold: Positive = 2.5
+    """Departure in standard deviations where the penalty turns from quadratic to linear."""
+    digital_filter: DigitalFilter = Field(default_factory=DigitalFilter)

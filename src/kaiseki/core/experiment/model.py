@@ -1,0 +1,71 @@
+"""Sections of the model and the world around it: dynamics, physics, driving."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from kaiseki.core.experiment.base import Count, Files, NotNegative, Positive, Section
+from kaiseki.core.experiment.place import Domain
+
+
+class Dynamics(Section):
+    """Time step and damping of the model; what is left out follows from the grid."""
+
+    time_step: Positive | None = None
+    """Long time step, s; must divide the output interval."""
+    acoustic_steps: Count | None = None
+    """Acoustic sub-steps in a long step."""
+    damping_depth: Positive = 7000.0
+    """Depth of the layer under the model top where the state is drawn to the driving state, m."""
+    damping_time: Positive = 600.0
+    """Time scale of that damping at the model top, s."""
+    rim_time: Positive | None = None
+    """Time scale of the relaxation at the outermost cells, s."""
+
+
+class Physics(Section):
+    """Which processes the model has, and values that differ from those of the schemes."""
+
+    microphysics: bool = True
+    """Cloud and precipitation, single moment."""
+    boundary_layer: bool = True
+    """Turbulent mixing in the vertical."""
+    surface: bool = True
+    """Exchange of momentum, heat and moisture with land and sea."""
+    radiation: bool = True
+    """Solar and thermal radiation."""
+    soil: bool = True
+    """Temperature and moisture of the ground; without it they stay as they were."""
+    radiation_interval: Positive = 900.0
+    """Time between two calls of the radiation, s."""
+    parameters: dict[str, float] = Field(default_factory=dict)
+    """Values by "scheme.parameter"; the model refuses those that its schemes do not have."""
+
+
+class Driving(Section):
+    """What surrounds the domain: a first guess, a coarse cycle of our own, the sea."""
+
+    first_guess_files: Files = ()
+    """Global analyses that are averaged and smoothed, or that drive the domain directly when there is no coarse domain."""
+    first_guess_wavenumber: Count = 8
+    """Total wavenumber to which the averaged first guess is smoothed (planetary scales)."""
+    coarse: Domain | None = None
+    """Wider domain of a cycle of our own whose states become the boundary; none: the files drive the domain."""
+    scales: tuple[Positive, ...] = (1_200_000.0, 700_000.0, 400_000.0)
+    """Correlation lengths of the successive analyses on the coarse domain, m, falling."""
+    analysis_hours: tuple[int, ...] = (0, 12)
+    """Hours of the day (UTC) at which the coarse analyses are made."""
+    sst_files: Files = ()
+    """Analyses of the sea-surface temperature; without them the first guess gives it."""
+    interval_hours: NotNegative = 1.0
+    """Interval of the boundary states."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if any(hour not in range(24) for hour in self.analysis_hours):
+            raise ValueError("analysis_hours are hours of the day from 0 to 23")
+        if any(wide <= narrow for wide, narrow in zip(self.scales, self.scales[1:], strict=False)):
+            raise ValueError("scales must fall from value to value")
+        return self

@@ -1,0 +1,101 @@
+"""From a TOML file to values, and from pydantic's list of errors to one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from kaiseki.core.errors import ConfigError
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigError: no such file, not readable, not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no experiment file {path}") from None
+    except OSError as error:
+        raise ConfigError(f"The experiment file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {error}") from None
+
+
+def explain(error: ValidationError, model: type[BaseModel], source: str) -> ConfigError:
+    """The first of pydantic's errors as one sentence, unknown keys first; `source` is the file."""
+    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
+    fault = faults[0]
+    where = _dotted(fault["loc"])
+    more = f" ({len(faults) - 1} more after this one)" if len(faults) > 1 else ""
+    match fault["type"]:
+        case "extra_forbidden":
+            text = f"unknown key {where}{_nearest(fault['loc'], model)}"
+        case "missing":
+            text = f"{where} is missing; please give it"
+        case "literal_error":
+            text = f"{where} = {fault['input']!r}, but must be {fault['ctx']['expected']}{_close_value(fault)}"
+        case "value_error":
+            text = f"{where}: {fault['ctx']['error']}" if where else str(fault["ctx"]["error"])
+        case _:
+            text = f"{where} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    return ConfigError(f"{source}: {text}{more}")
+
+
+def _dotted(loc: Sequence[int | str]) -> str:
+    """("observations", "errors", 0, "kind") as observations.errors[0].kind."""
+    text = ""
+    for part in loc:
+        if part == "[key]":  # how pydantic marks that the key of a mapping, not its value, is wrong
+            continue
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    """The pydantic model in an annotation such as `Domain | None` or `tuple[ErrorOverride, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _inner_model(part))), None)
+
+
+def _model_at(loc: Sequence[int | str], model: type[BaseModel]) -> type[BaseModel]:
+    """The section a path leads to."""
+    for part in loc:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _inner_model(model.model_fields[part].annotation) or model
+    return model
+
+
+def _all_keys(model: type[BaseModel], head: str = "") -> Iterator[tuple[str, str]]:
+    """(key, dotted path) of every key of the experiment."""
+    for name, field in model.model_fields.items():
+        yield name, head + name
+        if inner := _inner_model(field.annotation):
+            yield from _all_keys(inner, f"{head}{name}.")
+
+
+def _nearest(loc: Sequence[int | str], model: type[BaseModel]) -> str:
+    """What the user may have meant: a like key of the section, the same key elsewhere, or the list of the section."""
+    key, section = str(loc[-1]), _model_at(loc[:-1], model)
+    names = list(section.model_fields)
+    if near := difflib.get_close_matches(key, names, n=1):
+        return f"; did you mean {_dotted([*loc[:-1], near[0]])}?"
+    paths = dict(_all_keys(model))
+    if near := difflib.get_close_matches(key, list(paths), n=1, cutoff=0.8):
+        return f"; did you mean {paths[near[0]]}?"
+    return f"; the keys there are {', '.join(names)}"
+
+
+def _close_value(fault: Any) -> str:
+    """The nearest of the allowed words."""
+    words = [word.strip(" '") for word in fault["ctx"]["expected"].replace(" or ", ",").split(",")]
+    near = difflib.get_close_matches(str(fault["input"]), words, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
