@@ -1,0 +1,56 @@
+"""Set-up of all tests: types and shapes checked at run time, single precision, the folder of real data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+# Before anything imports JAX or the package.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["JAX_ENABLE_X64"] = "0"
+_hook = install_import_hook("kaiseki", "runtime_types.check")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of the real data (KAISEKI_SHARED, by default `shared` beside the repository), with `data` in it.
+
+    Without it the test is skipped; under continuous integration (CI=true) it fails instead.
+    """
+    folder = Path(os.environ.get("KAISEKI_SHARED") or ROOT.parent / "shared")
+    if not (folder / "data").is_dir():
+        reason = f"no real data at {folder / 'data'}; set KAISEKI_SHARED to the folder that holds data/"
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data(shared: Path) -> Path:
+    """Folder `data` of the real data, the data root of the real cases."""
+    return shared / "data"
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """Double precision in JAX for one test."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", False)
