@@ -1,0 +1,127 @@
+"""Between the model's flux-form State and the Atmosphere that everybody else sees.
+
+Into the model in float64 on the host, so that the perturbations are exact and the start is in the core's own discrete hydrostatic balance; out of it in
+JAX, inside the compiled forecast.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from kaiseki.core.constants import GRAVITY, KAPPA, P0, R_DRY, VIRTUAL
+
+from kaiseki.forecast.dynamics.acoustic import slope_flux
+from kaiseki.forecast.dynamics.metrics import Metrics
+from kaiseki.forecast.dynamics.operators import to_cells, to_faces
+from kaiseki.forecast.dynamics.thermo import derive
+from kaiseki.forecast.fields import WATER, Atmosphere
+from kaiseki.forecast.reference import ReferenceProfile
+from kaiseki.forecast.state import State
+from kaiseki.grid import Domain
+
+
+
+def density_factor(qv: Array, condensate: Array) -> Array:
+    """Ratio of density temperature to temperature, 1 + (Rv/Rd - 1) qv - condensate, for specific contents (kg/kg of total air)."""
+    return 1.0 + VIRTUAL * qv - condensate
+
+
+def to_state(atmosphere: Atmosphere, domain: Domain, reference: ReferenceProfile, metrics: Metrics, surface: object = None, time: int = 0, balance: bool = True) -> State:
+    """State from an Atmosphere of NumPy arrays on the Domain.
+
+    With `balance` the pressure above the lowest level is replaced by the discrete hydrostatic one. w of the atmosphere is
+    used above the ground; at the ground the flow follows the terrain.
+    """
+    f = {name: np.asarray(a, dtype=np.float64) for name, a in atmosphere.as_dict().items()}
+    z_half = domain.z_half
+    z, h = 0.5 * (z_half[1:] + z_half[:-1]), np.diff(z_half, axis=0)
+    water = np.stack([f[name] for name in WATER])
+    factor = 1.0 + VIRTUAL * water[0] - water[1:].sum(axis=0)
+    t_rho = f["temperature"] * factor
+    p = balanced_pressure(t_rho, f["pressure"][0], z, h, reference) if balance else f["pressure"]
+    rho = p / (R_DRY * t_rho)
+    theta = t_rho * (P0 / p) ** KAPPA
+    volume = h / domain.map_factor**2
+    dtype = metrics.volume.dtype
+    drho = jnp.asarray((volume * (rho - reference.density(z))).astype(dtype))
+    drt = jnp.asarray((volume * (rho * theta - reference.density(z) * reference.potential_temperature(z))).astype(dtype))
+    mass = metrics.volume * metrics.rho_ref + drho
+    ru = to_faces(mass, -1, False) * metrics.map_u * to_faces(jnp.asarray(f["u"].astype(dtype)), -1, False)
+    rv = to_faces(mass, -2, False) * metrics.map_v * to_faces(jnp.asarray(f["v"].astype(dtype)), -2, False)
+    w_half = np.concatenate([np.zeros_like(f["w"][:1]), 0.5 * (f["w"][1:] + f["w"][:-1]), np.zeros_like(f["w"][:1])])
+    rho_half = np.concatenate([rho[:1], 0.5 * (rho[1:] + rho[:-1]), rho[-1:]])
+    rw = jnp.asarray((rho_half * w_half / domain.map_factor**2).astype(dtype))
+    rw = rw.at[0].set(slope_flux(ru, rv, metrics)[0])
+    zero = jnp.zeros(domain.terrain.shape, dtype=dtype)
+    return State(ru, rv, rw, drho, drt, jnp.asarray(water.astype(dtype)), surface, zero, jnp.asarray(time, dtype=jnp.int32))
+
+
+def balanced_pressure(t_rho: np.ndarray, lowest: np.ndarray, z: np.ndarray, h: np.ndarray, reference: ReferenceProfile) -> np.ndarray:
+    """Pressure (Pa) at cell centres z in the core's discrete hydrostatic balance, from density temperature (K) and pressure at the lowest centre.
+
+    The balance is that of the vertical momentum equation: (p'[k] - p'[k-1]) / (z[k] - z[k-1]) = -g rho'_h, with rho'_h interpolated linearly to the
+    interface between two layers of thickness h (m), and primes against the reference profile.
+    """
+    p_ref, rho_ref = reference.pressure(z), reference.density(z)
+    p = np.empty_like(t_rho, dtype=float)
+    p[0] = lowest
+    prime, rho_prime = lowest - p_ref[0], lowest / (R_DRY * t_rho[0]) - rho_ref[0]
+    for k in range(1, z.shape[0]):
+        dz, above, rt = z[k] - z[k - 1], h[k - 1] / (h[k - 1] + h[k]), R_DRY * t_rho[k]
+        explicit = prime - GRAVITY * dz * ((1.0 - above) * rho_prime + above * (p_ref[k] / rt - rho_ref[k]))
+        prime = explicit / (1.0 + GRAVITY * dz * above / rt)
+        p[k] = p_ref[k] + prime
+        rho_prime = p[k] / rt - rho_ref[k]
+    return p
+
+
+def to_atmosphere(state: State, metrics: Metrics, periodic: bool = False) -> Atmosphere:
+    """Atmosphere at cell centres (JAX)."""
+    derived = derive(state.drho, state.drt, metrics)
+    p = metrics.p_ref + derived.p_prime
+    rho = derived.mass / metrics.volume
+    water = dict(zip(WATER, state.water, strict=True))
+    factor = density_factor(water["qv"], state.water[1:].sum(axis=0))
+    temperature = derived.theta * (p / P0) ** KAPPA / factor
+    u = to_cells(state.ru / (to_faces(derived.mass, -1, periodic) * metrics.map_u), -1)
+    v = to_cells(state.rv / (to_faces(derived.mass, -2, periodic) * metrics.map_v), -2)
+    w = 0.5 * (state.rw[1:] + state.rw[:-1]) / (metrics.area * rho)
+    return Atmosphere(u=u, v=v, w=w, temperature=temperature, pressure=p, **water)
+
+
+def add_increment(state: State, increment: dict[str, np.ndarray], domain: Domain, reference: ReferenceProfile, metrics: Metrics) -> State:
+    """State plus an analysis increment of u, v, temperature, pressure (used at the lowest level) and qv at cell centres.
+
+    The pressure increment aloft is the difference of two discretely hydrostatic columns, so the vertical accelerations of the
+    background are kept and no new ones are made. Wind increments are added on the faces: the background's own staggered wind is not smoothed.
+    """
+    back = {k: np.asarray(a, dtype=np.float64) for k, a in to_atmosphere(state, metrics).as_dict().items()}
+    z_half = domain.z_half
+    z, h = 0.5 * (z_half[1:] + z_half[:-1]), np.diff(z_half, axis=0)
+    condensate = sum(back[name] for name in WATER[1:])
+    qv = np.maximum(back["qv"] + increment["qv"], 0.0)
+    t_old = back["temperature"] * (1.0 + VIRTUAL * back["qv"] - condensate)
+    t_new = (back["temperature"] + increment["temperature"]) * (1.0 + VIRTUAL * qv - condensate)
+    p0_old, p0_new = back["pressure"][0], back["pressure"][0] + increment["pressure"][0]
+    shift = balanced_pressure(t_new, p0_new, z, h, reference) - balanced_pressure(t_old, p0_old, z, h, reference)
+    p_new = back["pressure"] + shift
+    rho_old, rho_new = back["pressure"] / (R_DRY * t_old), p_new / (R_DRY * t_new)
+    theta_old, theta_new = t_old * (P0 / back["pressure"]) ** KAPPA, t_new * (P0 / p_new) ** KAPPA
+    volume = h / domain.map_factor**2
+    dtype = state.drho.dtype
+    drho = state.drho + jnp.asarray((volume * (rho_new - rho_old)).astype(dtype))
+    drt = state.drt + jnp.asarray((volume * (rho_new * theta_new - rho_old * theta_old)).astype(dtype))
+    mass_old = metrics.volume * metrics.rho_ref + state.drho
+    mass_new = metrics.volume * metrics.rho_ref + drho
+
+    def momentum(old: Array, axis: int, map_factor: Array, delta: np.ndarray) -> Array:
+        before, after = to_faces(mass_old, axis, False) * map_factor, to_faces(mass_new, axis, False) * map_factor
+        return (old / before + to_faces(jnp.asarray(delta.astype(dtype)), axis, False)) * after
+
+    ru = momentum(state.ru, -1, metrics.map_u, np.asarray(increment["u"]))
+    rv = momentum(state.rv, -2, metrics.map_v, np.asarray(increment["v"]))
+    water = state.water.at[0].set(jnp.asarray(qv.astype(dtype)))
+    rw = state.rw.at[0].set(slope_flux(ru, rv, metrics)[0])
+    return State(ru, rv, rw, drho, drt, water, state.surface, state.precipitation, state.time)

@@ -1,0 +1,88 @@
+"""One long step: three-stage Runge-Kutta (Wicker and Skamarock 2002) around the acoustic short steps."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from kaiseki.forecast.dynamics.acoustic import Deviation, Slow, factorise, short_steps
+from kaiseki.forecast.dynamics.advection import FaceValue, downwind3, koren, upwind3
+from kaiseki.forecast.dynamics.metrics import Metrics
+from kaiseki.forecast.dynamics.operators import close_periodic
+from kaiseki.forecast.dynamics.parameters import DynamicsParameters
+from kaiseki.forecast.dynamics.tendencies import exact_gradient, scalar_advection, slow_tendencies
+from kaiseki.forecast.dynamics.thermo import derive
+from kaiseki.forecast.state import State
+
+
+def damping_factor(metrics: Metrics, p: DynamicsParameters, tau: Array) -> Array:
+    """Implicit Rayleigh factor 1 / (1 + tau nu(z)) on the interfaces, nu = rate sin^2 below the lid (Klemp et al. 2008, eq. 17)."""
+    lid = metrics.z_half[-1:]
+    depth = jnp.clip((metrics.z_half - (lid - p.damping_depth)) / p.damping_depth, 0.0, 1.0)
+    return 1.0 / (1.0 + tau * p.damping_rate * jnp.sin(0.5 * jnp.pi * depth) ** 2)
+
+
+def dynamics_step(state: State, forcing: Slow, water_forcing: Array, metrics: Metrics, p: DynamicsParameters, backward: bool = False) -> State:
+    """Advance the dry dynamics and the water categories by one long step.
+
+    Args:
+        state: the state at the start of the step.
+        forcing: tendencies of the physics, held fixed (shapes of the state's fields; rates per second).
+        water_forcing: d(h a rho q)/dt of each water category, (q, z, y, x).
+        backward: integrate towards the past (without forcing, by the caller's choice), with every numerical damping still damping.
+    """
+    sign = -1.0 if backward else 1.0
+    smooth: FaceValue = downwind3 if backward else upwind3
+    limited: FaceValue = downwind3 if backward else koren
+    dtype = state.drho.dtype
+    start = derive(state.drho, state.drt, metrics)
+    gradient = exact_gradient(start.p_prime, metrics, p.periodic)
+    n = p.acoustic_substeps
+    counts = (1, n // 2, n)
+    lengths = jnp.asarray([sign * p.dt / 3, sign * p.dt / 2, sign * p.dt], dtype=dtype)
+    old_water = state.water * start.mass
+
+    def stage(carry: tuple[Array, ...], which: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
+        ru, rv, rw, drho, drt, water = carry
+        index, length = which
+        derived = derive(drho, drt, metrics)
+        slow, omega = slow_tendencies(ru, rv, rw, derived, drho, gradient, metrics, p, smooth, sign)
+        slow = jax.tree.map(jnp.add, slow, forcing)
+        first = state.drt - drt
+        deviation = Deviation(state.ru - ru, state.rv - rv, state.rw - rw, state.drho - drho, first, first)
+
+        def run(count: int, d: Deviation) -> tuple[Deviation, tuple[Array, Array, Array]]:
+            tau = length / count
+            damping = damping_factor(metrics, p, jnp.abs(tau))
+            implicit = factorise(derived.stiffness, derived.theta, metrics, tau, p.off_centring)
+            return short_steps(d, slow, implicit, metrics, tau, count, p, derived.theta, damping, rw)
+
+        branches = [lambda d, c=c: run(c, d) for c in counts]
+        d, (mean_u, mean_v, mean_w) = lax.switch(index, branches, deviation)
+        flux_u, flux_v, flux_w = ru + mean_u, rv + mean_v, omega + mean_w
+        if p.periodic:
+            flux_u, flux_v = close_periodic(flux_u, -1), close_periodic(flux_v, -2)
+        new_drho, new_drt = drho + d.drho, drt + d.drt
+        new_mass = metrics.volume * metrics.rho_ref + new_drho
+
+        def transport(arguments: tuple[Array, Array, Array]) -> Array:
+            q, old, source = arguments
+            flow = scalar_advection(q, flux_u, flux_v, flux_w, metrics, p.periodic, limited)
+            return (old + length * (source - flow)) / new_mass
+
+        new_water = lax.map(transport, (water, old_water, water_forcing))
+        return (ru + d.ru, rv + d.rv, rw + d.rw, new_drho, new_drt, new_water), None
+
+    carry = (state.ru, state.rv, state.rw, state.drho, state.drt, state.water)
+    (ru, rv, rw, drho, drt, water), _ = lax.scan(stage, carry, (jnp.arange(3), lengths))
+    time = state.time + jnp.asarray(round(sign * p.dt), dtype=state.time.dtype)
+    return dataclasses.replace(state, ru=ru, rv=rv, rw=rw, drho=drho, drt=drt, water=water, time=time)
+
+
+def no_forcing(state: State) -> tuple[Slow, Array]:
+    """Zero physics tendencies."""
+    zeros = jax.tree.map(jnp.zeros_like, Slow(state.ru, state.rv, state.rw, state.drho, state.drt))
+    return zeros, jnp.zeros_like(state.water)
