@@ -15,11 +15,28 @@ import sys
 import time
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import IO, TYPE_CHECKING, Protocol, Self, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """What a text stream must offer."""
+
+    def write(self, text: str, /) -> int:
+        """Put text into it."""
+        ...
+
+    def flush(self) -> None:
+        """Let it be seen."""
+        ...
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        ...
 
 
 class Mode(enum.Enum):
@@ -49,7 +66,7 @@ def say(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-def _resolve(mode: Mode, stream: TextIO) -> Mode:
+def _resolve(mode: Mode, stream: Stream) -> Mode:
     if mode is not Mode.AUTO:
         return mode
     return Mode.BAR if stream.isatty() and os.environ.get("TERM") != "dumb" else Mode.LINES
@@ -77,7 +94,7 @@ class Progress:
     """
 
     def __init__(
-        self, title: str, total: int, *, unit: str = "step", mode: Mode | None = None, stream: TextIO | None = None
+        self, title: str, total: int, *, unit: str = "step", mode: Mode | None = None, stream: Stream | None = None
     ) -> None:
         self.title, self.total, self.unit = title, total, unit
         self.done = 0
@@ -125,7 +142,7 @@ class Progress:
         print(", ".join(parts), file=self._stream, flush=True)
 
 
-def _rich_bar(title: str, total: int, unit: str, stream: TextIO) -> tuple[RichProgress, TaskID]:
+def _rich_bar(title: str, total: int, unit: str, stream: Stream) -> tuple[RichProgress, TaskID]:
     """A bar of rich; imported here because only a terminal needs it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -146,6 +163,6 @@ def _rich_bar(title: str, total: int, unit: str, stream: TextIO) -> tuple[RichPr
         Rate(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
-        console=Console(file=stream),
+        console=Console(file=cast(IO[str], stream)),
     )
     return bar, bar.add_task(title, total=total, note="")

@@ -142,7 +142,8 @@ def windows(start: Time, end: Time, length: np.timedelta64) -> Iterator[Window]:
         raise InputError(f"The length of a window must be positive; got {length}")
     if (end - start) % length != np.timedelta64(0, "s") or end < start:
         raise InputError(
-            f"The period {format_utc(start)} to {format_utc(end)} is not a whole number of windows of {length / HOUR:g} h"
+            f"The period {format_utc(start)} to {format_utc(end)} is not a whole number of windows of "
+            f"{length / HOUR:g} h"
         )
     while start < end:
         yield Window(start, start + length)

@@ -27,8 +27,8 @@ class Grib2(NamedTuple):
     """Parameter of GRIB2, and the fixed surface it belongs to where that is part of its meaning.
 
     `surface` is code table 4.5 (1 ground or sea surface, 101 mean sea level, 103 height above ground, 106 depth below
-    land surface), `height` the value of that surface [m]. `scale` and `offset` turn our value into GRIB's units:
-    grib = scale * value + offset (per cent for our fractions).
+    land surface), `height` the value of that surface [m]. `scale` times our value is the value in GRIB (per cent
+    where ours is a fraction).
     """
 
     discipline: int
@@ -53,7 +53,8 @@ class Variable:
         low, high: physical range over the Earth's troposphere and stratosphere, in `units`; a value outside is wrong.
         grib2: parameter of GRIB2, None where WMO has none.
         jma: short name in files of JMA, None where none is known.
-        cell_methods: CF; "time: sum" and "time: mean" refer to the interval that ends at the label.
+        cell_methods: CF; "time: sum" and "time: mean" refer to the interval that ends at the label; empty
+            for what does not change with time.
     """
 
     name: str
@@ -69,13 +70,9 @@ class Variable:
     cell_methods: str = "time: point"
 
     def attributes(self) -> dict[str, str]:
-        """CF attributes of a data variable: standard_name, long_name, units, cell_methods."""
-        return {
-            "standard_name": self.standard_name,
-            "long_name": self.long_name,
-            "units": self.units,
-            "cell_methods": self.cell_methods,
-        }
+        """CF attributes of a data variable: standard_name, long_name, units and, unless fixed in time, cell_methods."""
+        methods = {"cell_methods": self.cell_methods} if self.cell_methods else {}
+        return {"standard_name": self.standard_name, "long_name": self.long_name, "units": self.units, **methods}
 
 
 def _row(cells: dict[str, str]) -> Variable:

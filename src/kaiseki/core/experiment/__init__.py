@@ -1,7 +1,7 @@
 """The experiment: one frozen description of a run, read from one TOML file and saved with the run.
 
-It is the only configuration there is. Lengths are in metres, pressures in pascals, time steps in seconds; where a key ends in
-`_hours` it counts hours. Paths and glob patterns are relative to the data root given to the command.
+It is the only configuration there is. Lengths are in metres, pressures in pascals, time steps in seconds; where a key
+ends in `_hours` it counts hours. Paths and glob patterns are relative to the data root given to the command.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class Section(BaseModel):
 
 
 def _utc(value: Any) -> Any:
-    """An aware `datetime` in UTC from ISO 8601 text or a TOML date-time; anything else is left for pydantic to refuse."""
+    """Text (ISO 8601) or a TOML date-time as `datetime` in UTC; anything else is left for pydantic to refuse."""
     if not isinstance(value, (str, datetime)):
         return value
     if isinstance(value, datetime) and value.tzinfo is None:

@@ -48,7 +48,7 @@ class Driving(Section):
     """What surrounds the domain: a first guess, a coarse cycle of our own, the sea."""
 
     first_guess_files: Files = ()
-    """Global analyses that are averaged and smoothed, or that drive the domain directly when there is no coarse domain."""
+    """Global analyses that are averaged and smoothed, or that drive the domain directly without a coarse domain."""
     first_guess_wavenumber: Count = 8
     """Total wavenumber to which the averaged first guess is smoothed (planetary scales)."""
     coarse: Domain | None = None

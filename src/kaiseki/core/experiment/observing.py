@@ -40,6 +40,10 @@ class ErrorOverride(Section):
         return self
 
 
+def _thinning() -> dict[Kind, Positive]:
+    return {"aircraft": 100_000.0, "satwind": 150_000.0}
+
+
 class Observations(Section):
     """Which observations are read and used."""
 
@@ -53,7 +57,7 @@ class Observations(Section):
     """Which part is withheld from assimilation, driving, buddy check, error tuning and baselines, from 0."""
     seed: int = Field(default=1989, ge=0)
     """Seed of the division into parts."""
-    thinning: dict[Kind, Positive] = Field(default_factory=lambda: {"aircraft": 100_000.0, "satwind": 150_000.0})
+    thinning: dict[Kind, Positive] = Field(default_factory=_thinning)
     """Least horizontal distance between reports of a kind in a window, m; kinds not named are not thinned."""
     errors: tuple[ErrorOverride, ...] = ()
     """Replacements in the table of observation errors."""

@@ -33,7 +33,12 @@ def _table(values: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
 
 
 def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+    return key if _BARE.fullmatch(key) else _text(key)
+
+
+def _text(text: str) -> str:
+    # JSON's escapes are a subset of those of a TOML basic string; DEL is the one character that only TOML forbids.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _value(value: Any) -> str:
@@ -46,8 +51,7 @@ def _value(value: Any) -> str:
             # repr is the shortest text that gives the same number again.
             return repr(value) if math.isfinite(value) else str(value)
         case str():
-            # JSON's escapes are a subset of those of a TOML basic string; DEL is the one character only TOML forbids.
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+            return _text(value)
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         case Mapping():

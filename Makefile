@@ -1,0 +1,37 @@
+# Every target sets up what it needs on a machine that has some Python 3 (see tools/setup).
+# CASE: an experiment file; DATA: the data root its paths refer to; WORKERS: processes of the tests.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format validate lock
+SHELL := /bin/bash
+CASE ?=
+DATA ?=
+WORKERS ?= auto
+PYTEST := .venv/bin/python -m pytest
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
+
+setup: ## the environment .venv, with everything pinned
+	@tools/setup
+
+demo: setup ## the twin experiment, or CASE=cases/....toml DATA=folder
+	.venv/bin/kaiseki demo $(if $(CASE),--case "$(CASE)") $(if $(DATA),--data "$(DATA)")
+
+test: setup ## all tests but the slow ones
+	$(PYTEST) -q -n $(WORKERS) --dist loadfile
+
+lint: setup ## style, types, rooms
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: setup ## lay the code out
+	.venv/bin/ruff check --fix-only --quiet .
+	.venv/bin/ruff format .
+
+validate: setup ## the slow tests and the published cases
+	$(PYTEST) -q -m slow tests $(wildcard validation)
+
+lock: setup ## requirements.lock anew from pyproject.toml
+	UV_SYSTEM_CERTS=1 .tools/uv/bin/uv pip compile pyproject.toml --extra run --group dev --universal --python-version 3.12 --generate-hashes --no-header --quiet -o requirements.lock
