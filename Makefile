@@ -6,6 +6,8 @@ SHELL := /bin/bash
 CASE ?=
 DATA ?=
 WORKERS ?= auto
+# Without compiled modules every command would start a second later.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := .venv/bin/python -m pytest
 
 help: ## what can be made

@@ -1,0 +1,44 @@
+"""The table of commands; a new group is one line here and one module beside this one."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from cyclopts import App
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "config": ("kaiseki.cli.config:app", "Show, check and describe experiment files."),
+    "info": ("kaiseki.cli.info:info", "Versions, devices and memory of this machine."),
+}
+"""Name of the command: (where it is, one line of help). Written here so that --help imports no command."""
+
+HELP = (
+    "A regional reanalysis that anyone can run.\n\n"
+    "Observations and a coarse global analysis go through a data-assimilation cycle with a non-hydrostatic regional "
+    "model; what comes out is an archive that `kaiseki.open(path)` reads. A run is described by one TOML file: see "
+    "`kaiseki config`."
+)
+
+EPILOGUE = (
+    "Every command takes --json: the result as JSON on standard output, and no progress.\n\n"
+    "Exit codes: 0 done, 1 other failure, 2 wrong option or experiment file, 3 unusable input, 4 store cannot be "
+    "opened or written, 5 numbers out of range, 6 not enough memory, disk or time, 130 interrupted."
+)
+
+
+def make_app() -> App:
+    """The application with all commands; parsing errors are raised, not printed."""
+    app = App(
+        name="kaiseki",
+        help=HELP,
+        help_epilogue=EPILOGUE,
+        help_format="plaintext",
+        version=lambda: version("kaiseki"),
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    for name, (target, text) in COMMANDS.items():
+        app.command(target, name=name, help=text)
+    return app

@@ -1,0 +1,98 @@
+"""`kaiseki info`: what a run would find on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from kaiseki.cli.output import Json, begin, emit
+
+PACKAGES = (
+    "kaiseki",
+    "jax",
+    "jaxlib",
+    "equinox",
+    "numpy",
+    "scipy",
+    "xarray",
+    "zarr",
+    "icechunk",
+    "pyarrow",
+    "eccodes",
+    "pydantic",
+)
+
+
+def info(*, json: Json = False) -> None:
+    """Print versions, processors, memory and the devices that JAX can use."""
+    begin(json)
+    result = collect()
+    emit(result, json=json, text=lambda: _lines(result))
+
+
+def collect() -> dict[str, Any]:
+    """Versions (None where a package is absent), processors, memory [bytes] and devices."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "packages": {name: _version(name) for name in PACKAGES},
+        "processors": _processors(),
+        "memory": _memory(),
+        "devices": _devices(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processors() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _memory() -> dict[str, int] | None:
+    """Bytes in all and free for new work; None where psutil is absent."""
+    try:
+        import psutil
+    except ImportError:
+        return None
+    memory = psutil.virtual_memory()
+    return {"total": int(memory.total), "available": int(memory.available)}
+
+
+def _devices() -> list[dict[str, str]] | None:
+    """Devices of JAX; None where JAX is absent (the base install is the client)."""
+    try:
+        import jax
+    except ImportError:
+        return None
+    return [{"platform": device.platform, "kind": device.device_kind} for device in jax.devices()]
+
+
+def _lines(result: dict[str, Any]) -> str:
+    width = 12
+    memory, devices = result["memory"], result["devices"]
+    if memory is None:
+        memory_text = "not known (psutil is not installed)"
+    else:
+        memory_text = f"{memory['total'] / 2**30:.1f} GiB, {memory['available'] / 2**30:.1f} GiB available"
+    if devices is None:
+        device_text = "none (JAX is not installed; install kaiseki[run] to run the model)"
+    else:
+        device_text = ", ".join(f"{device['platform']} ({device['kind']})" for device in devices)
+    rows = [
+        ("python", result["python"]),
+        ("system", result["system"]),
+        ("processors", str(result["processors"])),
+        ("memory", memory_text),
+        ("devices", device_text),
+        *((name, found or "not installed") for name, found in result["packages"].items()),
+    ]
+    return "\n".join(f"{name:<{width}}{text}" for name, text in rows)
