@@ -11,18 +11,28 @@ from kaiseki.core.experiment.place import Domain
 
 
 class Dynamics(Section):
-    """Time step and damping of the model; what is left out follows from the grid."""
+    """Time steps and damping of the model; what is left out follows from the grid."""
 
     time_step: Positive | None = None
     """Long time step, s; must divide the output interval."""
-    acoustic_steps: Count | None = None
-    """Acoustic sub-steps in a long step."""
-    damping_depth: Positive = 7000.0
+    acoustic_substeps: Count | None = None
+    """Acoustic sub-steps in the last stage of a long step, even."""
+    off_centring: float = Field(default=0.6, ge=0.5, le=1)
+    """Weight of the new time in the vertically implicit step; 0.5 is centred, 1 backward."""
+    divergence_damping: float = Field(default=0.1, ge=0, le=0.5)
+    """Forward weight of the pressure perturbation in the sub-steps."""
+    momentum_diffusion: float = Field(default=0.01, ge=0, le=0.03)
+    """Fourth-order horizontal diffusion of momentum, in units of spacing^4 / time step."""
+    damping_depth: NotNegative = 6000.0
+    """Depth of the layer under the model top where vertical motion is damped, m."""
+    damping_rate: NotNegative = 0.1
+    """Rate of that damping at the model top, s-1."""
+    driving_depth: NotNegative = 4000.0
     """Depth of the layer under the model top where the state is drawn to the driving state, m."""
-    damping_time: Positive = 600.0
-    """Time scale of that damping at the model top, s."""
-    rim_time: Positive | None = None
-    """Time scale of the relaxation at the outermost cells, s."""
+    driving_time: Positive = 3600.0
+    """Time scale of that relaxation at the model top, s."""
+    rim_time: Positive = 2.0
+    """Relaxation time at the outer edge of the rim, in multiples of the time a gravity wave of 300 m/s needs for a cell."""
 
 
 class Physics(Section):

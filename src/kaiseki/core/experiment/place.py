@@ -34,10 +34,12 @@ class Levels(Section):
     """Height of the model top, m."""
     first_thickness: Positive = 60.0
     """Thickness of the lowest layer, m."""
-    stretching: Positive = 1.0
-    """How fast the thickness grows with height; 1 is the plain rule of the grid, larger keeps thin layers longer."""
+    stretching: Positive = 1.5
+    """Exponent p of the growth of the thickness with the layer index k, first_thickness * (1 + c k^p)."""
     table: tuple[NotNegative, ...] = ()
     """Heights of all interfaces from 0 to the top, m; if given, it replaces the four values above."""
+    terrain_decay: Positive = 9000.0
+    """Height where the levels follow the terrain by half only, m; provisional, since JMA's value is not published."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -49,7 +51,10 @@ class Levels(Section):
 
 
 class Domain(Section):
-    """The grid: a preset or, without one, an explicit Lambert conformal grid."""
+    """The grid: a preset or, without one, an explicit Lambert conformal grid.
+
+    The reference point of the 5-km presets and the level tables are provisional: the originals are not published.
+    """
 
     preset: Preset | None = None
     """A named grid; values given beside it replace those of the preset."""
