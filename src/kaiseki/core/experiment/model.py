@@ -32,7 +32,7 @@ class Dynamics(Section):
     driving_time: Positive = 3600.0
     """Time scale of that relaxation at the model top, s."""
     rim_time: Positive = 2.0
-    """Relaxation time at the outer edge of the rim, in multiples of the time a gravity wave of 300 m/s needs for a cell."""
+    """Relaxation time at the outermost cells, in multiples of the time a gravity wave of 300 m/s needs for a cell."""
 
 
 class Physics(Section):
