@@ -19,7 +19,7 @@ from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.fields import WATER, Atmosphere
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
-from kaiseki.grid import Domain
+from kaiseki.grid.domain import Domain
 
 
 
@@ -28,7 +28,10 @@ def density_factor(qv: Array, condensate: Array) -> Array:
     return 1.0 + VIRTUAL * qv - condensate
 
 
-def to_state(atmosphere: Atmosphere, domain: Domain, reference: ReferenceProfile, metrics: Metrics, surface: object = None, time: int = 0, balance: bool = True) -> State:
+def to_state(
+    atmosphere: Atmosphere, domain: Domain, reference: ReferenceProfile, metrics: Metrics, surface: object = None, time: int = 0,
+    balance: bool = True, periodic: bool = False,
+) -> State:
     """State from an Atmosphere of NumPy arrays on the Domain.
 
     With `balance` the pressure above the lowest level is replaced by the discrete hydrostatic one. w of the atmosphere is
@@ -48,8 +51,8 @@ def to_state(atmosphere: Atmosphere, domain: Domain, reference: ReferenceProfile
     drho = jnp.asarray((volume * (rho - reference.density(z))).astype(dtype))
     drt = jnp.asarray((volume * (rho * theta - reference.density(z) * reference.potential_temperature(z))).astype(dtype))
     mass = metrics.volume * metrics.rho_ref + drho
-    ru = to_faces(mass, -1, False) * metrics.map_u * to_faces(jnp.asarray(f["u"].astype(dtype)), -1, False)
-    rv = to_faces(mass, -2, False) * metrics.map_v * to_faces(jnp.asarray(f["v"].astype(dtype)), -2, False)
+    ru = to_faces(mass, -1, periodic) * metrics.map_u * to_faces(jnp.asarray(f["u"].astype(dtype)), -1, periodic)
+    rv = to_faces(mass, -2, periodic) * metrics.map_v * to_faces(jnp.asarray(f["v"].astype(dtype)), -2, periodic)
     w_half = np.concatenate([np.zeros_like(f["w"][:1]), 0.5 * (f["w"][1:] + f["w"][:-1]), np.zeros_like(f["w"][:1])])
     rho_half = np.concatenate([rho[:1], 0.5 * (rho[1:] + rho[:-1]), rho[-1:]])
     rw = jnp.asarray((rho_half * w_half / domain.map_factor**2).astype(dtype))

@@ -22,7 +22,7 @@ from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.rim import Boundary, Relaxation, interpolate, make_relaxation, relax
 from kaiseki.forecast.state import State
-from kaiseki.grid import Domain
+from kaiseki.grid.domain import Domain
 
 STEP_PER_KILOMETRE = 5.0
 """s of long step per km of spacing; the advective Courant number stays below 0.6 in a jet of 120 m/s."""

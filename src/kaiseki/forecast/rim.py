@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from kaiseki.forecast.state import State
-from kaiseki.grid import Domain
+from kaiseki.grid.domain import Domain
 
 GRAVITY_WAVE_SPEED = 300.0
 """m/s: the external gravity wave, which sets the strength of the relaxation at the outer edge."""

@@ -12,7 +12,7 @@ from jax import Array
 
 from kaiseki.forecast.dynamics.pressure_gradient import HorizontalStencil
 from kaiseki.forecast.reference import ReferenceProfile
-from kaiseki.grid import Domain
+from kaiseki.grid.domain import Domain
 
 type Lateral = Literal["rim", "wall", "periodic"]
 
