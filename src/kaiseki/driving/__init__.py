@@ -6,4 +6,11 @@ from kaiseki.driving.planetary import planetary_first_guess
 from kaiseki.driving.sources import read_global
 from kaiseki.driving.sst import sst_on_domain
 
-__all__ = ["Nest", "atmosphere_on_domain", "interpolate_atmosphere", "planetary_first_guess", "read_global", "sst_on_domain"]
+__all__ = [
+    "Nest",
+    "atmosphere_on_domain",
+    "interpolate_atmosphere",
+    "planetary_first_guess",
+    "read_global",
+    "sst_on_domain",
+]

@@ -1,12 +1,14 @@
 """Hydrostatic columns: from a profile given at heights to the model's levels over another ground.
 
-Height means geopotential height: the model's gravity is constant. Virtual temperature Tv carries the mass, so whatever is done to humidity
-afterwards leaves pressure alone.
+Height means geopotential height: the model's gravity is constant. Virtual temperature Tv carries the mass, so
+whatever is done to humidity afterwards leaves pressure alone.
 
-**The discrete relation.** With cell centres z_0 < ... < z_{n-1} over the ground z_s, R the gas constant of dry air and g gravity,
+**The discrete relation.** With cell centres z_0 < ... < z_{n-1} over the ground z_s, R the gas constant of dry air and
+g gravity,
 
     ln p_{k+1} = ln p_k - g (z_{k+1} - z_k) / (R (Tv_k + Tv_{k+1}) / 2),
-    ln p_0     = ln p_s - g (z_0 - z_s) / (R (Tv_s + Tv_0) / 2),   Tv_s = Tv_0 - (z_0 - z_s) (Tv_1 - Tv_0) / (z_1 - z_0).
+    ln p_0     = ln p_s - g (z_0 - z_s) / (R (Tv_s + Tv_0) / 2),
+    Tv_s       = Tv_0 - (z_0 - z_s) (Tv_1 - Tv_0) / (z_1 - z_0).
 
 It is exact for an isothermal column and of second order otherwise.
 """
@@ -20,23 +22,30 @@ import numpy as np
 from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_LAPSE_RATE
 
 LAPSE_RATE = STANDARD_LAPSE_RATE
-"""K/m, by which temperature rises below the lowest level or the ground of the source: Trenberth, Berry and Buja 1993, NCAR/TN-396+STR,
-whose further limits concern depths that a difference of two model terrains does not reach."""
+"""K/m, by which temperature rises below the lowest level or the ground of the source: Trenberth, Berry and Buja 1993,
+NCAR/TN-396+STR, whose further limits concern depths that a difference of two model terrains does not reach."""
 
 
 def _layer_integral(depth: np.ndarray, bottom: np.ndarray, top: np.ndarray) -> np.ndarray:
-    """Integral of dz / T over a layer of `depth` in which T goes linearly from `bottom` to `top`: depth ln(top/bottom) / (top - bottom)."""
+    """Integral of dz / T over a layer of `depth` in which T goes linearly from `bottom` to `top`: depth ln(top/bottom)
+    / (top - bottom)."""
     ratio = top / bottom - 1.0
     small = np.abs(ratio) < 1e-6
     safe = np.where(small, 1.0, ratio)
     return depth / bottom * np.where(small, 1.0 - 0.5 * ratio, np.log1p(safe) / safe)
 
 
+THICKNESS_LIMIT = 3.0
+"""K. In the free atmosphere of GFS, GEFS and ERA5 samples the correction stays below about this; larger ones occur
+below ground only, where the producers' heights and temperatures do not belong together."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """Where targets lie in columns of given heights; built once per geometry.
 
-    lower: (m, ...) index of the level below each target, clipped to 0..n-2; weight: (m, ...) of the level above it, 0..1 (clipped);
+    lower: (m, ...) index of the level below each target, clipped to 0..n-2; weight: (m, ...) of the level above it,
+        0..1 (clipped);
     below: (m, ...) m by which a target lies under the lowest level, else 0; above: likewise over the highest.
     """
 
@@ -60,22 +69,46 @@ class Columns:
         a = np.take_along_axis(values, self.lower, 0)
         return a + self.weight * (np.take_along_axis(values, self.lower + 1, 0) - a)
 
-    def temperature(self, values: np.ndarray) -> np.ndarray:
-        """As `linear`, but rising by `LAPSE_RATE` under the lowest level."""
-        return self.linear(values) + LAPSE_RATE * self.below
+    def temperature(self, values: np.ndarray, correction: np.ndarray | None = None) -> np.ndarray:
+        """As `linear`, but rising by `LAPSE_RATE` under the lowest level.
+
+        With a `correction` (n-1, ...) per layer, as `thickness_correction` gives it, a parabola is added that vanishes
+        at the levels and whose mean over the layer is that correction.
+        """
+        result = self.linear(values) + LAPSE_RATE * self.below
+        if correction is not None:
+            result += 6.0 * self.weight * (1.0 - self.weight) * np.take_along_axis(correction, self.lower, 0)
+        return result
 
 
-def log_pressure_at(height: np.ndarray, log_pressure: np.ndarray, virtual_temperature: np.ndarray, target: np.ndarray) -> np.ndarray:
+def thickness_correction(height: np.ndarray, log_pressure: np.ndarray, virtual_temperature: np.ndarray) -> np.ndarray:
+    """What must be added in the mean of each layer (n-1, ...) to Tv linear in height for the layer's own thickness to
+    come out, K.
+
+    Levels are sparse where temperature bends, above all at the tropopause; heights know of the bend, temperatures at
+    levels do not. Limited to `THICKNESS_LIMIT`.
+    """
+    depth = np.diff(height, axis=0)
+    mean = depth / _layer_integral(depth, virtual_temperature[:-1], virtual_temperature[1:])
+    wanted = GRAVITY / R_DRY * depth / -np.diff(log_pressure, axis=0)
+    return np.clip(wanted - mean, -THICKNESS_LIMIT, THICKNESS_LIMIT)
+
+
+def log_pressure_at(
+    height: np.ndarray, log_pressure: np.ndarray, virtual_temperature: np.ndarray, target: np.ndarray
+) -> np.ndarray:
     """ln p at target heights (m, ...) in columns given at heights (n, ...).
 
-    Between two levels ln p is distributed as if Tv were linear in height, so that it is exact at both; below the lowest level and above the
-    highest the column is continued hydrostatically, with `LAPSE_RATE` and isothermal.
+    Between two levels ln p is distributed as if Tv were linear in height, so that it is exact at both; below the lowest
+    level and above the highest the column is continued hydrostatically, with `LAPSE_RATE` and isothermal.
     """
     columns = Columns.build(height, target)
     k = columns.lower
     t0, t1 = np.take_along_axis(virtual_temperature, k, 0), np.take_along_axis(virtual_temperature, k + 1, 0)
     p0, p1 = np.take_along_axis(log_pressure, k, 0), np.take_along_axis(log_pressure, k + 1, 0)
-    part = _layer_integral(columns.weight, t0, t0 + columns.weight * (t1 - t0)) / _layer_integral(np.ones_like(t0), t0, t1)
+    part = _layer_integral(columns.weight, t0, t0 + columns.weight * (t1 - t0)) / _layer_integral(
+        np.ones_like(t0), t0, t1
+    )
     inside = p0 + part * (p1 - p0)
     under = _layer_integral(columns.below, virtual_temperature[0], virtual_temperature[0] + LAPSE_RATE * columns.below)
     return inside + GRAVITY / R_DRY * (under - columns.above / virtual_temperature[-1])
@@ -87,7 +120,9 @@ def ground_temperature(virtual_temperature: np.ndarray, z: np.ndarray, ground: n
     return virtual_temperature[0] - slope * (z[0] - ground)
 
 
-def hydrostatic_pressure(surface_pressure: np.ndarray, virtual_temperature: np.ndarray, z: np.ndarray, ground: np.ndarray) -> np.ndarray:
+def hydrostatic_pressure(
+    surface_pressure: np.ndarray, virtual_temperature: np.ndarray, z: np.ndarray, ground: np.ndarray
+) -> np.ndarray:
     """Pressure (Pa) at cell centres by the module's discrete relation, upward from the ground.
 
     Args:
@@ -102,7 +137,10 @@ def hydrostatic_pressure(surface_pressure: np.ndarray, virtual_temperature: np.n
     return np.exp(np.log(surface_pressure) + np.cumsum(steps, axis=0))
 
 
-def surface_pressure_below(pressure: np.ndarray, virtual_temperature: np.ndarray, z: np.ndarray, ground: np.ndarray) -> np.ndarray:
-    """Pressure at the ground (Pa) under the lowest cell centre, by the same relation; inverse of `hydrostatic_pressure` there."""
+def surface_pressure_below(
+    pressure: np.ndarray, virtual_temperature: np.ndarray, z: np.ndarray, ground: np.ndarray
+) -> np.ndarray:
+    """Pressure at the ground (Pa) under the lowest cell centre, by the same relation; inverse of `hydrostatic_pressure`
+    there."""
     mean = 0.5 * (ground_temperature(virtual_temperature, z, ground) + virtual_temperature[0])
     return pressure[0] * np.exp(GRAVITY / R_DRY * (z[0] - ground) / mean)

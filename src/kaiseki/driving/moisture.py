@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kaiseki.core.constants import VIRTUAL
-from kaiseki.diagnostics.thermodynamics import saturation_specific_humidity
+from kaiseki.driving.saturation import saturation_specific_humidity
 
 ITERATIONS = 12
 """The fixed point of q = qsat(Tv / (1 + VIRTUAL q)) contracts by 0.3 or better per turn below 310 K."""
@@ -14,11 +14,13 @@ ITERATIONS = 12
 def split_virtual_temperature(
     virtual_temperature: np.ndarray, pressure: np.ndarray, humidity: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Temperature (K) and specific humidity (kg/kg), the latter between 0 and saturation, with exactly the given virtual temperature.
+    """Temperature (K) and specific humidity (kg/kg), the latter between 0 and saturation, with exactly the given
+    virtual temperature.
 
     Args:
         virtual_temperature, pressure: K and Pa, any equal shape.
-        humidity: wanted specific humidity; above saturation it is cut to saturation, and temperature is raised so that Tv stays.
+        humidity: wanted specific humidity; above saturation it is cut to saturation, and temperature is raised so that
+            Tv stays.
     """
     wanted = np.maximum(humidity, 0.0)
     held = wanted
@@ -28,7 +30,9 @@ def split_virtual_temperature(
     return virtual_temperature / (1.0 + VIRTUAL * held), held
 
 
-def from_relative_humidity(virtual_temperature: np.ndarray, pressure: np.ndarray, relative: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def from_relative_humidity(
+    virtual_temperature: np.ndarray, pressure: np.ndarray, relative: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Temperature (K) and specific humidity (kg/kg) from virtual temperature and relative humidity (0..1)."""
     humidity = np.zeros_like(virtual_temperature)
     for _ in range(ITERATIONS):

@@ -27,8 +27,8 @@ def _standard_log_pressure(height: np.ndarray) -> np.ndarray:
 class Nest:
     """Everything that depends on the two geometries only, built once for many times.
 
-    Horizontally fields are taken along the source's levels, whose interpolated heights are those of the source's coordinate over its
-    interpolated terrain; vertically they are then linear in height.
+    Horizontally fields are taken along the source's levels, whose interpolated heights are those of the source's
+    coordinate over its interpolated terrain; vertically they are then linear in height.
     """
 
     source: Any
@@ -59,16 +59,22 @@ class Nest:
         ground, z = cubic(source_domain.terrain), cubic(source_domain.z)
         gap = float((target_domain.z[-1] - z[-1]).max())
         if gap > 1500.0:
-            raise InputError(f"The inner domain's highest level lies {gap:.0f} m over the outer domain's; lower its top or raise the outer one.")
+            raise InputError(
+                f"The inner domain's highest level lies {gap:.0f} m over the outer domain's; lower its top or "
+                "raise the outer one."
+            )
         return cls(source_domain, target_domain, cubic, linear, ground, z, Columns.build(z, target_domain.z))
 
     def _check(self, fields: dict[str, np.ndarray]) -> None:
         for name in ("u", "v", "temperature", "pressure", "qv"):
             if name not in fields:
-                raise InputError(f"The outer run's fields lack {name}; nesting needs u, v, temperature, pressure and qv.")
+                raise InputError(
+                    f"The outer run's fields lack {name}; nesting needs u, v, temperature, pressure and qv."
+                )
             if np.shape(fields[name]) != self.source.shape:
                 raise InputError(
-                    f"The outer run's {name} has shape {np.shape(fields[name])}, but its domain {self.source.name} has {self.source.shape}."
+                    f"The outer run's {name} has shape {np.shape(fields[name])}, but its domain "
+                    f"{self.source.name} has {self.source.shape}."
                 )
 
     def __call__(self, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -83,7 +89,9 @@ class Nest:
         departure = np.log(values["pressure"] / hydrostatic_pressure(surface, tv, source.z, source.terrain))
 
         # The standard atmosphere taken out, what is left of ln p hardly depends on the terrain under it.
-        log_surface = self.cubic(np.log(surface) - _standard_log_pressure(source.terrain)) + _standard_log_pressure(self.ground)
+        log_surface = self.cubic(np.log(surface) - _standard_log_pressure(source.terrain)) + _standard_log_pressure(
+            self.ground
+        )
         tv_here = self.cubic(tv)
         # The column at the interpolated source levels, with its ground as lowest point.
         log_p = np.log(hydrostatic_pressure(np.exp(log_surface), tv_here, self.z, self.ground))
@@ -110,7 +118,9 @@ class Nest:
     def _at_target_ground(self, log_surface: np.ndarray, log_p: np.ndarray, tv: np.ndarray) -> np.ndarray:
         """Surface pressure (Pa) at the target's ground from the column of the source, its own ground included."""
         at_ground = tv[0] - (tv[1] - tv[0]) / (self.z[1] - self.z[0]) * (self.z[0] - self.ground)
-        column = (np.concatenate([f[None], g]) for f, g in ((self.ground, self.z), (log_surface, log_p), (at_ground, tv)))
+        column = (
+            np.concatenate([f[None], g]) for f, g in ((self.ground, self.z), (log_surface, log_p), (at_ground, tv))
+        )
         height, logarithm, temperature = column
         return np.asarray(np.exp(log_pressure_at(height, logarithm, temperature, self.target.terrain[None])[0]))
 
@@ -120,19 +130,20 @@ def interpolate_atmosphere(
 ) -> dict[str, np.ndarray]:
     """Fields of one domain on another, over the other's terrain.
 
-    Surface pressure goes hydrostatically from the source's terrain to the target's; virtual temperature and wind are interpolated, the
-    wind as east and north components; pressure is integrated upward by the discrete relation of `driving.column`, and the source's own
-    departure from that relation (non-hydrostatic, or of another discretisation) is carried along as a factor. Humidity is cut at
-    saturation, at constant virtual temperature.
+    Surface pressure goes hydrostatically from the source's terrain to the target's; virtual temperature and wind are
+    interpolated, the wind as east and north components; pressure is integrated upward by the discrete relation of
+    `driving.column`, and the source's own departure from that relation (non-hydrostatic, or of another discretisation)
+    is carried along as a factor. Humidity is cut at saturation, at constant virtual temperature.
 
     Args:
-        fields: (nz, ny, nx) u, v (grid-relative), temperature, pressure, qv, and where present w, qc, qr, qi, qs; (ny, nx) surface_pressure, sst,
-            skin_temperature; soil_temperature (nsoil, ny, nx).
+        fields: (nz, ny, nx) u, v (grid-relative), temperature, pressure, qv, and where present w, qc, qr, qi, qs; (ny,
+            nx) surface_pressure, sst, skin_temperature; soil_temperature (nsoil, ny, nx).
         source_domain, target_domain: `grid.Domain`.
         nest: weights from `Nest.build`, to be built once and used for all times.
 
     Returns:
-        The same fields on the target domain; skin and soil temperature over land are moved to its altitude with the standard lapse rate.
+        The same fields on the target domain; skin and soil temperature over land are moved to its altitude with the
+        standard lapse rate.
 
     Raises:
         InputError: the target reaches beyond the source, fields are missing or of the wrong shape.

@@ -9,14 +9,15 @@ import xarray as xr
 
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import InputError
-from kaiseki.driving.column import LAPSE_RATE, Columns, hydrostatic_pressure, log_pressure_at
+from kaiseki.driving.column import LAPSE_RATE, Columns, hydrostatic_pressure, log_pressure_at, thickness_correction
 from kaiseki.driving.moisture import split_virtual_temperature
 from kaiseki.driving.sources.conventions import STATE
 from kaiseki.driving.sst import SeaSurface
 from kaiseki.driving.weights import Interpolation, from_lat_lon
 
 HEIGHT_ABOVE_TOP = 1500.0
-"""m by which the model's highest level may lie over the source's; there the column is continued isothermally with constant wind."""
+"""m by which the model's highest level may lie over the source's; there the column is continued isothermally with
+constant wind."""
 CONDENSATE = ("qc", "qr", "qi", "qs")
 
 
@@ -29,11 +30,15 @@ def at_time(dataset: xr.Dataset, time: np.datetime64 | None) -> xr.Dataset:
     times = dataset["time"].values.astype("datetime64[s]")
     if time is None:
         if times.size != 1:
-            raise InputError(f"The driving data hold {times.size} times from {times[0]} to {times[-1]}; say which one is wanted.")
+            raise InputError(
+                f"The driving data hold {times.size} times from {times[0]} to {times[-1]}; say which one is wanted."
+            )
         return dataset.isel(time=0)
     time = np.datetime64(time, "s")
     if not times[0] <= time <= times[-1]:
-        raise InputError(f"The driving data reach from {times[0]} to {times[-1]}, but {time} is wanted; add files for that time.")
+        raise InputError(
+            f"The driving data reach from {times[0]} to {times[-1]}, but {time} is wanted; add files for that time."
+        )
     after = int(np.searchsorted(times, time))
     if times[after] == time:
         return dataset.isel(time=after)
@@ -55,7 +60,8 @@ def _check(dataset: xr.Dataset) -> None:
 def _surface_pressure(
     data: xr.Dataset, cubic: Interpolation, height: np.ndarray, log_p: np.ndarray, tv: np.ndarray, ground: np.ndarray
 ) -> np.ndarray:
-    """Pressure (Pa) at our ground (ny, nx): from the source's profile, shifted by what the source's own surface pressure says."""
+    """Pressure (Pa) at our ground (ny, nx): from the source's profile, shifted by what the source's own surface
+    pressure says."""
     log_surface = log_pressure_at(height, log_p, tv, ground[None])[0]
     if "surface_air_pressure" in data and "surface_altitude" in data:
         temperature, humidity = data["air_temperature"].values, data["specific_humidity"].values
@@ -87,7 +93,9 @@ def _skin_and_soil(
     if "soil_temperature" in data:
         soil = data["soil_temperature"].values
         # Sources leave soil undefined over sea; there it stands for nothing and takes the skin's value.
-        known = np.where(np.isnan(soil), data["surface_temperature"].values if "surface_temperature" in data else np.nan, soil)
+        known = np.where(
+            np.isnan(soil), data["surface_temperature"].values if "surface_temperature" in data else np.nan, soil
+        )
         if not np.isnan(known).any():
             result["soil_temperature"] = linear(known) + lowering
     return result
@@ -96,10 +104,12 @@ def _skin_and_soil(
 def atmosphere_on_domain(dataset: xr.Dataset, domain: Any, time: np.datetime64 | None = None) -> dict[str, np.ndarray]:
     """The analysis on the domain's cell centres, every column hydrostatic over the domain's terrain.
 
-    Horizontally each pressure level is interpolated (cubic; humidity linear), vertically virtual temperature, wind and humidity are linear in
-    height. Surface pressure follows hydrostatically from the source's heights and virtual temperatures at our ground (below its lowest level
-    with the standard lapse rate), shifted by the difference between the source's own surface pressure and that profile. Pressure is
-    integrated upward by the discrete relation of `driving.column`. Humidity is cut at saturation, which leaves Tv and so pressure as they are.
+    Horizontally each pressure level is interpolated (cubic; humidity linear). Vertically wind and humidity are linear
+    in height, and so is virtual temperature but for a parabola in each layer that keeps the layer's thickness. Surface
+    pressure follows hydrostatically from the source's heights and virtual temperatures at our ground (below its lowest
+    level with the standard lapse rate), shifted by the difference between the source's own surface pressure and that
+    profile. Pressure is integrated upward by the discrete relation of `driving.column`. Humidity is cut at saturation,
+    which leaves Tv and so pressure as they are.
 
     Args:
         dataset: the common form of `driving.sources`.
@@ -107,11 +117,13 @@ def atmosphere_on_domain(dataset: xr.Dataset, domain: Any, time: np.datetime64 |
         time: which time, interpolated linearly; may be None if the dataset has only one.
 
     Returns:
-        (nz, ny, nx): u, v (m/s, grid-relative), w (0), temperature (K), pressure (Pa), qv (kg/kg), qc, qr, qi, qs (0: left to the model);
-        (ny, nx): surface_pressure (Pa), skin_temperature (K), sst (K, if the source has one), soil_temperature (ndepth, ny, nx; if the source has it).
+        (nz, ny, nx): u, v (m/s, grid-relative), w (0), temperature (K), pressure (Pa), qv (kg/kg), qc, qr, qi, qs (0:
+        left to the model); (ny, nx): surface_pressure (Pa), skin_temperature (K), sst (K, if the source has one),
+        soil_temperature (ndepth, ny, nx; if the source has it).
 
     Raises:
-        InputError: quantities or values are missing, the domain reaches beyond the source or over its top, or the time is not covered.
+        InputError: quantities or values are missing, the domain reaches beyond the source or over its top, or the time
+            is not covered.
     """
     _check(dataset)
     data = at_time(dataset, time)
@@ -123,15 +135,18 @@ def atmosphere_on_domain(dataset: xr.Dataset, domain: Any, time: np.datetime64 |
     log_p = np.broadcast_to(np.log(data["pressure"].values)[:, None, None], height.shape)
     if (gap := float((domain.z[-1] - height[-1]).max())) > HEIGHT_ABOVE_TOP:
         raise InputError(
-            f"{dataset.attrs.get('file', 'driving data')}: the highest level ({data['pressure'].values[-1] / 100:g} hPa) lies {gap:.0f} m under "
-            "the domain's top; lower the top of the domain or use a source that reaches higher."
+            f"{dataset.attrs.get('file', 'driving data')}: the highest level "
+            f"({data['pressure'].values[-1] / 100:g} hPa) lies {gap:.0f} m under the domain's top; "
+            "lower the top of the domain or use a source that reaches higher."
         )
     surface_pressure = _surface_pressure(data, cubic, height, log_p, tv, domain.terrain)
     columns = Columns.build(height, domain.z)
-    tv_model = columns.temperature(tv)
+    tv_model = columns.temperature(tv, thickness_correction(height, log_p, tv))
     pressure = hydrostatic_pressure(surface_pressure, tv_model, domain.z, domain.terrain)
     t_model, qv = split_virtual_temperature(tv_model, pressure, columns.linear(linear(humidity)))
-    u, v = domain.to_grid(columns.linear(cubic(data["eastward_wind"].values)), columns.linear(cubic(data["northward_wind"].values)))
+    u, v = domain.to_grid(
+        columns.linear(cubic(data["eastward_wind"].values)), columns.linear(cubic(data["northward_wind"].values))
+    )
     zero = np.zeros(domain.shape)
     fields = {"u": u, "v": v, "w": zero, "temperature": t_model, "pressure": pressure, "qv": qv}
     fields |= {name: zero.copy() for name in CONDENSATE}

@@ -1,4 +1,5 @@
-"""A first guess where no analysis of the date exists: samples of the season, averaged and smoothed to planetary scales."""
+"""A first guess where no analysis of the date exists: samples of the season, averaged and smoothed to planetary
+scales."""
 
 from __future__ import annotations
 
@@ -10,10 +11,10 @@ import xarray as xr
 
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import InputError
-from kaiseki.diagnostics.thermodynamics import saturation_specific_humidity
 from kaiseki.driving import spherical
 from kaiseki.driving.moisture import from_relative_humidity
 from kaiseki.driving.onto_domain import at_time
+from kaiseki.driving.saturation import saturation_specific_humidity
 from kaiseki.driving.sources import read_global
 from kaiseki.driving.sources.conventions import STATE, Axes, assemble
 from kaiseki.driving.sst import SeaSurface
@@ -21,6 +22,10 @@ from kaiseki.driving.weights import from_lat_lon
 
 GRID_STEP = 2.5
 """Degrees of the result's latitude-longitude grid, poles included; the smoothed fields need far less."""
+CUTOFF, ZONAL_CUTOFF = 6.0, 12.0
+"""Total wavenumbers. When GFS 2011-01-15 stands in for ERA5 1959-01-02, its heights and winds at 500 and 250 hPa over
+80E-170W, 15-60N are nearest with waves halved at 3 to 5 and the zonal mean at 10 to 20; the mean of two samples carries
+a little more."""
 LEAST_LEVELS = 10
 HUMIDITY_RANGE = (0.02, 1.0)
 """Relative humidity kept after smoothing; the lower bound keeps the specific humidity positive."""
@@ -43,15 +48,25 @@ def _common_pressure(samples: list[xr.Dataset]) -> np.ndarray:
     levels = [set(np.round(s["pressure"].values, 3)) for s in samples]
     common = np.array(sorted(set.intersection(*levels), reverse=True))
     if common.size < LEAST_LEVELS:
-        raise InputError(f"The analyses share only {common.size} pressure levels, {LEAST_LEVELS} are needed; choose analyses on like levels.")
+        raise InputError(
+            f"The analyses share only {common.size} pressure levels, {LEAST_LEVELS} are needed; "
+            "choose analyses on like levels."
+        )
     return common
 
 
 def _surface(samples: list[xr.Dataset], latitude: np.ndarray, longitude: np.ndarray) -> dict[str, np.ndarray]:
-    """Surface fields (nlat, nlon), averaged over the samples that hold them; not smoothed, since coasts are no planetary scale."""
+    """Surface fields (nlat, nlon), averaged over the samples that hold them; not smoothed, since coasts are no
+    planetary scale."""
     lat, lon = np.meshgrid(latitude, longitude, indexing="ij")
     result = {}
-    for name in ("sea_surface_temperature", "surface_temperature", "sea_ice_area_fraction", "land_area_fraction", "surface_altitude"):
+    for name in (
+        "sea_surface_temperature",
+        "surface_temperature",
+        "sea_ice_area_fraction",
+        "land_area_fraction",
+        "surface_altitude",
+    ):
         parts = []
         for sample in samples:
             own = sample["latitude"].values
@@ -68,16 +83,17 @@ def _surface(samples: list[xr.Dataset], latitude: np.ndarray, longitude: np.ndar
 
 def planetary_first_guess(
     paths: Sequence[str | Path],
-    cutoff: float = 8.0,
-    zonal_cutoff: float | None = 20.0,
+    cutoff: float = CUTOFF,
+    zonal_cutoff: float | None = ZONAL_CUTOFF,
     time: np.datetime64 | None = None,
     grid_step: float = GRID_STEP,
 ) -> xr.Dataset:
     """Mean of global analyses, smoothed on the sphere, in the common form on one time.
 
-    Mass and wind stay together: geopotential height, virtual temperature and, by way of stream function and velocity potential, the wind pass one
-    and the same linear filter on pressure levels, so that the hydrostatic relation holds as in the samples and the geostrophic one nearly.
-    Relative humidity is smoothed, bounded by `HUMIDITY_RANGE` and turned back with the smoothed virtual temperature.
+    Mass and wind stay together: geopotential height, virtual temperature and, by way of stream function and velocity
+    potential, the wind pass one and the same linear filter on pressure levels, so that the hydrostatic relation holds
+    as in the samples and the geostrophic one nearly. Relative humidity is smoothed, bounded by `HUMIDITY_RANGE` and
+    turned back with the smoothed virtual temperature.
 
     Args:
         paths: analyses of the season, read by `sources.read_global`, one time each.
@@ -87,9 +103,9 @@ def planetary_first_guess(
         grid_step: degrees.
 
     Returns:
-        The five fields of state on the levels that all samples share, and sea_surface_temperature, surface_temperature, sea_ice_area_fraction,
-        land_area_fraction and surface_altitude averaged over those samples that hold them, unsmoothed. No surface pressure: it follows from
-        the heights over whatever terrain.
+        The five fields of state on the levels that all samples share, and sea_surface_temperature, surface_temperature,
+        sea_ice_area_fraction, land_area_fraction and surface_altitude averaged over those samples that hold them,
+        unsmoothed. No surface pressure: it follows from the heights over whatever terrain.
 
     Raises:
         InputError: a file cannot be read, is not global, lacks a field, or the samples share too few levels.
@@ -112,17 +128,23 @@ def planetary_first_guess(
         tv = temperature * (1.0 + VIRTUAL * humidity)
         scalars = (data["geopotential_height"].values, tv, np.clip(humidity / saturation, 0.0, 1.0))
         parts = {n: spherical.analyse(f, lat, lon, truncation) for n, f in zip(names, scalars, strict=True)}
-        psi, chi = spherical.analyse_wind(data["eastward_wind"].values, data["northward_wind"].values, lat, lon, truncation)
+        psi, chi = spherical.analyse_wind(
+            data["eastward_wind"].values, data["northward_wind"].values, lat, lon, truncation
+        )
         for name, part in (parts | {"psi": psi, "chi": chi}).items():
             total[name] = total.get(name, 0.0) + part * gain / len(samples)
     height, tv, relative = (spherical.synthesise(total[n], latitude, longitude) for n in names)
     u, v = spherical.synthesise_wind(total["psi"], total["chi"], latitude, longitude)
     temperature, humidity = from_relative_humidity(tv, pressure[:, None, None], np.clip(relative, *HUMIDITY_RANGE))
     when = samples[0]["time"].values if time is None else np.datetime64(time, "s")
-    fields = dict(zip(STATE, (temperature, u, v, height, humidity), strict=True)) | _surface(samples, latitude, longitude)
+    fields = dict(zip(STATE, (temperature, u, v, height, humidity), strict=True)) | _surface(
+        samples, latitude, longitude
+    )
     static = ("land_area_fraction", "surface_altitude")
     fields = {n: f if n in static else f[None] for n, f in fields.items()}
-    dataset = assemble("planetary first guess", "planetary", Axes(np.atleast_1d(when), latitude, longitude, pressure), fields)
+    dataset = assemble(
+        "planetary first guess", "planetary", Axes(np.atleast_1d(when), latitude, longitude, pressure), fields
+    )
     dataset.attrs["made_from"] = ", ".join(f"{s.attrs['file']} ({s['time'].values})" for s in samples)
     dataset.attrs |= {"cutoff": float(cutoff), "zonal_cutoff": float(zonal_cutoff or cutoff), "truncation": truncation}
     return dataset

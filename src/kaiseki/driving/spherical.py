@@ -1,4 +1,5 @@
-"""Spherical harmonics of scalar and wind fields on any latitude-longitude grid, by least squares; smoothing to planetary scales."""
+"""Spherical harmonics of scalar and wind fields on any latitude-longitude grid, by least squares; smoothing to
+planetary scales."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ def legendre(truncation: int, latitude: np.ndarray) -> tuple[np.ndarray, np.ndar
         latitude: (n,) degrees.
 
     Returns:
-        P[m, l, j] with the integral of P^2 over sin(latitude) equal to 1, and dP/d(latitude in rad), (N+1, N+1, n) each, zero for l < m.
+        P[m, l, j] with the integral of P^2 over sin(latitude) equal to 1, and dP/d(latitude in rad), (N+1, N+1, n)
+        each, zero for l < m.
         Recurrences: Holmes and Featherstone 2002, J. Geodesy 76, 279-299, eqs. 11 and 13, 15, for this norm.
     """
     mu, cosine = np.sin(np.radians(latitude)), np.cos(np.radians(latitude))
@@ -51,11 +53,18 @@ def area_weights(latitude: np.ndarray) -> np.ndarray:
 
 def _check(latitude: np.ndarray, longitude: np.ndarray, truncation: int) -> None:
     steps = np.diff(longitude)
-    if not np.allclose(steps, steps[0], atol=1e-3) or not np.isclose(steps[0] * longitude.size, 360.0, atol=0.1) or latitude.size < 2:
-        raise InputError("Planetary smoothing needs a global field on evenly spaced longitudes; this one is regional or uneven.")
+    if (
+        not np.allclose(steps, steps[0], atol=1e-3)
+        or not np.isclose(steps[0] * longitude.size, 360.0, atol=0.1)
+        or latitude.size < 2
+    ):
+        raise InputError(
+            "Planetary smoothing needs a global field on evenly spaced longitudes; this one is regional or uneven."
+        )
     if truncation > min(latitude.size - 1, longitude.size // 2 - 1):
         raise InputError(
-            f"Truncation T{truncation} is finer than a grid of {latitude.size} x {longitude.size} points resolves; choose a smaller one."
+            f"Truncation T{truncation} is finer than a grid of {latitude.size} x {longitude.size} points resolves; "
+            "choose a smaller one."
         )
 
 
@@ -105,7 +114,8 @@ def _wind_operator(m: int, p: np.ndarray, slope: np.ndarray, latitude: np.ndarra
 def analyse_wind(
     u: np.ndarray, v: np.ndarray, latitude: np.ndarray, longitude: np.ndarray, truncation: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients of stream function and velocity potential (m2/s), (..., m, l) each, from east and north wind (..., nlat, nlon).
+    """Coefficients of stream function and velocity potential (m2/s), (..., m, l) each, from east and north wind (...,
+    nlat, nlon).
 
     The rows at the poles, where components have no direction, are left out. Raises InputError as `analyse`.
     """
@@ -125,8 +135,11 @@ def analyse_wind(
     return psi, chi
 
 
-def synthesise_wind(psi: np.ndarray, chi: np.ndarray, latitude: np.ndarray, longitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """East and north wind (..., nlat, nlon) m/s of stream function and velocity potential; at a pole that of a point just beside it."""
+def synthesise_wind(
+    psi: np.ndarray, chi: np.ndarray, latitude: np.ndarray, longitude: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """East and north wind (..., nlat, nlon) m/s of stream function and velocity potential; at a pole that of a point
+    just beside it."""
     truncation = psi.shape[-1] - 1
     lat = np.clip(latitude, -89.99, 89.99)
     p, slope = legendre(truncation, lat)
@@ -142,11 +155,14 @@ def synthesise_wind(psi: np.ndarray, chi: np.ndarray, latitude: np.ndarray, long
 def response(truncation: int, cutoff: float, zonal_cutoff: float | None = None) -> np.ndarray:
     """Filter (m, l) that falls smoothly from 1 to 1/2 at total wavenumber `cutoff`: exp(-ln 2 (l (l+1) / (c (c+1)))^2).
 
-    The form is that of an implicit-free biharmonic smoother, isotropic on the sphere, with little Gibbs overshoot. `zonal_cutoff` replaces the
-    cutoff for the zonal mean (m = 0), whose jets are narrower than the waves and known better.
+    The form is that of an implicit-free biharmonic smoother, isotropic on the sphere, with little Gibbs overshoot.
+    `zonal_cutoff` replaces the cutoff for the zonal mean (m = 0), whose jets are narrower than the waves and known
+    better.
     """
     if cutoff <= 0 or (zonal_cutoff is not None and zonal_cutoff <= 0):
-        raise InputError(f"The planetary cutoff must be a positive total wavenumber; it is {min(cutoff, zonal_cutoff or cutoff)}.")
+        raise InputError(
+            f"The planetary cutoff must be a positive total wavenumber; it is {min(cutoff, zonal_cutoff or cutoff)}."
+        )
     degree = np.arange(truncation + 1.0)
     eigenvalue = degree * (degree + 1.0)
     limit = np.full(truncation + 1, float(cutoff))

@@ -25,8 +25,8 @@ def fill(values: np.ndarray, valid: np.ndarray, cyclic: bool, method: str = "lap
         values: field; what stands in invalid cells is ignored.
         valid: (ny, nx) bool.
         cyclic: whether x closes on itself.
-        method: "nearest" takes the nearest valid cell (in grid lengths), "laplace" the harmonic function with the valid cells as boundary
-            values and no gradient across the outer edge; it never leaves their range.
+        method: "nearest" takes the nearest valid cell (in grid lengths), "laplace" the harmonic function with the valid
+            cells as boundary values and no gradient across the outer edge; it never leaves their range.
 
     Raises:
         InputError: no cell is valid, or the method is not known.
@@ -64,7 +64,13 @@ def fill(values: np.ndarray, valid: np.ndarray, cyclic: bool, method: str = "lap
     matrix = sparse.diags_array(degree) - sparse.coo_array((np.ones(row.size), (row, column)), shape=(right.size,) * 2)
     # Scaled to unit diagonal: the harmonic function needs no more than a loose tolerance relative to kelvins.
     scale = sparse.diags_array(1.0 / np.sqrt(degree))
-    solution, _ = cg((scale @ matrix @ scale).tocsr(), right / np.sqrt(degree), x0=nearest[~valid] * np.sqrt(degree), rtol=1e-9, maxiter=20000)
+    solution, _ = cg(
+        (scale @ matrix @ scale).tocsr(),
+        right / np.sqrt(degree),
+        x0=nearest[~valid] * np.sqrt(degree),
+        rtol=1e-9,
+        maxiter=20000,
+    )
     result = np.array(values)
     result[~valid] = np.clip(solution / np.sqrt(degree), values[valid].min(), values[valid].max())
     return result
@@ -82,8 +88,8 @@ class SeaSurface:
     def of(cls, data: xr.Dataset, method: str = "laplace") -> SeaSurface | None:
         """From one time of the common form: its SST, else its skin temperature over open sea; None if it holds neither.
 
-        Values outside `SEA_RANGE` are gaps. From skin temperature, cells that are land (fraction over `SEA_LIMIT`) are gaps and those under
-        sea ice take the freezing point, the lower bound.
+        Values outside `SEA_RANGE` are gaps. From skin temperature, cells that are land (fraction over `SEA_LIMIT`) are
+        gaps and those under sea ice take the freezing point, the lower bound.
         """
         longitude = data["longitude"].values
         step = float(np.diff(longitude).max())
@@ -110,13 +116,15 @@ class SeaSurface:
 
 def _month_positions(time: np.datetime64) -> tuple[int, int, float]:
     """The two months (0..11) whose middles enclose a time, and the weight of the second."""
+    one = np.timedelta64(1, "M")
+
+    def middle(month: np.datetime64) -> np.datetime64:
+        start, end = month.astype("datetime64[s]"), (month + one).astype("datetime64[s]")
+        return start + (end - start) // 2
+
     month = time.astype("datetime64[M]")
-    start, end = month.astype("datetime64[s]"), (month + 1).astype("datetime64[s]")
-    middle = start + (end - start) // 2
-    other = month + (1 if time >= middle else -1)
-    other_start, other_end = other.astype("datetime64[s]"), (other + 1).astype("datetime64[s]")
-    other_middle = other_start + (other_end - other_start) // 2
-    weight = float((time - middle) / (other_middle - middle))
+    other = month + one if time >= middle(month) else month - one
+    weight = float((time - middle(month)) / (middle(other) - middle(month)))
     return int(month.astype(int) % 12), int(other.astype(int) % 12), weight
 
 
@@ -128,12 +136,14 @@ def sst_on_domain(
     Args:
         dataset: the common form with sea_surface_temperature, or with surface_temperature and land_area_fraction.
         domain: a `grid.Domain`.
-        time: when. A dataset with one time holds for that day and the next fortnight only; one with several is linear in time.
+        time: when. A dataset with one time holds for that day and the next fortnight only; one with several is linear
+            in time.
         climatology: take twelve monthly fields as means about the middles of the months of any year.
         method: of `fill`.
 
     Raises:
-        InputError: no SST in the dataset, no valid value, the time is not covered, or it is no monthly climatology though said to be.
+        InputError: no SST in the dataset, no valid value, the time is not covered, or it is no monthly climatology
+            though said to be.
     """
     name = dataset.attrs.get("file", "sea-surface data")
     time = np.datetime64(time, "s")
@@ -141,16 +151,24 @@ def sst_on_domain(
     parts: list[tuple[int, float]]
     if climatology:
         if dataset.attrs.get("time_axis") != "monthly":
-            raise InputError(f"{name}: is used as a climatology but does not hold twelve monthly fields from January to December.")
+            raise InputError(
+                f"{name}: is used as a climatology but does not hold twelve monthly fields from January to December."
+            )
         first, second, weight = _month_positions(time)
         parts = [(first, 1.0 - weight), (second, weight)]
     elif times.size == 1:
         if not np.timedelta64(0, "D") <= time - times[0] <= np.timedelta64(15, "D"):
-            raise InputError(f"{name}: holds the sea surface of {times[0]} only, but {time} is wanted; use a file of that fortnight or a climatology.")
+            raise InputError(
+                f"{name}: holds the sea surface of {times[0]} only, but {time} is wanted; "
+                "use a file of that fortnight or a climatology."
+            )
         parts = [(0, 1.0)]
     else:
         if not times[0] <= time <= times[-1]:
-            raise InputError(f"{name}: reaches from {times[0]} to {times[-1]}, but {time} is wanted; use other files or a climatology.")
+            raise InputError(
+                f"{name}: reaches from {times[0]} to {times[-1]}, but {time} is wanted; "
+                "use other files or a climatology."
+            )
         after = max(1, int(np.searchsorted(times, time)))
         weight = float((time - times[after - 1]) / (times[after] - times[after - 1]))
         parts = [(after - 1, 1.0 - weight), (after, weight)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sparse
+from scipy import sparse
 
 from kaiseki.core.errors import InputError
 
@@ -40,7 +40,9 @@ def _cubic(nodes: np.ndarray, first: np.ndarray, target: np.ndarray) -> tuple[np
     return np.concatenate([np.stack([first, first + 1]), left_index, right_index]), np.concatenate([value, left, right])
 
 
-def _axis_matrix(nodes: np.ndarray, target: np.ndarray, method: str, period: float | None) -> tuple[np.ndarray, np.ndarray]:
+def _axis_matrix(
+    nodes: np.ndarray, target: np.ndarray, method: str, period: float | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices into `nodes` and weights, (k, n) each, along one ascending axis."""
     n = nodes.size
     if period is not None:
@@ -79,8 +81,9 @@ def interpolation(
     Args:
         y, x: axes of the grid, (ny,) and (nx,).
         target_y, target_x: the points, any equal shape.
-        method: "linear", or "cubic": cubic Hermite whose slopes are those of parabolas through three nodes (cubic Bessel
-            interpolation, de Boor 1978, A Practical Guide to Splines, chapter IV); C1, exact for quadratics and at the nodes.
+        method: "linear", or "cubic": cubic Hermite whose slopes are those of parabolas through three nodes (cubic
+            Bessel interpolation, de Boor 1978, A Practical Guide to Splines, chapter IV); C1, exact for quadratics and
+            at the nodes.
         period: the period of x if it is cyclic and the grid closes on itself, e.g. 360.
         reach: how far a point may lie beyond the grid, in units of its axes; such points are moved to the edge.
 
@@ -90,7 +93,9 @@ def interpolation(
     if method not in ("linear", "cubic"):
         raise InputError(f"Interpolation method {method!r} is not known; use linear or cubic.")
     if min(y.size, x.size) < 3:
-        raise InputError(f"A grid of {y.size} x {x.size} points is too small to interpolate from; at least 3 x 3 are needed.")
+        raise InputError(
+            f"A grid of {y.size} x {x.size} points is too small to interpolate from; at least 3 x 3 are needed."
+        )
     shape = np.shape(target_y)
     ty, tx = np.ravel(target_y).astype(float), np.ravel(target_x).astype(float)
     axes: list[tuple[str, np.ndarray, np.ndarray]] = [("y", y, ty)] + ([("x", x, tx)] if period is None else [])
@@ -114,7 +119,11 @@ def interpolation(
 
 
 def from_lat_lon(
-    latitude: np.ndarray, longitude: np.ndarray, target_latitude: np.ndarray, target_longitude: np.ndarray, method: str = "cubic"
+    latitude: np.ndarray,
+    longitude: np.ndarray,
+    target_latitude: np.ndarray,
+    target_longitude: np.ndarray,
+    method: str = "cubic",
 ) -> Interpolation:
     """Weights from a latitude-longitude grid (ascending, degrees), which may go round the globe, to points.
 

@@ -50,7 +50,8 @@ PLAUSIBLE = {
 
 @dataclass(frozen=True)
 class Axes:
-    """Coordinates as they lie in the file: time (nt,) datetime64[s], pressure (np,) Pa, latitude and longitude in degrees."""
+    """Coordinates as they lie in the file: time (nt,) datetime64[s], pressure (np,) Pa, latitude and longitude in
+    degrees."""
 
     time: np.ndarray
     latitude: np.ndarray
@@ -70,7 +71,11 @@ def assemble(path: str, source: str, axes: Axes, fields: Mapping[str, np.ndarray
     coordinates: dict[str, tuple[str, np.ndarray, dict[str, str]]] = {
         "time": ("time", axes.time.astype("datetime64[s]"), {"standard_name": "time"}),
         "latitude": ("latitude", axes.latitude, {"standard_name": "latitude", "units": "degrees_north"}),
-        "longitude": ("longitude", np.mod(axes.longitude, 360.0), {"standard_name": "longitude", "units": "degrees_east"}),
+        "longitude": (
+            "longitude",
+            np.mod(axes.longitude, 360.0),
+            {"standard_name": "longitude", "units": "degrees_east"},
+        ),
     }
     if axes.pressure is not None:
         attributes = {"standard_name": "air_pressure", "units": "Pa", "positive": "down"}
@@ -82,7 +87,9 @@ def assemble(path: str, source: str, axes: Axes, fields: Mapping[str, np.ndarray
         dims, units = UNITS[name]
         shape = tuple(len(coordinates[d][1]) for d in dims)
         if values.shape != shape:
-            raise InputError(f"{path}: {name} has shape {values.shape}, but its axes {dims} have {shape}; the file is inconsistent.")
+            raise InputError(
+                f"{path}: {name} has shape {values.shape}, but its axes {dims} have {shape}; the file is inconsistent."
+            )
         low, high = PLAUSIBLE.get(name, (-np.inf, np.inf))
         if np.isnan(values).all() or np.nanmin(values) < low or np.nanmax(values) > high:
             raise InputError(
@@ -90,13 +97,17 @@ def assemble(path: str, source: str, axes: Axes, fields: Mapping[str, np.ndarray
                 "check the file's units or whether it is damaged."
             )
         variables[name] = (dims, np.asarray(values, dtype=np.float64), {"standard_name": name, "units": units})
-    dataset = xr.Dataset(variables, coordinates, {"source": source, "file": path.rsplit("/", 1)[-1], "Conventions": "CF-1.11"})
+    dataset = xr.Dataset(
+        variables, coordinates, {"source": source, "file": path.rsplit("/", 1)[-1], "Conventions": "CF-1.11"}
+    )
     dataset = dataset.sortby(["time", "latitude", "longitude", *(["depth"] if axes.depth is not None else [])])
     if axes.pressure is not None:
         dataset = dataset.sortby("pressure", ascending=False)
     for name, index in dataset.indexes.items():
         if not index.is_unique:
-            raise InputError(f"{path}: the axis {name} holds the same value twice; give a file with one field per {name}.")
+            raise InputError(
+                f"{path}: the axis {name} holds the same value twice; give a file with one field per {name}."
+            )
     return dataset
 
 

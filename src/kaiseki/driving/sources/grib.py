@@ -1,25 +1,20 @@
-"""GRIB 1 and 2 analyses on latitude-longitude grids: GFS, GEFS, ERA5, ECMWF.
-
-NCEP keeps u and v as two fields of one GRIB2 message, so the library's multi-field support is switched on while a file is read; without
-it every northward wind would be lost without a word.
-"""
+"""GRIB 1 and 2 analyses on latitude-longitude grids: GFS, GEFS, ERA5, ECMWF."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import eccodes
 import numpy as np
 import xarray as xr
 
 from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
-from kaiseki.diagnostics.thermodynamics import specific_humidity_from_relative
+from kaiseki.driving.saturation import specific_humidity_from_relative
 from kaiseki.driving.sources.conventions import Axes, assemble, fill_humidity
+from kaiseki.driving.sources.grib_messages import single_fields
+from kaiseki.driving.sources.library import eccodes
 
 PRESSURE_UNITS = {"isobaricInhPa": 100.0, "isobaricInPa": 1.0}
 ON_PRESSURE = {
@@ -54,15 +49,6 @@ class _Content:
     fields: dict[tuple[str, np.datetime64, float], np.ndarray] = field(default_factory=dict)
 
 
-@contextmanager
-def _multi_field_support() -> Iterator[None]:
-    eccodes.codes_grib_multi_support_on()
-    try:
-        yield
-    finally:
-        eccodes.codes_grib_multi_support_off()
-
-
 def _name_and_level(handle: Any) -> tuple[str, float] | None:
     """The common name and the level (Pa, m of depth, or 0) of a field, None if it is not one we use."""
     if eccodes.codes_get(handle, "stepType") != "instant":
@@ -92,7 +78,10 @@ def _values(handle: Any, where: str, content: _Content) -> np.ndarray:
     grid = eccodes.codes_get(handle, "gridType")
     odd = [k for k in ("jPointsAreConsecutive", "alternativeRowScanning") if eccodes.codes_get(handle, k)]
     if grid not in ("regular_ll", "regular_gg") or odd:
-        raise InputError(f"{where} is on a {grid} grid {odd or ''}; only regular latitude-longitude and Gaussian grids in rows are read.")
+        raise InputError(
+            f"{where} is on a {grid} grid {odd or ''}; "
+            "only regular latitude-longitude and Gaussian grids in rows are read."
+        )
     latitude = eccodes.codes_get_array(handle, "distinctLatitudes")
     longitude = eccodes.codes_get_array(handle, "distinctLongitudes")
     latitude = np.sort(latitude) if eccodes.codes_get(handle, "jScansPositively") else np.sort(latitude)[::-1]
@@ -111,31 +100,26 @@ def _values(handle: Any, where: str, content: _Content) -> np.ndarray:
 
 def _scan(path: Path) -> _Content:
     content = _Content()
-    count = 0
-    with _multi_field_support(), path.open("rb") as stream:
-        while True:
-            where = f"{path}: field {count + 1}"
-            try:
-                handle = eccodes.codes_grib_new_from_file(stream)
-            except eccodes.CodesInternalError as error:
-                raise InputError(f"{where} cannot be decoded ({error}); the file is damaged or truncated, fetch it again.") from error
-            if handle is None:
-                break
-            count += 1
-            try:
-                found = _name_and_level(handle)
-                if found is None:
-                    continue
-                key = (found[0], _valid_time(handle), found[1])
-                if key in content.fields:
-                    raise InputError(f"{where} is a second {key[0]} at level {key[2]:g} and {key[1]}; give one analysis or member at a time.")
-                content.fields[key] = _values(handle, where, content)
-            except eccodes.CodesInternalError as error:
-                raise InputError(f"{where} cannot be decoded ({error}); the file is damaged, fetch it again.") from error
-            finally:
+    for count, message in single_fields(path):
+        where = f"{path}: field {count}"
+        handle = None
+        try:
+            handle = eccodes.codes_new_from_message(message)
+            found = _name_and_level(handle)
+            if found is None:
+                continue
+            key = (found[0], _valid_time(handle), found[1])
+            if key in content.fields:
+                raise InputError(
+                    f"{where} is a second {key[0]} at level {key[2]:g} and {key[1]}; "
+                    "give one analysis or member at a time."
+                )
+            content.fields[key] = _values(handle, where, content)
+        except eccodes.CodesInternalError as error:
+            raise InputError(f"{where} cannot be decoded ({error}); the file is damaged, fetch it again.") from error
+        finally:
+            if handle is not None:
                 eccodes.codes_release(handle)
-    if count == 0:
-        raise InputError(f"{path}: holds no GRIB message; the file is empty or truncated, fetch it again.")
     return content
 
 
@@ -144,7 +128,9 @@ def _stack(path: Path, content: _Content, name: str, times: list[np.datetime64],
     for time in times:
         for level in levels:
             if (name, time, level) not in content.fields:
-                raise InputError(f"{path}: {name} is missing at level {level:g} and {time}; the file is incomplete or truncated.")
+                raise InputError(
+                    f"{path}: {name} is missing at level {level:g} and {time}; the file is incomplete or truncated."
+                )
     return np.stack([np.stack([content.fields[name, t, k] for k in levels]) for t in times])
 
 
@@ -161,7 +147,9 @@ def _humidity(
         values[:, ~missing] = _stack(path, content, name, times, have)
         pressure = np.array(levels)
         if name == "relative_humidity":
-            values = specific_humidity_from_relative(0.01 * np.clip(values, 0.0, 100.0), temperature, pressure[:, None, None])
+            values = specific_humidity_from_relative(
+                0.01 * np.clip(values, 0.0, 100.0), temperature, pressure[:, None, None]
+            )
         return fill_humidity(np.log(pressure), values, missing), [k for k in levels if k not in have]
     return None
 
@@ -176,7 +164,8 @@ class GribSource:
         return head.startswith(b"GRIB")
 
     def read(self, path: Path) -> xr.Dataset:
-        """The common form; relative humidity is turned into specific humidity over the phase that its centre would use (mixed).
+        """The common form; relative humidity is turned into specific humidity over the phase that its centre would use
+        (mixed).
 
         Humidity on levels the file leaves out is interpolated in ln p and named in the attribute `humidity_filled_at`.
         Soil temperature is read from GRIB2 layers only; accumulated and averaged fields are ignored.
@@ -208,7 +197,9 @@ class GribSource:
         depths = sorted({key[2] for key in content.fields if key[0] == "soil_temperature"})
         if depths:
             fields["soil_temperature"] = _stack(path, content, "soil_temperature", times, depths)
-        axes = Axes(np.array(times), content.latitude, content.longitude, np.array(levels), np.array(depths) if depths else None)
+        axes = Axes(
+            np.array(times), content.latitude, content.longitude, np.array(levels), np.array(depths) if depths else None
+        )
         dataset = assemble(str(path), self.name, axes, fields)
         if humidity is not None and humidity[1]:
             dataset.attrs["humidity_filled_at"] = " ".join(f"{k:g}" for k in humidity[1])

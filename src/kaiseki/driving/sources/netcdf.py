@@ -9,7 +9,7 @@ import xarray as xr
 
 from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
-from kaiseki.diagnostics.thermodynamics import specific_humidity_from_relative
+from kaiseki.driving.saturation import specific_humidity_from_relative
 from kaiseki.driving.sources.conventions import SURFACE_DIMS, UNITS, Axes, assemble
 from kaiseki.driving.sources.netcdf_file import axis, find, is_netcdf, load, seconds
 
@@ -59,7 +59,8 @@ class NetcdfSource:
         return is_netcdf(head)
 
     def read(self, path: Path) -> xr.Dataset:
-        """The common form; InputError when there is no temperature on pressure levels or a unit is not the expected one."""
+        """The common form; InputError when there is no temperature on pressure levels or a unit is not the expected
+        one."""
         raw = load(path)
         latitude, longitude = axis(path, raw, LATITUDE), axis(path, raw, LONGITUDE)
         level, time = axis(path, raw, LEVEL), axis(path, raw, TIME)
@@ -70,16 +71,23 @@ class NetcdfSource:
         for name, aliases in LEVEL_FIELDS.items():
             if (found := find(raw, aliases)) is not None:
                 if level not in raw[found].dims:
-                    raise InputError(f"{path}: {found} is not on pressure levels; expected {name} on (time, level, latitude, longitude).")
+                    raise InputError(
+                        f"{path}: {found} is not on pressure levels; "
+                        f"expected {name} on (time, level, latitude, longitude)."
+                    )
                 fields[name] = self._array(path, raw[found], (time, level, latitude, longitude))
         if "air_temperature" not in fields:
-            raise InputError(f"{path}: holds no temperature on pressure levels; expected one of {LEVEL_FIELDS['air_temperature']}.")
+            raise InputError(
+                f"{path}: holds no temperature on pressure levels; expected one of {LEVEL_FIELDS['air_temperature']}."
+            )
         if "geopotential" in fields:
             fields.setdefault("geopotential_height", fields.pop("geopotential") / GRAVITY)
         relative = fields.pop("relative_humidity", None)
         if "specific_humidity" not in fields and relative is not None:
             fraction = 0.01 * np.clip(relative, 0.0, 100.0)
-            fields["specific_humidity"] = specific_humidity_from_relative(fraction, fields["air_temperature"], pressure[:, None, None])
+            fields["specific_humidity"] = specific_humidity_from_relative(
+                fraction, fields["air_temperature"], pressure[:, None, None]
+            )
         if "specific_humidity" in fields:
             fields["specific_humidity"] = np.maximum(fields["specific_humidity"], 0.0)
         for name, aliases in SURFACE_FIELDS.items():

@@ -31,9 +31,13 @@ def load(path: Path) -> xr.Dataset:
         with xr.open_dataset(path, engine=engine) as dataset:
             return dataset.load()
     except ImportError as error:
-        raise KaisekiError(f"{path}: is NetCDF 4, for which an HDF5 library is needed; install the package h5py.") from error
+        raise KaisekiError(
+            f"{path}: is NetCDF 4, for which an HDF5 library is needed; install the package h5py."
+        ) from error
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError, IndexError) as error:
-        raise InputError(f"{path}: cannot be read as NetCDF ({type(error).__name__}: {error}); it is damaged or truncated.") from error
+        raise InputError(
+            f"{path}: cannot be read as NetCDF ({type(error).__name__}: {error}); it is damaged or truncated."
+        ) from error
 
 
 def find(dataset: xr.Dataset, aliases: tuple[str, ...]) -> str | None:
@@ -53,5 +57,8 @@ def seconds(path: Path, values: np.ndarray) -> np.ndarray:
     """Decoded times as datetime64[s]; InputError when they could not be decoded."""
     values = np.atleast_1d(values)
     if not np.issubdtype(values.dtype, np.datetime64):
-        raise InputError(f"{path}: its time axis could not be decoded; expected 'hours since ...' or the like in a standard calendar.")
+        raise InputError(
+            f"{path}: its time axis could not be decoded; "
+            "expected 'hours since ...' or the like in a standard calendar."
+        )
     return values.astype("datetime64[s]")

@@ -40,7 +40,10 @@ def available() -> dict[str, Source]:
         if point.name not in sources:
             found = point.load()
             if not isinstance(found, Source):
-                raise InputError(f"The plug-in {point.value} in {ENTRY_POINT_GROUP} is not a reader: it needs name, recognises and read.")
+                raise InputError(
+                    f"The plug-in {point.value} in {ENTRY_POINT_GROUP} is not a reader: "
+                    "it needs name, recognises and read."
+                )
             sources[point.name] = found
     return sources
 
@@ -55,8 +58,8 @@ def read_global(path: str | Path, source: str | None = None) -> xr.Dataset:
     Returns:
         Dataset on (time, pressure, latitude, longitude), SI units and CF standard names, as far as the file holds them:
         air_temperature, eastward_wind, northward_wind, geopotential_height, specific_humidity, surface_air_pressure,
-        surface_altitude, sea_surface_temperature, surface_temperature, land_area_fraction, sea_ice_area_fraction, soil_temperature.
-        Latitude ascends, longitude runs 0..360, pressure (Pa) descends, bottom first.
+        surface_altitude, sea_surface_temperature, surface_temperature, land_area_fraction, sea_ice_area_fraction,
+        soil_temperature. Latitude ascends, longitude runs 0..360, pressure (Pa) descends, bottom first.
 
     Raises:
         InputError: no such file, no reader for it, or it is damaged or incomplete.
@@ -66,7 +69,9 @@ def read_global(path: str | Path, source: str | None = None) -> xr.Dataset:
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
     except OSError as error:
-        raise InputError(f"{path}: cannot be opened ({error.strerror}); give the path of a GRIB or NetCDF analysis.") from error
+        raise InputError(
+            f"{path}: cannot be opened ({error.strerror}); give the path of a GRIB or NetCDF analysis."
+        ) from error
     readers = available()
     if source is not None:
         if source not in readers:
@@ -75,4 +80,6 @@ def read_global(path: str | Path, source: str | None = None) -> xr.Dataset:
     for reader in readers.values():
         if reader.recognises(path, head):
             return reader.read(path)
-    raise InputError(f"{path}: is neither GRIB nor NetCDF (it begins with {head[:8]!r}); known readers are {', '.join(readers)}.")
+    raise InputError(
+        f"{path}: is neither GRIB nor NetCDF (it begins with {head[:8]!r}); known readers are {', '.join(readers)}."
+    )

@@ -15,8 +15,9 @@ from kaiseki.driving.sources.netcdf_file import axis, find, is_netcdf, load, sec
 SST = ("sst", "sea_surface_temperature", "analysed_sst")
 CELSIUS = ("degc", "celsius", "degree_c", "degrees_c", "deg_c")
 SEA_RANGE = (271.15, 310.15)
-"""K. Sea water freezes at about -1.9 C (271.25 K at 35 g/kg salt: UNESCO 1983, Techn. Pap. Mar. Sci. 44); analyses use -1.8 C under ice. Below the
-first bound a value is the temperature of ice or land, above the second it is none of an open sea."""
+"""K. Sea water freezes at about -1.9 C (271.25 K at 35 g/kg salt: UNESCO 1983, Techn. Pap. Mar. Sci. 44); analyses use
+-1.8 C under ice. Below the first bound a value is the temperature of ice or land, above the second it is none of an
+open sea."""
 
 
 class SstNetcdfSource:
@@ -34,8 +35,9 @@ class SstNetcdfSource:
     def read(self, path: Path) -> xr.Dataset:
         """Dataset with sea_surface_temperature (time, latitude, longitude) in K.
 
-        Values outside `SEA_RANGE` are masked (NaN) and counted in the attribute `masked_values`. Twelve monthly fields get the
-        attribute `time_axis` "monthly"; whether they are a climatology is the user's to say (`sst.sst_on_domain`).
+        Values outside `SEA_RANGE` are masked (NaN) and counted in the attribute `masked_values`. Twelve monthly fields
+        get the attribute `time_axis` "monthly"; whether they are a climatology is the user's to say
+        (`sst.sst_on_domain`).
         """
         raw = load(path)
         name = find(raw, SST)
