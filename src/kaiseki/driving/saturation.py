@@ -35,5 +35,5 @@ def saturation_specific_humidity(temperature: np.ndarray, pressure: np.ndarray) 
 
 
 def specific_humidity_from_relative(relative: np.ndarray, temperature: np.ndarray, pressure: np.ndarray) -> np.ndarray:
-    """Specific humidity (kg/kg) from relative humidity (0..1, of vapour pressures), temperature (K) and pressure (Pa)."""
+    """Specific humidity (kg/kg) from relative humidity (0..1, by vapour pressure), temperature (K), pressure (Pa)."""
     return _specific(relative * saturation_vapour_pressure(temperature), pressure)

@@ -1,7 +1,7 @@
 """ecCodes, imported so that it lives in peace with pyproj.
 
-When the wheel eccodeslib 2.50.0 is loaded first and pyproj 3.8 after it, the process crashes at its end (double free).
-The other order is sound.
+The wheels of both bring a PROJ library. When ecCodes' (eckitlib 2.5.0) is loaded first and pyproj's (3.8) after it, the
+process crashes at its end with a double free. The other order is sound.
 """
 
 # isort: off
