@@ -33,17 +33,17 @@ class LambertConformal:
         return float(np.cos(p1) * np.tan(np.pi / 4 + p1 / 2) ** n / n)
 
     def _rho(self, lat: np.ndarray) -> np.ndarray:
-        return self.radius * self._scale / np.tan(np.pi / 4 + np.deg2rad(lat) / 2) ** self.cone
+        return np.asarray(self.radius * self._scale / np.tan(np.pi / 4 + np.deg2rad(lat) / 2) ** self.cone)
 
     def rotation(self, lon: np.ndarray) -> np.ndarray:
         """Angle gamma = n (lon - lon0), rad: u_east = u cos gamma + v sin gamma, v_north = -u sin gamma + v cos gamma."""
         difference = (np.asarray(lon, dtype=float) - self.central_longitude + 180.0) % 360.0 - 180.0
-        return self.cone * np.deg2rad(difference)
+        return np.asarray(self.cone * np.deg2rad(difference))
 
     def forward(self, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """x, y (m) from latitude and longitude (degrees); the origin is the north pole's image, y pointing to it."""
         rho, gamma = self._rho(np.asarray(lat, dtype=float)), self.rotation(lon)
-        return rho * np.sin(gamma), -rho * np.cos(gamma)
+        return np.asarray(rho * np.sin(gamma)), np.asarray(-rho * np.cos(gamma))
 
     def inverse(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Latitude and longitude (degrees, -180..180) from x, y (m)."""
@@ -51,9 +51,9 @@ class LambertConformal:
         rho, gamma = np.hypot(x, y), np.arctan2(x, -y)
         lat = np.rad2deg(2 * np.arctan((self.radius * self._scale / rho) ** (1 / self.cone)) - np.pi / 2)
         lon = self.central_longitude + np.rad2deg(gamma / self.cone)
-        return lat, (lon + 180.0) % 360.0 - 180.0
+        return np.asarray(lat), np.asarray((lon + 180.0) % 360.0 - 180.0)
 
     def map_factor(self, lat: np.ndarray) -> np.ndarray:
         """Scale m: distance on the map over distance on the sphere (15-9)."""
         lat = np.asarray(lat, dtype=float)
-        return self.cone * self._rho(lat) / (self.radius * np.cos(np.deg2rad(lat)))
+        return np.asarray(self.cone * self._rho(lat) / (self.radius * np.cos(np.deg2rad(lat))))
