@@ -7,7 +7,8 @@ CF standard names are used wherever an `xarray.Dataset` or an observation meets 
 
 Sources: CF standard name table; WMO Manual on Codes, code tables 4.2.d.c (checked against ecCodes by a test); JMA
 short names as found in public files and format descriptions of JMA (RRJ-ClimCORE trial files for P, T, QVa, UMET and
-VMET, the GRIB abbreviations of JRA-3Q for the others), None where no name is known.
+VMET; the customary GRIB abbreviations for the others, which were not confirmed from a document of JMA), None where no
+name is known.
 """
 
 from __future__ import annotations
