@@ -1,0 +1,37 @@
+"""Unsigned integers of any width at any bit position, many at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW_BYTES = 8
+WIDEST = 57
+"""Widest number that lies within 64 bits wherever in its first byte it starts."""
+
+
+class BitBuffer:
+    """A byte string seen as bits, the most significant bit of each byte first."""
+
+    def __init__(self, content: bytes) -> None:
+        padded = np.frombuffer(content + bytes(2 * WINDOW_BYTES), dtype=np.uint8)
+        self.bits = 8 * len(content)
+        # An overlapping view: entry i holds bytes i to i + 7, so that no copy eight times the file is made.
+        self._windows = np.ndarray((padded.size - WINDOW_BYTES,), dtype=">u8", buffer=padded, strides=(1,))
+
+    def unsigned(self, position: NDArray[np.int64], width: NDArray[np.int64] | int) -> NDArray[np.uint64]:
+        """Numbers of `width` bits (1 to 64, broadcast against `position`) that start at bit `position`.
+
+        The caller makes sure that they lie within the buffer.
+        """
+        widest = width if isinstance(width, int) else int(width.max(initial=1))
+        if widest > WIDEST:
+            width = np.asarray(width)
+            high = self.unsigned(position, np.maximum(width - 32, 1)) * (width > 32).astype(np.uint64)
+            low_width = np.minimum(width, 32)
+            low = self.unsigned(position + width - low_width, low_width)
+            return (high << np.uint64(32)) * (width > 32) + low
+        word = self._windows[position >> 3].astype(np.uint64)
+        word <<= (position & 7).astype(np.uint64)
+        word >>= np.asarray(64 - np.asarray(width), dtype=np.uint64)
+        return word

@@ -1,0 +1,119 @@
+"""A whole PREPBUFR file: tables first, then all messages of a type side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+
+from kaiseki.core.errors import InputError
+from kaiseki.formats.prepbufr import table_messages
+from kaiseki.formats.prepbufr.bits import BitBuffer
+from kaiseki.formats.prepbufr.batch import Batch, Keep
+from kaiseki.formats.prepbufr.container import load, messages, problem, uncompress
+from kaiseki.formats.prepbufr.reports import Reports
+from kaiseki.formats.prepbufr.sections import Message, parse
+from kaiseki.formats.prepbufr.tables import Tables
+from kaiseki.formats.prepbufr.template import TemplateError, compile_template
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a file holds.
+
+    Attributes:
+        name: the file.
+        tables: the BUFR tables it carries.
+        counts: number of reports in the file by message type, whether they were decoded or not.
+        reports: the decoded reports, one entry per message type (more only if the tables change within the file).
+    """
+
+    name: str
+    tables: Tables
+    counts: dict[str, int]
+    reports: tuple[Reports, ...]
+
+
+def read(
+    path: str | Path,
+    *,
+    types: Collection[str] | None = None,
+    elements: Collection[str] | None = None,
+    keep: Keep | None = None,
+) -> Decoded:
+    """Read a PREPBUFR file, plain or gzip.
+
+    Args:
+        path: the file.
+        types: message types to decode, e.g. {"ADPUPA"}; all by default.
+        elements: mnemonics of the values to give, e.g. {"SID", "POB"}; all by default.
+        keep: asked with the message type, the values of the report headers (arrays by mnemonic) and the cycle times
+            which reports to decode; where lengths are in the file, only those are looked at any further.
+
+    Raises:
+        InputError: the file is not PREPBUFR, damaged, incomplete, or uses what is not supported; one sentence with
+            file, message number, byte offset, what was expected and what to do.
+    """
+    return decode(load(path), str(path), types=types, elements=elements, keep=keep)
+
+
+def decode(
+    content: bytes,
+    name: str,
+    *,
+    types: Collection[str] | None = None,
+    elements: Collection[str] | None = None,
+    keep: Keep | None = None,
+) -> Decoded:
+    """As `read`, from the bytes of a file; `name` is what errors call it."""
+    content = uncompress(content, name)
+    bits = BitBuffer(content)
+    tables = Tables()
+    counts: dict[str, int] = {}
+    batches: dict[tuple[object, ...], Batch] = {}
+    changes = 0
+    for span in messages(content, name):
+        message = parse(content, span, name)
+        if message.is_table:
+            tables = table_messages.extend(tables, message, bits, name)
+            changes += 1
+            continue
+        kind = _type(tables, message, name)
+        counts[kind] = counts.get(kind, 0) + message.subsets
+        if types is not None and kind not in types:
+            continue
+        key = (changes, kind, message.descriptors, message.compressed)
+        if key not in batches:
+            batches[key] = _batch(name, kind, message, tables, content, bits)
+        batches[key].messages.append(message)
+    if not counts:
+        raise InputError(
+            f"{name}: holds BUFR tables but no report after message {changes}, expected messages with reports; "
+            "fetch the file again."
+        )
+    wanted = None if elements is None else frozenset(elements)
+    return Decoded(name, tables, counts, tuple(batch.decode(wanted, keep) for batch in batches.values()))
+
+
+def _type(tables: Tables, message: Message, name: str) -> str:
+    if message.category not in tables.types:
+        what = "no table message stands before it" if not tables.types else "Table A of the file does not have it"
+        raise problem(
+            name,
+            message.span.number,
+            message.span.start,
+            f"the reports are of data category {message.category}, but {what}",
+            "take a file that carries its BUFR tables in front",
+        )
+    return tables.types[message.category]
+
+
+def _batch(name: str, kind: str, message: Message, tables: Tables, content: bytes, bits: BitBuffer) -> Batch:
+    try:
+        template = compile_template(tables, message.descriptors)
+    except TemplateError as error:
+        raise problem(
+            name, message.span.number, message.span.start, f"cannot be decoded: {error}", table_messages.REMEDY
+        ) from error
+    return Batch(name, kind, template, content, bits)
