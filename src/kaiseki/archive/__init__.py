@@ -1,0 +1,21 @@
+"""The archive: the run store, `kaiseki.open`, products, export. No JAX."""
+
+from kaiseki.archive.export import export_netcdf
+from kaiseki.archive.open import export_observations, observations, open_archive, open_domain
+from kaiseki.archive.products import interpolate_to_pressure, on_pressure_levels
+from kaiseki.archive.schema import SCHEMA_VERSION
+from kaiseki.archive.store import RunStore
+from kaiseki.archive.transaction import CycleTransaction
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "CycleTransaction",
+    "RunStore",
+    "export_netcdf",
+    "export_observations",
+    "interpolate_to_pressure",
+    "observations",
+    "on_pressure_levels",
+    "open_archive",
+    "open_domain",
+]

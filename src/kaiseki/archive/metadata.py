@@ -1,0 +1,126 @@
+"""CF metadata: attributes of the axes and static fields, the grid mapping, the global attributes.
+
+Source: NetCDF Climate and Forecast Metadata Conventions 1.11 (appendix F for the Lambert conformal grid mapping,
+appendix D for the hybrid height coordinate).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from kaiseki.core.variables import VARIABLES
+from kaiseki.grid import Domain, LambertConformal
+
+CONVENTIONS: Final = "CF-1.11"
+GRID_MAPPING: Final = "crs"
+
+AXIS_ATTRIBUTES: Final[Mapping[str, dict[str, Any]]] = {
+    "x": {
+        "standard_name": "projection_x_coordinate",
+        "long_name": "x of the cell centres on the map",
+        "units": "m",
+        "axis": "X",
+    },
+    "y": {
+        "standard_name": "projection_y_coordinate",
+        "long_name": "y of the cell centres on the map",
+        "units": "m",
+        "axis": "Y",
+    },
+    "level": {
+        "standard_name": "atmosphere_hybrid_height_coordinate",
+        "long_name": "nominal height of the model level (its height over terrain at sea level)",
+        "units": "m",
+        "positive": "up",
+        "axis": "Z",
+        "formula_terms": "a: level b: decay orog: terrain",
+        "computed_standard_name": "altitude",
+    },
+    "soil_level": {
+        "standard_name": "depth",
+        "long_name": "depth of the soil layer",
+        "units": "m",
+        "positive": "down",
+        "axis": "Z",
+    },
+}
+"""Attributes of the coordinate variables other than time."""
+
+STATIC_ATTRIBUTES: Final[Mapping[str, dict[str, Any]]] = {
+    "lat": {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north"},
+    "lon": {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east"},
+    "altitude": {
+        "standard_name": "altitude",
+        "long_name": "height of the model level above mean sea level",
+        "units": "m",
+        "positive": "up",
+    },
+    "terrain": VARIABLES["terrain"].attributes(),
+    "land_fraction": VARIABLES["land_fraction"].attributes(),
+    "map_factor": {"long_name": "map factor: distance on the map over distance on the sphere", "units": "1"},
+    "rotation": {
+        "long_name": "angle gamma: eastward = x_wind cos + y_wind sin, northward = -x_wind sin + y_wind cos",
+        "units": "radian",
+    },
+    "decay": {"long_name": "part of the terrain height added to the model level", "units": "1"},
+    "zeta_half": {"long_name": "nominal height of the interfaces of the model levels", "units": "m", "positive": "up"},
+    "decay_half": {"long_name": "part of the terrain height added to the interface", "units": "1"},
+}
+"""Attributes of the static fields."""
+
+
+def grid_mapping(projection: LambertConformal) -> dict[str, Any]:
+    """Attributes of the grid mapping variable; the origin of x and y is the image of the pole inside the cone."""
+    first, second = projection.parallel_1, projection.parallel_2
+    return {
+        "grid_mapping_name": "lambert_conformal_conic",
+        "standard_parallel": [float(first)] if first == second else [float(first), float(second)],
+        "longitude_of_central_meridian": float(projection.central_longitude),
+        "latitude_of_projection_origin": 90.0 if projection.cone > 0 else -90.0,
+        "false_easting": 0.0,
+        "false_northing": 0.0,
+        "earth_radius": float(projection.radius),
+    }
+
+
+def program_version() -> str:
+    """Version of the installed package, "unknown" when it is run from a bare source tree."""
+    try:
+        return version("kaiseki")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def global_attributes(domain: Domain, title: str, more: Mapping[str, str]) -> dict[str, Any]:
+    """Root attributes of a new store that describe it to people; `more` holds institution, references, licence ..."""
+    now = datetime.now(UTC).isoformat("T", "seconds").replace("+00:00", "Z")
+    program = f"Kaiseki {program_version()}"
+    return {
+        **more,
+        "Conventions": CONVENTIONS,
+        "title": title,
+        "source": f"{program}, regional reanalysis, domain {domain.name}",
+        "history": f"{now} created by {program}",
+        "comment": "Winds are eastward and northward. Times are UTC; sums and means end at their label.",
+        "program_version": program_version(),
+        "date_created": now,
+    }
+
+
+def domain_attributes(domain: Domain) -> dict[str, Any]:
+    """What is needed, beside the static arrays, to make the same `Domain` again."""
+    projection = domain.projection
+    return {
+        "name": domain.name,
+        "spacing": float(domain.spacing),
+        "rim_width": int(domain.rim_width),
+        "projection": {
+            "parallel_1": float(projection.parallel_1),
+            "parallel_2": float(projection.parallel_2),
+            "central_longitude": float(projection.central_longitude),
+            "radius": float(projection.radius),
+        },
+    }

@@ -1,0 +1,156 @@
+"""Where a store lies: a local directory or an object store, by the same code; and errors of storage in plain words."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import icechunk
+
+from kaiseki.core.errors import KaisekiError, ResourceError, StoreError
+
+Location = str | os.PathLike[str] | icechunk.Storage
+"""A directory, an address "s3://bucket/prefix", or any `icechunk.Storage`."""
+
+REFERENCES_PER_MANIFEST = 744
+"""Times in one manifest: about a month of hours, so that a commit rewrites little however long the run is."""
+
+_OWN_NAMES = {"chunks", "manifests", "snapshots", "transactions", "overwritten", "refs", "repo", "config.yaml"}
+LOCK_NAME = "kaiseki.lock"
+
+_FULL = (f"os error {errno.ENOSPC}", f"os error {errno.EDQUOT}", "No space left", "Disk quota exceeded")
+_LIMIT = (f"os error {errno.EFBIG}", "File too large")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A location that has been understood.
+
+    Attributes:
+        storage: for Icechunk.
+        where: how messages name it.
+        directory: the local directory, None for object stores.
+    """
+
+    storage: icechunk.Storage
+    where: str
+    directory: Path | None
+
+
+def resolve(location: Location, options: Mapping[str, Any] | None = None) -> Place:
+    """The place of a store; nothing is created.
+
+    Args:
+        location: directory, "s3://bucket/prefix" or a storage of Icechunk.
+        options: further arguments of `icechunk.s3_storage` (region, endpoint_url ...); without them credentials
+            come from the environment.
+
+    Raises:
+        StoreError: an address of another kind, or options for a local directory.
+    """
+    if isinstance(location, icechunk.Storage):
+        return Place(location, f"The store {location}", None)
+    text = os.fspath(location)
+    if text.startswith("s3://"):
+        bucket, _, prefix = text.removeprefix("s3://").partition("/")
+        if not bucket:
+            raise StoreError(f"The address {text} names no bucket; give s3://bucket/prefix")
+        arguments: dict[str, Any] = {"from_env": True} if options is None else dict(options)
+        return Place(icechunk.s3_storage(bucket=bucket, prefix=prefix or None, **arguments), text, None)
+    if "://" in text:
+        raise StoreError(f"The address {text} is not supported; give a directory or s3://bucket/prefix")
+    if options:
+        raise StoreError(f"Storage options are for object stores, but {text} is a local directory; leave them out")
+    # Our own lock does what Icechunk warns that a file system cannot do.
+    if "ICECHUNK_LOG" not in os.environ:
+        icechunk.set_logs_filter("error")
+    directory = Path(text).absolute()
+    return Place(icechunk.local_filesystem_storage(str(directory)), str(directory), directory)
+
+
+def configuration() -> icechunk.RepositoryConfig:
+    """Configuration saved in a new repository: manifests split along time."""
+    config = icechunk.RepositoryConfig.default()
+    condition: dict[Any, int] = {icechunk.ManifestSplitDimCondition.DimensionName("time"): REFERENCES_PER_MANIFEST}
+    splitting = icechunk.ManifestSplittingConfig.from_dict({icechunk.ManifestSplitCondition.AnyArray(): condition})
+    config.manifest = icechunk.ManifestConfig(splitting=splitting)
+    return config
+
+
+def check_free_place(place: Place) -> None:
+    """Refuse to create a store over something else; what a killed creation of a store left behind is no hindrance.
+
+    Raises:
+        StoreError: the path is a file, or a directory with other things in it.
+    """
+    if place.directory is None or not place.directory.exists():
+        return
+    if not place.directory.is_dir():
+        raise StoreError(f"{place.where} is a file; give a new directory for the run store")
+    names = {entry.name for entry in place.directory.iterdir()}
+    if strange := sorted(names - _OWN_NAMES - {LOCK_NAME}):
+        raise StoreError(
+            f"{place.where} is not empty (it holds {strange[0]!r}) and is no run store; give a new directory"
+        )
+
+
+def open_repository(place: Place) -> icechunk.Repository:
+    """The repository at the place.
+
+    Raises:
+        StoreError: there is none, or it cannot be read.
+    """
+    directory = place.directory
+    if directory is not None and not directory.exists():
+        raise StoreError(f"There is no run store at {place.where}: the path does not exist")
+    if directory is not None and not directory.is_dir():
+        raise StoreError(f"{place.where} is a file, not a run store; give the directory of a run")
+    with storage_errors(place.where, "opened"):
+        try:
+            return icechunk.Repository.open(place.storage)
+        except icechunk.RepositoryNotFoundError:
+            raise StoreError(
+                f"{place.where} is not a run store of Kaiseki; give the directory that a run has written"
+            ) from None
+
+
+def first_line(error: BaseException) -> str:
+    """The sentence of an error of Icechunk without its trace of source lines."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+@contextmanager
+def storage_errors(where: str, done: str) -> Iterator[None]:
+    """Turn errors of storage into one sentence; `done` completes "... could not be".
+
+    Raises:
+        ResourceError: the disk is full, or a quota or limit of file size was met.
+        StoreError: any other error of storage, and another writer's commit.
+    """
+    try:
+        yield
+    except KaisekiError:
+        raise
+    except icechunk.ConflictError as error:
+        raise StoreError(
+            f"{where} was changed by another writer meanwhile, so nothing of this cycle was kept; "
+            f"stop one of the two runs and resume the other"
+        ) from error
+    except (icechunk.IcechunkError, OSError) as error:
+        text = str(error)
+        number = error.errno if isinstance(error, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT) or any(part in text for part in _FULL):
+            raise ResourceError(
+                f"The disk that holds {where} is full; nothing of this commit was kept, free some space and resume"
+            ) from error
+        if number == errno.EFBIG or any(part in text for part in _LIMIT):
+            raise ResourceError(
+                f"A file of {where} would pass the file size limit of this process; nothing of this commit was kept, "
+                f"raise the limit (ulimit -f) and resume"
+            ) from error
+        raise StoreError(f"{where} could not be {done}: {first_line(error)}") from error
