@@ -109,7 +109,11 @@ class Batch:
                 stops.append(place)
             self._check_end(message, 8 * place)
         subsets = [m.subsets for m in self.messages]
-        return 8 * np.array(starts, np.int64), 8 * np.array(stops, np.int64), np.repeat(np.arange(len(subsets)), subsets)
+        return (
+            8 * np.array(starts, np.int64),
+            8 * np.array(stops, np.int64),
+            np.repeat(np.arange(len(subsets)), subsets),
+        )
 
     def _check_end(self, message: Message, position: int) -> None:
         left = message.data_stop - (position + 7) // 8

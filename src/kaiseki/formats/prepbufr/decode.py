@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 
@@ -26,12 +27,14 @@ class Decoded:
         name: the file.
         tables: the BUFR tables it carries.
         counts: number of reports in the file by message type, whether they were decoded or not.
+        cycles: times of section 1 of the messages with reports, rising, each once, UTC.
         reports: the decoded reports, one entry per message type (more only if the tables change within the file).
     """
 
     name: str
     tables: Tables
     counts: dict[str, int]
+    cycles: tuple[datetime, ...]
     reports: tuple[Reports, ...]
 
 
@@ -72,6 +75,7 @@ def decode(
     tables = Tables()
     counts: dict[str, int] = {}
     batches: dict[tuple[object, ...], Batch] = {}
+    cycles: set[datetime] = set()
     changes = 0
     for span in messages(content, name):
         message = parse(content, span, name)
@@ -81,6 +85,8 @@ def decode(
             continue
         kind = _type(tables, message, name)
         counts[kind] = counts.get(kind, 0) + message.subsets
+        if message.time is not None:
+            cycles.add(message.time)
         if types is not None and kind not in types:
             continue
         key = (changes, kind, message.descriptors, message.compressed)
@@ -93,7 +99,8 @@ def decode(
             "fetch the file again."
         )
     wanted = None if elements is None else frozenset(elements)
-    return Decoded(name, tables, counts, tuple(batch.decode(wanted, keep) for batch in batches.values()))
+    reports = tuple(batch.decode(wanted, keep) for batch in batches.values())
+    return Decoded(name, tables, counts, tuple(sorted(cycles)), reports)
 
 
 def _type(tables: Tables, message: Message, name: str) -> str:

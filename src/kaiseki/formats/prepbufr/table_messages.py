@@ -42,7 +42,9 @@ def _extended(tables: Tables, nodes: dict[str, Node]) -> Tables:
     for path, node in nodes.items():
         if path == ROOT:
             continue
-        rows = [dict(zip(node.columns, row, strict=True)) for row in zip(*map(_texts, node.columns.values()), strict=True)]
+        rows = [
+            dict(zip(node.columns, row, strict=True)) for row in zip(*map(_texts, node.columns.values()), strict=True)
+        ]
         if "type" in node.columns:
             types |= {_integer(row["type"], "data category"): _split(row["type line 1"])[0] for row in rows}
         elif "units" in node.columns:

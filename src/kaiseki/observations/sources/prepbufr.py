@@ -1,0 +1,107 @@
+"""NCEP PREPBUFR files as a source of observations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaiseki.core.errors import InputError
+from kaiseki.core.timing import Time, Window
+from kaiseki.formats import prepbufr
+from kaiseki.observations.sources.prepbufr_columns import Arrays, Box, columns, inside, joined, times
+from kaiseki.observations.sources.prepbufr_levels import ELEMENTS
+from kaiseki.observations.table import Table
+
+VIRTUAL_PROGRAM = "VIRTMP"
+"""Name in the files of the program whose temperature events are virtual temperatures."""
+_LOG = logging.getLogger(__name__)
+
+
+class PrepbufrSource:
+    """Reads PREPBUFR files into the observation table.
+
+    The latest event of each stack is taken, with its quality mark; a temperature event of the program VIRTMP is passed
+    over for the sensible temperature beneath it, or, where there is none, given as `virtual_temperature`. Mass and
+    wind reports of the same ascent or station and time share one `report` number, which stays the same whatever part
+    of a file is read. Reports stay whole: `window` and `box` are compared with time and place of the report, while
+    the levels of a sonde carry their own time and place where the file follows the balloon. Heights are observed
+    values only for sondes; those of aircraft and satellite winds are made from the pressure and appear as `height`.
+    Report types that the table has no word for (satellite soundings, scatterometer, synthetic cyclones) are left out,
+    which is logged.
+
+    Args:
+        paths: files, each of another cycle.
+        drift: whether levels of sondes get their own time and place; otherwise those of the report.
+    """
+
+    name = "prepbufr"
+
+    def __init__(self, paths: Sequence[str | Path], *, drift: bool = True) -> None:
+        self.paths = tuple(Path(path) for path in paths)
+        self.drift = drift
+
+    def times(self) -> list[Time]:
+        """The cycle times of the files, rising; reports lie up to three hours around each.
+
+        Raises:
+            InputError: a file cannot be read as PREPBUFR.
+        """
+        found = {cycle for path in self.paths for cycle in prepbufr.read(path, types=()).cycles}
+        return [np.datetime64(cycle, "s") for cycle in sorted(found)]
+
+    def read(self, window: Window | None = None, box: Box | None = None) -> Table:
+        """The reports of a window and region.
+
+        Args:
+            window: (start, end]; all times by default.
+            box: west, south, east, north in degrees, ends included; west > east crosses the date line. All the
+                world by default.
+
+        Returns:
+            One row per value; an empty table where no report fits.
+
+        Raises:
+            InputError: a file is not PREPBUFR, damaged, or of the same cycle as another, or the box is none.
+        """
+        if box is not None and not (-90 <= box[1] <= box[3] <= 90):
+            raise InputError(f"The box {box} has no latitudes; give west, south, east, north in degrees")
+        parts: list[Arrays] = []
+        files_of: dict[object, Path] = {}
+        for path in self.paths:
+            decoded = prepbufr.read(path, elements=ELEMENTS, keep=_Inside(window, box))
+            for cycle in decoded.cycles:
+                if cycle in files_of:
+                    raise InputError(
+                        f"{path}: holds the cycle {cycle:%Y-%m-%dT%H:%MZ} that {files_of[cycle]} holds too, expected "
+                        "one file per cycle; leave one out."
+                    )
+                files_of[cycle] = path
+            virtual_code = decoded.tables.program_codes().get(VIRTUAL_PROGRAM)
+            categories = {mnemonic: category for category, mnemonic in decoded.tables.types.items()}
+            for reports in decoded.reports:
+                part, left_out = columns(reports, categories[reports.type], virtual_code, self.drift)
+                parts.append(part)
+                if left_out:
+                    _LOG.info("%s: %d reports %s left out: no kind for them", path, left_out, reports.type)
+        return Table.from_columns({**joined(parts), "source": self.name}) if parts else Table.empty()
+
+
+class _Inside:
+    """Asked for each message type which reports belong to window and box."""
+
+    def __init__(self, window: Window | None, box: Box | None) -> None:
+        self.window, self.box = window, box
+
+    def __call__(
+        self, _type: str, head: Mapping[str, NDArray[np.generic]], cycle: NDArray[np.datetime64]
+    ) -> NDArray[np.bool_]:
+        hours = np.asarray(head["DHR"], dtype=float)
+        chosen = np.isfinite(hours)
+        if self.window is not None:
+            chosen &= self.window.contains(times(cycle, hours))
+        longitude, latitude = np.asarray(head["XOB"], dtype=float), np.asarray(head["YOB"], dtype=float)
+        return chosen & inside(longitude, latitude, self.box)

@@ -1,0 +1,54 @@
+"""What the report types of PREPBUFR are in the words of the observation table.
+
+Source: NCEP/EMC, PREPBUFR report types (TYP, table 2) and data dump report types (T29, table 6 of the PREPBUFR
+documentation), https://www.emc.ncep.noaa.gov/mmb/data_processing/prepbufr.doc/
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+SONDE = (120, 220, 132, 232)
+PILOT = (221, 222, 223, 224, 227, 228, 229)
+AIRCRAFT = (130, 131, 133, 134, 135, 230, 231, 233, 234, 235)
+LAND = (181, 183, 187, 188, 281, 284, 287, 288)
+SEA = (180, 182, 183, 280, 282, 284)
+SATWIND = tuple(range(240, 261))
+BOGUS_PRESSURE = (191,)
+BUOY_DUMP_TYPES = (531, 561, 562)
+"""T29 of marine platforms that are not ships: C-MAN and platforms, moored and drifting buoys."""
+MARINE = "SFCSHP"
+BUOY_NUMBER = 5
+"""Digits of a WMO buoy number; ships have call signs."""
+
+
+def kinds(
+    message_type: str, report_type: NDArray[np.int64], dump_type: NDArray[np.float64], station: NDArray[np.str_]
+) -> NDArray[np.str_]:
+    """(n,) kind of each report, "" where the table has no word for it (satellite soundings, synthetic bogus ...).
+
+    Args:
+        message_type: mnemonic of the message type.
+        report_type: (n,) TYP.
+        dump_type: (n,) T29, NaN if missing; tells buoys from ships, otherwise five digits as station number do.
+        station: (n,) station identifiers.
+    """
+    found = np.full(report_type.shape, "", dtype="U8")
+    for kind, codes in (
+        ("sonde", SONDE),
+        ("pilot", PILOT),
+        ("aircraft", AIRCRAFT),
+        ("satwind", SATWIND),
+        ("paob", BOGUS_PRESSURE),
+    ):
+        found[np.isin(report_type, codes)] = kind
+    if message_type == MARINE:
+        number = np.char.isdigit(station) & (np.char.str_len(station) == BUOY_NUMBER)
+        buoy = np.where(np.isnan(dump_type), number, np.isin(dump_type, BUOY_DUMP_TYPES))
+        marine = np.isin(report_type, SEA)
+        found[marine & buoy] = "buoy"
+        found[marine & ~buoy] = "ship"
+    else:
+        found[np.isin(report_type, LAND)] = "synop"
+    return found
