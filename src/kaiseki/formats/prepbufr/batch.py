@@ -22,7 +22,7 @@ BYTE_COUNT = "BYTCNT"
 REMEDY = "fetch the file again"
 
 Ints = NDArray[np.int64]
-Keep = Callable[[str, Mapping[str, NDArray[np.generic]], NDArray[np.datetime64]], NDArray[np.bool_]]
+Keep = Callable[[str, Mapping[str, NDArray[np.generic]], np.ndarray], NDArray[np.bool_]]
 
 
 @dataclass

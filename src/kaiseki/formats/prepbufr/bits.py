@@ -9,6 +9,8 @@ WINDOW_BYTES = 8
 WIDEST = 57
 """Widest number that lies within 64 bits wherever in its first byte it starts."""
 
+HALF = 32
+
 
 class BitBuffer:
     """A byte string seen as bits, the most significant bit of each byte first."""
@@ -24,13 +26,11 @@ class BitBuffer:
 
         The caller makes sure that they lie within the buffer.
         """
-        widest = width if isinstance(width, int) else int(width.max(initial=1))
-        if widest > WIDEST:
-            width = np.asarray(width)
-            high = self.unsigned(position, np.maximum(width - 32, 1)) * (width > 32).astype(np.uint64)
-            low_width = np.minimum(width, 32)
-            low = self.unsigned(position + width - low_width, low_width)
-            return (high << np.uint64(32)) * (width > 32) + low
+        if (width if isinstance(width, int) else int(width.max(initial=1))) > WIDEST:
+            low = np.atleast_1d(np.minimum(width, HALF))
+            rest = np.atleast_1d(np.asarray(width, dtype=np.int64)) - low
+            high = np.where(rest > 0, self.unsigned(position, np.maximum(rest, 1)), np.uint64(0))
+            return (high << low.astype(np.uint64)) | self.unsigned(position + rest, low)
         word = self._windows[position >> 3].astype(np.uint64)
         word <<= (position & 7).astype(np.uint64)
         word >>= np.asarray(64 - np.asarray(width), dtype=np.uint64)

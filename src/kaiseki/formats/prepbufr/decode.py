@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-
 from kaiseki.core.errors import InputError
 from kaiseki.formats.prepbufr import table_messages
-from kaiseki.formats.prepbufr.bits import BitBuffer
 from kaiseki.formats.prepbufr.batch import Batch, Keep
+from kaiseki.formats.prepbufr.bits import BitBuffer
 from kaiseki.formats.prepbufr.container import load, messages, problem, uncompress
 from kaiseki.formats.prepbufr.reports import Reports
 from kaiseki.formats.prepbufr.sections import Message, parse

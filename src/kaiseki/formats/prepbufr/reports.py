@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +44,7 @@ class Reports:
     type: str
     nodes: dict[str, Node]
     message: NDArray[np.int64]
-    cycle: NDArray[np.datetime64]
+    cycle: np.ndarray
 
     def __len__(self) -> int:
         return len(self.nodes[ROOT])

@@ -28,7 +28,7 @@ def text(descriptor: int) -> str:
 
 @dataclass(frozen=True)
 class Element:
-    """An entry of Table B: value = (raw + reference) / 10**scale in `units`, raw in `width` bits, all ones = missing."""
+    """An entry of Table B: value = (raw + reference) / 10**scale in `units`; raw has `width` bits, all ones missing."""
 
     mnemonic: str
     description: str

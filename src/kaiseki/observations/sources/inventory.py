@@ -29,9 +29,12 @@ def inventory(table: Table) -> list[dict[str, Any]]:
     south = _corner(table.column("latitude"), 90)
     kind, kinds = table.codes("kind")
     quantity, quantities = table.codes("quantity")
-    keys = np.stack([kind, quantity, hour, west, south], axis=1)
-    groups, group = np.unique(keys, axis=0, return_inverse=True)
-    group = group.reshape(-1)
+    # One number per group sorts many times faster than rows of five.
+    first = np.array([0, 0, hour.min(), -180, -90])
+    shape = (len(kinds), len(quantities), int(hour.max() - first[2]) + 1, 360, 180)
+    keys = np.stack([kind, quantity, hour, west, south]) - first[:, None]
+    flat, group = np.unique(np.ravel_multi_index(tuple(keys), shape), return_inverse=True)
+    groups = np.stack(np.unravel_index(flat, shape), axis=1) + first
     value = table.column("value")
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(len(groups)))
@@ -64,5 +67,5 @@ def _corner(degrees: np.ndarray, last: int) -> np.ndarray:
 
 
 def _distinct(group: np.ndarray, of: np.ndarray, groups: int) -> np.ndarray:
-    pairs = np.unique(np.stack([group, of.astype(np.int64)], axis=1), axis=0)
-    return np.bincount(pairs[:, 0], minlength=groups)
+    words, code = np.unique(of, return_inverse=True)
+    return np.bincount(np.unique(group * len(words) + code) // len(words), minlength=groups)

@@ -97,7 +97,7 @@ class _Inside:
         self.window, self.box = window, box
 
     def __call__(
-        self, _type: str, head: Mapping[str, NDArray[np.generic]], cycle: NDArray[np.datetime64]
+        self, _type: str, head: Mapping[str, NDArray[np.generic]], cycle: np.ndarray
     ) -> NDArray[np.bool_]:
         hours = np.asarray(head["DHR"], dtype=float)
         chosen = np.isfinite(hours)

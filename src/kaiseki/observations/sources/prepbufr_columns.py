@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kaiseki.core.errors import InputError
 from kaiseki.formats.prepbufr import Reports
 from kaiseki.observations.sources.prepbufr_kinds import kinds
 from kaiseki.observations.sources.prepbufr_levels import ROOT, Levels, Value, levels, sea_level_pressure
@@ -26,11 +27,12 @@ WITH_OWN_ELEVATION = ("sonde", "pilot", "synop", "ship", "buoy", "paob")
 WITH_PRESSURE = ("sonde", "synop", "ship", "buoy", "paob")
 FIRST_WIND_TYPE = 200
 """Report types 1xx hold mass, 2xx hold wind and only repeat the pressure."""
+SPARE_BITS = 4
 PAIR = {183: 84}
 """Mass types whose wind report has other last two digits: 183 belongs to 284."""
 
 
-def times(cycle: NDArray[np.datetime64], hours: Floats) -> NDArray[np.datetime64]:
+def times(cycle: np.ndarray, hours: Floats) -> np.ndarray:
     """Instants `hours` after `cycle`, to the second."""
     return cycle + np.rint(hours * SECONDS_PER_HOUR).astype("timedelta64[s]")
 
@@ -163,9 +165,14 @@ def report_numbers(reports: Reports, category: int, report_type: NDArray[np.int6
 
     NCEP gives both the same sequence number SQN (unique within message type and process). The number is made of
     cycle, category, process, pair of types and SQN, so that it does not depend on which part of a file was read; should
-    reports of different station, time or place have the same, the last four bits tell them apart.
+    reports of different station, time or place have the same, the last four bits tell them apart. Without SQN the
+    parts stay apart.
+
+    Raises:
+        InputError: so many different reports have the same number that it cannot be a sequence number.
     """
     head = reports.nodes[ROOT].columns
+    sequence = _floats(head, "SQN")
     pair = np.array([PAIR.get(int(code), int(code) % 100) for code in report_type], dtype=np.int64)
     hours = reports.cycle.astype("datetime64[h]").astype(np.int64)
     number = hours
@@ -173,15 +180,20 @@ def report_numbers(reports: Reports, category: int, report_type: NDArray[np.int6
         (np.full(len(reports), category), 5),
         (_integers(_floats(head, "PROCN"), 0), 7),
         (pair, 7),
-        (_integers(_floats(head, "SQN"), 0), 19),
-        (np.zeros(len(reports), np.int64), 4),
+        (np.where(np.isfinite(sequence), sequence, np.arange(sequence.size)).astype(np.int64), 19),
+        (np.zeros(len(reports), np.int64), SPARE_BITS),
     ):
         number = (number << bits) | (part & ((1 << bits) - 1))
     identity = np.rec.fromarrays([number, head["SID"], *(_floats(head, name) for name in ("DHR", "XOB", "YOB"))])
     different, group = np.unique(identity, return_inverse=True)
     same_number = different["f0"]
-    start = np.searchsorted(same_number, same_number)
-    return number + np.minimum(np.arange(different.size) - start, 15)[group.reshape(-1)]
+    again = np.arange(different.size) - np.searchsorted(same_number, same_number)
+    if again.max(initial=0) >= 1 << SPARE_BITS:
+        raise InputError(
+            f"The {reports.type} reports of cycle {reports.cycle[0]}Z: over {1 << SPARE_BITS} different ones share one "
+            "sequence number (SQN), expected it to be unique; read the file without these reports."
+        )
+    return number + again[group.reshape(-1)]
 
 
 def _profile_levels(number: NDArray[np.int64], by_level: Levels) -> NDArray[np.int32]:

@@ -24,8 +24,8 @@ BUOY_NUMBER = 5
 
 
 def kinds(
-    message_type: str, report_type: NDArray[np.int64], dump_type: NDArray[np.float64], station: NDArray[np.str_]
-) -> NDArray[np.str_]:
+    message_type: str, report_type: NDArray[np.int64], dump_type: NDArray[np.float64], station: np.ndarray
+) -> np.ndarray:
     """(n,) kind of each report, "" where the table has no word for it (satellite soundings, synthetic bogus ...).
 
     Args:
