@@ -76,8 +76,8 @@ def decode(
     batches: dict[tuple[object, ...], Batch] = {}
     cycles: set[datetime] = set()
     changes = 0
-    for span in messages(content, name):
-        message = parse(content, span, name)
+    # The frame of the whole file is checked before anything is decoded, so that a cut is found at once.
+    for message in [parse(content, span, name) for span in messages(content, name)]:
         if message.is_table:
             tables = table_messages.extend(tables, message, bits, name)
             changes += 1

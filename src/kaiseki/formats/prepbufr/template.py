@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from kaiseki.formats.prepbufr.tables import Element, Tables, text
 
 ROOT = ""
-MOST_ELEMENTS = 100_000
+MOST_ELEMENTS = 20_000
 """More elements in one template than any real one has: beyond it the tables are damaged."""
 DEEPEST = 32
 COUNT_CLASS = 31
