@@ -335,5 +335,3 @@ class Table:
             return cls.from_arrow(table)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-
-
