@@ -80,7 +80,9 @@ def message(
     else:
         one = bytes([0, 3, 7, 0, 0, category, 0, 12, 0, 89, 1, 1, 12, 0]) + local
     one = (len(one) + 3).to_bytes(3, "big") + one
-    three = b"\0" + subsets.to_bytes(2, "big") + bytes([0xC0 if compressed else 0x80]) + b"".join(map(code, descriptors))
+    three = (
+        b"\0" + subsets.to_bytes(2, "big") + bytes([0xC0 if compressed else 0x80]) + b"".join(map(code, descriptors))
+    )
     three += b"\0" * (1 - len(three) % 2)
     three = (len(three) + 3).to_bytes(3, "big") + three
     data += b"\0" * (len(data) % 2)
@@ -115,7 +117,9 @@ def table_message(tables: Dictionary) -> bytes:
     data += bytes([len(tables.sequences)])
     for key, (mnemonic, members) in tables.sequences.items():
         data += f"{key}{mnemonic:<9s}{'A SEQUENCE':<55s}".encode() + bytes([len(members)]) + "".join(members).encode()
-    descriptors = "103000 031001 000001 000002 000003 101000 031001 300004 105000 031001 300003 205064 101000 031001 000030"
+    descriptors = (
+        "103000 031001 000001 000002 000003 101000 031001 300004 105000 031001 300003 205064 101000 031001 000030"
+    )
     return message(11, tuple(descriptors.split()), data)
 
 

@@ -6,10 +6,10 @@ import gzip
 
 import numpy as np
 import pytest
-from formats.bufr_writer import Field, Layout, Loop, file, records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from formats.bufr_writer import Field, Layout, Loop, file, records
 from kaiseki.core.errors import InputError
 from kaiseki.formats.prepbufr import Decoded, decode
 from kaiseki.formats.prepbufr.bits import BitBuffer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from formats.bufr_writer import FACTORS, Dictionary, Field, message, number, octets, packed, table_message
 
+from formats.bufr_writer import FACTORS, Dictionary, Field, message, number, octets, packed, table_message
 from kaiseki.core.errors import InputError
 from kaiseki.formats.prepbufr import Decoded, decode
 from kaiseki.formats.prepbufr.tables import number as descriptor_number
@@ -105,5 +105,5 @@ def test_what_is_refused(descriptors: str, said: str) -> None:
 def test_descriptors_as_text() -> None:
     assert descriptor_text(descriptor_number("363255")) == "363255"
     for wrong in ("36325", "36325x", "964000", "364000", "363256"):
-        with pytest.raises(ValueError, match="is not six digits|is out of range"):
+        with pytest.raises(ValueError, match=r"is not six digits|is out of range"):
             descriptor_number(wrong)

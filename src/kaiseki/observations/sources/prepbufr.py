@@ -33,6 +33,10 @@ class PrepbufrSource:
     Report types that the table has no word for (satellite soundings, scatterometer, synthetic cyclones) are left out,
     which is logged.
 
+    What it does not do: quality control; the surface level of an ascent is known only where the file marks it
+    (category 0), so that many sondes have no `surface_pressure`; pressures of pilot balloons are those that NCEP
+    made from the heights with the standard atmosphere, so that `height` is what was measured.
+
     Args:
         paths: files, each of another cycle.
         drift: whether levels of sondes get their own time and place; otherwise those of the report.
@@ -96,9 +100,7 @@ class _Inside:
     def __init__(self, window: Window | None, box: Box | None) -> None:
         self.window, self.box = window, box
 
-    def __call__(
-        self, _type: str, head: Mapping[str, NDArray[np.generic]], cycle: np.ndarray
-    ) -> NDArray[np.bool_]:
+    def __call__(self, _type: str, head: Mapping[str, NDArray[np.generic]], cycle: np.ndarray) -> NDArray[np.bool_]:
         hours = np.asarray(head["DHR"], dtype=float)
         chosen = np.isfinite(hours)
         if self.window is not None:
