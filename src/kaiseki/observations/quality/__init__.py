@@ -1,0 +1,5 @@
+"""Quality control that needs no model: pure functions from the table to flags, one file per check."""
+
+from kaiseki.observations.quality.run import Checked, Count, run_all, summary
+
+__all__ = ["Checked", "Count", "run_all", "summary"]

@@ -1,0 +1,174 @@
+"""Hydrostatic consistency of sonde heights and temperatures.
+
+The thickness between two levels with heights is compared with the integral of virtual temperature over all levels
+between them. The pattern of the residuals tells which value is wrong: a wrong height shows in the layers below and
+above with opposite signs, a wrong temperature with the same sign in proportion to its weights, and a mistake in the
+summation of heights in one layer, all heights above being shifted (Gandin 1988, Mon. Wea. Rev. 116, 1137-1156; Collins
+and Gandin 1990, Mon. Wea. Rev. 118, 2752-2767; Collins 1998, J. Atmos. Oceanic Technol. 15, 123-150). Here every
+hypothesis of one wrong value is fitted to the residuals and the best is believed when it explains them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from kaiseki.core.constants import GRAVITY, R_DRY
+from kaiseki.observations.flags import Flag
+from kaiseki.observations.moist import virtual_temperature
+from kaiseki.observations.profiles import levels, starts_of
+from kaiseki.observations.table import Table
+
+QUANTITIES: Final = ("air_temperature", "virtual_temperature", "geopotential_height", "specific_humidity")
+
+BASE_TOLERANCE: Final = 15.0
+"""Rounding of heights, of pressures of significant levels and of temperatures [m]."""
+
+TEMPERATURE_TOLERANCE: Final = 1.5
+"""What the mean temperature of a layer may be wrong by, because levels between are not all reported [K]."""
+
+GAP_TOLERANCE: Final = 8.0
+"""The same per unit of the largest gap in ln p between temperatures [K]: curvature of the profile that is not seen."""
+
+WIDEST_GAP: Final = 0.75
+"""Layers with a larger gap in ln p between temperatures are not checked (700 to 300 hPa is 0.85)."""
+
+UNSEEN_GAP: Final = 1.2
+"""The same while a temperature is left out on trial."""
+
+EXPLAINED: Final = 0.6
+"""A hypothesis is believed when it removes this part of what the worst residual exceeds its tolerance by."""
+
+MOST_ERRORS: Final = 4
+"""Wrong values looked for in one ascent; with more, all values of its doubtful layers are refused."""
+
+_R_OVER_G: Final = R_DRY / GRAVITY
+
+
+@dataclass
+class _Ascent:
+    """One sounding.
+
+    Attributes:
+        depth: (m,) -ln p, rising.
+        temperature: (m,) virtual temperature [K], NaN where missing or found wrong.
+        height: (m,) geopotential height [m], NaN where missing or found wrong.
+    """
+
+    depth: np.ndarray
+    temperature: np.ndarray
+    height: np.ndarray
+
+    def layers(self, widest_gap: float) -> _Layers:
+        """The layers between neighbouring heights that have temperatures closely enough."""
+        at = np.flatnonzero(np.isfinite(self.temperature))
+        ends = np.flatnonzero(np.isfinite(self.height))
+        if len(at) >= 2:
+            ends = ends[(ends >= at[0]) & (ends <= at[-1])]
+        if len(at) < 2 or len(ends) < 2:
+            return _Layers(*(np.zeros(0, dtype=np.int64),) * 2, *(np.zeros(0),) * 2)
+        bottom, top = ends[:-1], ends[1:]
+        filled = np.interp(self.depth, self.depth[at], self.temperature[at])
+        # Trapezoids summed up give the integral from the lowest level to any other.
+        integral = np.concatenate([[0.0], np.cumsum(0.5 * (filled[1:] + filled[:-1]) * np.diff(self.depth))])
+        residual = self.height[top] - self.height[bottom] - _R_OVER_G * (integral[top] - integral[bottom])
+        first = np.searchsorted(at, bottom, side="right") - 1
+        last = np.searchsorted(at, top, side="left")
+        gaps = np.append(np.diff(self.depth[at]), 0.0)
+        widest = np.maximum.reduceat(gaps, np.stack([first, last], axis=1).ravel())[::2]
+        kelvin = TEMPERATURE_TOLERANCE + GAP_TOLERANCE * widest
+        tolerance = BASE_TOLERANCE + _R_OVER_G * (self.depth[top] - self.depth[bottom]) * kelvin
+        checked = widest <= widest_gap
+        return _Layers(bottom[checked], top[checked], residual[checked], tolerance[checked])
+
+    def without(self, what: str, level: int) -> _Ascent:
+        """The same ascent without one height ("z"), one temperature ("t")."""
+        height, temperature = self.height.copy(), self.temperature.copy()
+        (height if what == "z" else temperature)[level] = np.nan
+        return _Ascent(self.depth, temperature, height)
+
+
+@dataclass
+class _Layers:
+    """Index of bottom and top level, residual [m] and tolerance [m] of each layer, (layers,)."""
+
+    bottom: np.ndarray
+    top: np.ndarray
+    residual: np.ndarray
+    tolerance: np.ndarray
+
+    @property
+    def excess(self) -> np.ndarray:
+        """What each residual exceeds its tolerance by, in tolerances."""
+        return np.maximum(np.abs(self.residual) / self.tolerance - 1.0, 0.0)
+
+
+def check_hydrostatic(table: Table) -> np.ndarray:
+    """`Flag.HYDROSTATIC` on sonde heights and temperatures that disagree, uint32 (n,).
+
+    Only the value found wrong is flagged where the residuals tell; where they do not, height and temperature are.
+    Heights above a mistake of summation are all flagged, their temperatures are not.
+    """
+    flags = np.zeros(len(table), dtype=np.uint32)
+    rows = table.where(kind="sonde") & ((table.column("flags") & np.uint32(Flag.RANGE | Flag.DUPLICATE)) == 0)
+    found = levels(table, QUANTITIES, rows)
+    if not len(found):
+        return flags
+    sensible, virtual, height, humidity = found.values.T
+    temperature = np.where(np.isfinite(sensible), virtual_temperature(sensible, humidity), virtual)
+    starts = starts_of(found.report)
+    for start, stop in pairwise(starts):
+        part = slice(start, stop)
+        ascent = _Ascent(-np.log(found.pressure[part]), temperature[part], height[part])
+        wrong_t, wrong_z = judge(ascent)
+        members = found.rows[part]
+        wrong = np.concatenate([members[wrong_t, 0], members[wrong_t, 1], members[wrong_z, 2]])
+        flags[wrong[wrong >= 0]] |= np.uint32(Flag.HYDROSTATIC)
+    return flags
+
+
+def judge(ascent: _Ascent) -> tuple[np.ndarray, np.ndarray]:
+    """Masks (m,) of the temperatures and of the heights that are wrong."""
+    wrong_t, wrong_z = np.zeros((2, len(ascent.depth)), dtype=bool)
+    for _ in range(MOST_ERRORS):
+        layers = ascent.layers(WIDEST_GAP)
+        if not layers.excess.any():
+            return wrong_t, wrong_z
+        guilty = _guilty(ascent, layers)
+        if not guilty:
+            break
+        for what, level in guilty:
+            (wrong_z if what == "z" else wrong_t)[level] = True
+            ascent = ascent.without(what, level)
+    layers = ascent.layers(WIDEST_GAP)
+    for bottom, top in zip(layers.bottom[layers.excess > 0], layers.top[layers.excess > 0], strict=True):
+        wrong_z[[bottom, top]] = True
+        wrong_t[bottom : top + 1] |= np.isfinite(ascent.temperature[bottom : top + 1])
+    return wrong_t, wrong_z
+
+
+def _guilty(ascent: _Ascent, layers: _Layers) -> list[tuple[str, int]]:
+    """The values whose removal explains the residuals best; several where they cannot be told apart; none if none."""
+    bad = layers.excess > 0
+    heights = {int(level) for level in np.concatenate([layers.bottom[bad], layers.top[bad]])}
+    spans = zip(layers.bottom[bad], layers.top[bad], strict=True)
+    temperatures = {int(level) for b, t in spans for level in range(b, t + 1) if np.isfinite(ascent.temperature[level])}
+    before = ascent.layers(UNSEEN_GAP).excess.sum()
+    trials = {
+        (what, level): before - ascent.without(what, level).layers(UNSEEN_GAP).excess.sum()
+        for what, members in (("t", temperatures), ("z", heights))
+        for level in sorted(members)
+    }
+    best = max(trials.values())
+    worst = int(np.argmax(layers.excess))
+    needed = EXPLAINED * layers.excess[worst]
+    if best >= needed and best > 0.0:
+        return [trial for trial, gain in trials.items() if gain >= best - 1e-6 * abs(best)]
+    if np.sum(bad[max(worst - 1, 0) : worst + 2]) == 1:
+        # One layer alone, and no value explains it: the heights above were summed up wrongly.
+        above = np.flatnonzero(np.isfinite(ascent.height))
+        return [("z", int(level)) for level in above[above >= layers.top[worst]]]
+    return []
