@@ -220,6 +220,8 @@ def test_left_over_bytes_and_differing_compressed_factors() -> None:
     listed = ("048001", "101000", "031001", "348001")
     subset = b"STATION0\0"
     assert "left over" in refused(tables + message(230, listed, subset + b"\1\2\3\4"))
+    assert "reports need at least" in refused(tables + message(230, listed, subset, subsets=65535))
+    assert "no bits at all" in refused(tables + message(230, ("201130", "201000"), subset))
     same_name = packed("".join(number(c, 8) for c in b"STATION0") + number(0, 6) + number(0, 8) + number(2, 6) + "0001")
     assert "differ in the replication factor" in refused(
         tables + message(230, listed, same_name, subsets=2, compressed=True)

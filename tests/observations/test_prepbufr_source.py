@@ -273,6 +273,28 @@ def test_two_files_of_one_cycle_are_refused(ascent: Path) -> None:
     assert len(PrepbufrSource([]).read()) == 0
 
 
+def test_other_bufr_with_tables_is_refused(tmp_path: Path) -> None:
+    other: Layout = (Field("005002", "CLAT", 15, 2, -9000), Field("006002", "CLON", 16, 2, -18000))
+    path = made(tmp_path, {2: ("NC002001", other, [[12600, 32013]])})
+    with pytest.raises(InputError, match="other BUFR files need another reader"):
+        PrepbufrSource([path]).read()
+
+
+def test_reports_without_time_or_place_are_left_out_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = [*head("47646", 140.13, 36.05, 0, 27, 120, 11, 9), [level(1, 850.0, height=1438)]]
+    found = [*head("47600", 136.9, 37.38, 0, 14, 120, 11, 10), [level(1, 850.0, height=1440)]]
+    lost[1] = (1 << 16) - 1
+    synthetic = [*head("9999", 140.0, 20.0, 0, 0, 210, 1023, 11), [level(1, 850.0, wind=(300, 0))]]
+    path = made(tmp_path, {230: ("ADPUPA", PROFILE, [lost, found, synthetic])})
+    with caplog.at_level("INFO"):
+        table = PrepbufrSource([path]).read()
+    assert set(table.column("station").tolist()) == {"47600"}
+    assert "1 reports ADPUPA left out: no time or place" in caplog.text
+    assert "1 reports ADPUPA left out: no kind for them" in caplog.text
+
+
 def test_inventory_counts_everything_once(ascent: Path) -> None:
     table = PrepbufrSource([ascent]).read()
     found = inventory(table)

@@ -15,7 +15,7 @@ from kaiseki.formats.prepbufr.container import problem
 from kaiseki.formats.prepbufr.lanes import LaneDecoder, LaneError
 from kaiseki.formats.prepbufr.reports import Node, Reports, join, select
 from kaiseki.formats.prepbufr.sections import Message
-from kaiseki.formats.prepbufr.template import ROOT, Group, Template
+from kaiseki.formats.prepbufr.template import ROOT, Group, Template, least_bits
 
 BYTE_COUNT = "BYTCNT"
 """NCEP's element 0-63-000 at the head of a subset: its length in octets, itself included."""
@@ -126,6 +126,11 @@ class Batch:
         stop = np.array([8 * m.data_stop for m in self.messages], dtype=np.int64)
         subsets = np.array([m.subsets for m in self.messages], dtype=np.int64)
         decoder = LaneDecoder(self.bits, self.template, wanted)
+        least = least_bits(self.template.steps)
+        for message, room in zip(self.messages, stop - place, strict=True):
+            if message.subsets * least > room:
+                what = f"{message.subsets} reports need at least {message.subsets * least} bits, {room} are there"
+                raise self._fail(message, 8 * message.data_start, what)
         parts: list[Reports] = []
         for i in range(max(1, int(subsets.max()))):
             lanes = np.flatnonzero(subsets > i)

@@ -255,4 +255,6 @@ def compile_template(tables: Tables, descriptors: tuple[int, ...]) -> Template:
     """
     compiler = _Compiler(tables)
     steps = compiler.compile(list(descriptors), ROOT, {})
+    if least_bits(steps) < 1:
+        raise TemplateError("its descriptors ask for no bits at all")
     return Template(steps, dict(compiler.parents))

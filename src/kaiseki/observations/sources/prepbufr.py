@@ -18,6 +18,8 @@ from kaiseki.observations.table import Table
 
 VIRTUAL_PROGRAM = "VIRTMP"
 """Name in the files of the program whose temperature events are virtual temperatures."""
+REQUIRED_HEADER = {"SID": "S", "XOB": "f", "YOB": "f", "DHR": "f", "TYP": "f"}
+"""Values that every report must have in its header: S text, f number."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -31,7 +33,7 @@ class PrepbufrSource:
     the levels of a sonde carry their own time and place where the file follows the balloon. Heights are observed
     values only for sondes; those of aircraft and satellite winds are made from the pressure and appear as `height`.
     Report types that the table has no word for (satellite soundings, scatterometer, synthetic cyclones) are left out,
-    which is logged.
+    which is logged, as are reports without time or place.
 
     What it does not do: quality control; the surface level of an ascent is known only where the file marks it
     (category 0), so that many sondes have no `surface_pressure`; pressures of pilot balloons are those that NCEP
@@ -76,7 +78,7 @@ class PrepbufrSource:
         parts: list[Arrays] = []
         files_of: dict[object, Path] = {}
         for path in self.paths:
-            decoded = prepbufr.read(path, elements=ELEMENTS, keep=_Inside(window, box))
+            decoded = prepbufr.read(path, elements=ELEMENTS, keep=_Inside(path, window, box))
             for cycle in decoded.cycles:
                 if cycle in files_of:
                     raise InputError(
@@ -97,13 +99,21 @@ class PrepbufrSource:
 class _Inside:
     """Asked for each message type which reports belong to window and box."""
 
-    def __init__(self, window: Window | None, box: Box | None) -> None:
-        self.window, self.box = window, box
+    def __init__(self, path: Path, window: Window | None, box: Box | None) -> None:
+        self.path, self.window, self.box = path, window, box
 
-    def __call__(self, _type: str, head: Mapping[str, NDArray[np.generic]], cycle: np.ndarray) -> NDArray[np.bool_]:
-        hours = np.asarray(head["DHR"], dtype=float)
-        chosen = np.isfinite(hours)
+    def __call__(self, kind: str, head: Mapping[str, NDArray[np.generic]], cycle: np.ndarray) -> NDArray[np.bool_]:
+        for name, form in REQUIRED_HEADER.items():
+            if name not in head or head[name].dtype.kind != form:
+                raise InputError(
+                    f"{self.path}: reports of type {kind} have no {name} in their header, expected that of "
+                    "PREPBUFR; give a PREPBUFR file, other BUFR files need another reader."
+                )
+        hours, longitude, latitude = (np.asarray(head[name], dtype=float) for name in ("DHR", "XOB", "YOB"))
+        known = np.isfinite(hours) & np.isfinite(longitude) & np.isfinite(latitude)
+        if not known.all():
+            _LOG.info("%s: %d reports %s left out: no time or place", self.path, int((~known).sum()), kind)
+        chosen = known & inside(longitude, latitude, self.box)
         if self.window is not None:
-            chosen &= self.window.contains(times(cycle, hours))
-        longitude, latitude = np.asarray(head["XOB"], dtype=float), np.asarray(head["YOB"], dtype=float)
-        return chosen & inside(longitude, latitude, self.box)
+            chosen &= self.window.contains(times(cycle, np.where(known, hours, 0.0)))
+        return chosen

@@ -43,9 +43,9 @@ def westward(longitude: Floats) -> Floats:
 
 
 def inside(longitude: Floats, latitude: Floats, box: Box | None) -> NDArray[np.bool_]:
-    """Which places lie in the box (west, south, east, north); none without a place does."""
+    """Which places lie in the box (west, south, east, north)."""
     if box is None:
-        return np.isfinite(longitude) & np.isfinite(latitude)
+        return np.ones(longitude.shape, dtype=bool)
     west, south, east, north = box
     breadth = 360.0 if east - west >= 360 else (east - west) % 360.0
     # Rounded as the places of the files are, to hundredths of a degree and finer, so that the edges are in the box.

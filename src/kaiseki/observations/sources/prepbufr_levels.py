@@ -123,8 +123,10 @@ def _event(reports: Reports, base: str, letter: str, name: str, passed_over: int
     if node is None or name not in node.columns or not len(node):
         return chosen, remaining
     row = reports.ancestor(path, base)
-    value, mark = node.columns[name].astype(float), node.columns[f"{letter}QM"].astype(float)
-    program = node.columns[f"{letter}PC"].astype(float)
+    nothing = np.full(len(node), np.nan)
+    value, mark, program = (
+        np.asarray(node.columns.get(column, nothing), dtype=float) for column in (name, f"{letter}QM", f"{letter}PC")
+    )
     wanted = np.flatnonzero(program != (-1 if passed_over is None else passed_over))
     wanted = wanted[_first_of(row[wanted])]
     chosen.value[row[wanted]], chosen.mark[row[wanted]] = value[wanted], mark[wanted]
