@@ -19,7 +19,7 @@ EXPERIMENT = '{"name": "small"}'
 
 def small_domain() -> Domain:
     """Five by six cells over Japan with a hill; three levels."""
-    nz, ny, nx = SHAPE
+    _, ny, nx = SHAPE
     projection = LambertConformal()
     x0, y0 = projection.forward(np.asarray(35.0), np.asarray(135.0))
     hill = np.outer(np.sin(np.linspace(0, np.pi, ny)), np.sin(np.linspace(0, np.pi, nx)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +18,6 @@ from kaiseki.archive.metadata import (
     global_attributes,
     grid_mapping,
 )
-from kaiseki.core.errors import StoreError
 from kaiseki.grid import Domain, LambertConformal
 
 
@@ -46,14 +44,7 @@ def lay_out(
         encoding: chunk and compression level of the fields.
         title: title of the run.
         attributes: further global attributes.
-
-    Raises:
-        StoreError: the experiment is not JSON.
     """
-    try:
-        json.loads(experiment_json)
-    except ValueError as error:
-        raise StoreError(f"The experiment of a run store must be JSON text: {error}") from None
     root = zarr.create_group(store, zarr_format=3)
     root.attrs.update(
         global_attributes(domain, title, attributes)
@@ -93,7 +84,7 @@ def _static(group: zarr.Group, domain: Domain, soil_depth: np.ndarray | None) ->
     """Coordinates and fixed fields."""
     axes: dict[str, Any] = {"x": domain.x, "y": domain.y, "level": domain.zeta}
     if soil_depth is not None:
-        axes["soil_level"] = np.asarray(soil_depth, float)
+        axes["soil_level"] = soil_depth
     for name, values in axes.items():
         put(group, name, values, axes=(name,), attributes=AXIS_ATTRIBUTES[name])
     plane, half = ("y", "x"), ("half_level",)

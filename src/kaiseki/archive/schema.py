@@ -7,6 +7,7 @@ its observation table), `restart` (what the next cycle needs, of the last comple
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -67,6 +68,30 @@ def check_axis(name: str, times: Any) -> np.ndarray:
     if axis.ndim != 1 or axis.size == 0 or np.any(np.diff(axis) <= np.timedelta64(0, "s")):
         raise StoreError(f"The {name} times of a run store must be at least one and strictly rising; got {axis.size}")
     return axis
+
+
+def check_depth(depth: Any) -> np.ndarray:
+    """The depths of the soil layers as float64 [m], strictly rising.
+
+    Raises:
+        StoreError: none, or not strictly rising from above zero.
+    """
+    axis = np.atleast_1d(np.asarray(depth, float))
+    if axis.ndim != 1 or axis.size == 0 or axis[0] <= 0.0 or np.any(np.diff(axis) <= 0.0):
+        raise StoreError(f"The depths of the soil layers must be positive and strictly rising, in m; got {axis}")
+    return axis
+
+
+def check_experiment(text: str) -> None:
+    """Refuse an experiment that is not JSON text.
+
+    Raises:
+        StoreError: it is not.
+    """
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise StoreError(f"The experiment of a run store must be JSON text: {error}") from None
 
 
 def check_version(attributes: Mapping[str, Any], where: str) -> None:

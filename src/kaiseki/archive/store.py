@@ -9,7 +9,8 @@
 
 A cycle is committed whole at the end of its `with` block or not at all, whatever ends the process. Chunks hold one
 time (and 16 levels of 256 x 256 cells): what suits the writer; the release store is packed for readers.
-What it does not do: survive a loss of power without loss of the last commit (files are not forced to the disk).
+What it does not do: survive a loss of power without loss of the last commit (files are not forced to the disk); live
+through a fork of the process (the storage library has threads; start workers by "spawn").
 """
 
 from __future__ import annotations
@@ -105,9 +106,11 @@ class RunStore:
             storage_options: for S3, see `storage.resolve`.
 
         Raises:
-            StoreError: the place is taken, locked or cannot be written; the times do not rise.
+            StoreError: the place is taken, locked or cannot be written; the times or depths do not rise; no JSON.
             ResourceError: the disk is full.
         """
+        schema.check_experiment(experiment_json)
+        depth = None if soil_depth is None else schema.check_depth(soil_depth)
         axis, cycles = schema.check_axis("output", times), schema.check_axis("cycle", cycle_times)
         place = resolve(location, storage_options)
         check_free_place(place)
@@ -131,7 +134,7 @@ class RunStore:
                 session = repository.writable_session(_BRANCH)
                 encoding = {"chunk": list(chunk), "compression_level": compression_level}
                 more = dict(attributes or {})
-                lay_out(session.store, experiment_json, domain, axis, cycles, soil_depth, encoding, title, more)
+                lay_out(session.store, experiment_json, domain, axis, cycles, depth, encoding, title, more)
                 session.commit(f"layout, schema version {schema.SCHEMA_VERSION}")
             return cls(repository, place, lock, writable=True)
         except BaseException:

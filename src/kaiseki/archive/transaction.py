@@ -39,6 +39,11 @@ class CycleTransaction:
         self._cos, self._sin = turn
         self._cycle = root.create_group(f"{schema.CYCLES}/{schema.label(time)}", attributes={"number": number})
         self._axes = {name: schema.decode_time(values_at(root, f"{name}/time")) for name in schema.FIELD_GROUPS}
+        static = group_at(root, schema.STATIC)
+        names = ("level", "soil_level", "y", "x")
+        self._sizes = {name: array_at(static, name).shape[0] for name in names if name in static}
+        self._owners = {name: array_at(root, f"{name}/cycle") for name in schema.FIELD_GROUPS}
+        self._fields: dict[tuple[str, str], zarr.Array] = {}
         self._open, self._failed = True, False
 
     def write_fields(self, group: str, time: np.datetime64, fields: Mapping[str, Any]) -> None:
@@ -61,12 +66,11 @@ class CycleTransaction:
             if group not in schema.FIELD_GROUPS:
                 raise StoreError(f"A run store has the field groups forecast and analysis, not {group!r}")
             index = self._claim(group, time)
-            members = group_at(self._root, group)
             for name, values in self._east_north(fields).items():
                 row = variable(name)
                 if group == schema.ANALYSIS and row.cell_methods not in ("", "time: point"):
                     raise StoreError(f"{row.name} belongs to an interval and is written to 'forecast', not 'analysis'")
-                self._field(members, row, np.asarray(values).shape)[index] = np.asarray(values, np.float32)
+                self._field(group, row, np.asarray(values).shape)[index] = np.asarray(values, np.float32)
 
     def write_observations(self, columns: Any) -> None:
         """Write the observation table of the cycle with its departures, once.
@@ -148,7 +152,7 @@ class CycleTransaction:
                 f"{format_utc(moment)} is not among the {axis.size} {group} times of {self._where} "
                 f"({format_utc(axis[0])} to {format_utc(axis[-1])})"
             )
-        owners = array_at(self._root, f"{group}/cycle")
+        owners = self._owners[group]
         owner = int(np.asarray(owners[index]))
         if owner not in (-1, self.number):
             raise StoreError(f"The {group} fields of {format_utc(moment)} were written by an earlier cycle and stay")
@@ -170,22 +174,34 @@ class CycleTransaction:
         turned = {"eastward_wind": u * self._cos + v * self._sin, "northward_wind": v * self._cos - u * self._sin}
         return {name: value for name, value in fields.items() if name not in _WINDS} | turned
 
-    def _field(self, group: zarr.Group, row: Variable, shape: Sequence[int]) -> zarr.Array:
+    def _field(self, group: str, row: Variable, shape: Sequence[int]) -> zarr.Array:
         """The array of a variable, laid out over the whole time axis the first time it is met."""
         axes = schema.AXES[row.levels]
-        static = group_at(self._root, schema.STATIC)
-        if "soil_level" in axes and "soil_level" not in static:
+        if "soil_level" in axes and "soil_level" not in self._sizes:
             raise StoreError(f"{row.name} needs soil layers, and the store was made without soil_depth")
-        expected = tuple(array_at(static, axis).shape[0] for axis in axes[1:])
+        expected = tuple(self._sizes[axis] for axis in axes[1:])
         if tuple(shape) != expected:
             raise StoreError(f"{row.name} must have the shape {expected} along {axes[1:]}; got {tuple(shape)}")
-        if row.name in group:
-            return array_at(group, row.name)
+        known = self._fields.get((group, row.name))
+        if known is None:
+            known = self._fields[group, row.name] = self._laid_out(group, row, (self._axes[group].size, *expected))
+        return known
+
+    def _laid_out(self, group: str, row: Variable, shape: tuple[int, ...]) -> zarr.Array:
+        """The array of a variable in the store, made if it is not there."""
+        members = group_at(self._root, group)
+        if row.name in members:
+            return array_at(members, row.name)
         encoding: Any = self._root.attrs["field_encoding"]
         attributes = row.attributes() | {"grid_mapping": GRID_MAPPING, "coordinates": "lat lon"}
-        whole = (array_at(group, "time").shape[0], *expected)
         return create_field(
-            group, row.name, whole, axes, attributes, chunk=encoding["chunk"], level=encoding["compression_level"]
+            members,
+            row.name,
+            shape,
+            schema.AXES[row.levels],
+            attributes,
+            chunk=encoding["chunk"],
+            level=encoding["compression_level"],
         )
 
 
