@@ -24,8 +24,8 @@ _EXPONENT = GRAVITY / (R_DRY * STANDARD_LAPSE_RATE)
 def saturation_humidity(temperature: np.ndarray, pressure: np.ndarray) -> np.ndarray:
     """Specific humidity [kg kg-1] at saturation over water; temperature [K], pressure [Pa] of one shape.
 
-    Bolton 1980 (Mon. Wea. Rev. 108, 1046-1053), equation 10, within 0.1 % from -30 to 35 degC. NaN where the vapour
-    pressure would exceed half of the pressure.
+    Bolton 1980 (Mon. Wea. Rev. 108, 1046-1053), equation 10, fitted from -30 to 35 degC. NaN where the vapour pressure
+    would exceed half of the pressure.
     """
     celsius = temperature - FREEZING
     vapour = 611.2 * np.exp(17.67 * celsius / np.maximum(celsius + 243.5, 1.0))

@@ -215,7 +215,8 @@ def _departures(
         weight = base * np.minimum(1.0, _HUBER / np.maximum(size, 1e-12))
     variance = sigma**2 + np.linalg.inv(normal)[:, 0, 0]
     # Where neighbours scatter more than expected (a front, a jet), more is allowed.
-    total = np.maximum(weight.sum(axis=1), 1e-30)
-    scatter = np.sqrt((weight * size**2).sum(axis=1) / total)
+    # One wrong neighbour must not count as scatter, hence the bound.
+    bounded = np.minimum(size, 2.0 * _HUBER) ** 2
+    scatter = np.sqrt((base * bounded).sum(axis=1) / np.maximum(base.sum(axis=1), 1e-30))
     predicted = np.linalg.norm(fitted[:, 0, :], axis=-1) / np.sqrt(values.shape[-1])
     return predicted / (np.sqrt(variance) * np.maximum(scatter, 1.0))

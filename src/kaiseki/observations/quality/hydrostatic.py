@@ -42,6 +42,12 @@ UNSEEN_GAP: Final = 1.2
 EXPLAINED: Final = 0.6
 """A hypothesis is believed when it removes this part of what the worst residual exceeds its tolerance by."""
 
+TRIAL_GROWTH: Final = 1.3
+"""Largest growth of a tolerance by leaving a value out on trial."""
+
+INDISTINCT: Final = 0.05
+"""Hypotheses whose sums of squared residuals, in tolerances, differ by less cannot be told apart."""
+
 MOST_ERRORS: Final = 4
 """Wrong values looked for in one ascent; with more, all values of its doubtful layers are refused."""
 
@@ -150,23 +156,36 @@ def judge(ascent: _Ascent) -> tuple[np.ndarray, np.ndarray]:
     return wrong_t, wrong_z
 
 
+def _as_strict(trial: _Layers, now: _Layers) -> _Layers:
+    """Layers of a trial with tolerances little above those of the layers they are made of.
+
+    Otherwise every value left out would explain its residuals by making the layer too deep to be judged.
+    """
+    overlap = (now.bottom[None, :] < trial.top[:, None]) & (now.top[None, :] > trial.bottom[:, None])
+    largest = np.where(overlap, now.tolerance[None, :], 0.0).max(axis=1, initial=0.0)
+    tolerance = np.where(overlap.any(axis=1), np.minimum(trial.tolerance, TRIAL_GROWTH * largest), trial.tolerance)
+    return _Layers(trial.bottom, trial.top, trial.residual, tolerance)
+
+
 def _guilty(ascent: _Ascent, layers: _Layers) -> list[tuple[str, int]]:
     """The values whose removal explains the residuals best; several where they cannot be told apart; none if none."""
     bad = layers.excess > 0
     heights = {int(level) for level in np.concatenate([layers.bottom[bad], layers.top[bad]])}
     spans = zip(layers.bottom[bad], layers.top[bad], strict=True)
     temperatures = {int(level) for b, t in spans for level in range(b, t + 1) if np.isfinite(ascent.temperature[level])}
-    before = ascent.layers(UNSEEN_GAP).excess.sum()
-    trials = {
-        (what, level): before - ascent.without(what, level).layers(UNSEEN_GAP).excess.sum()
-        for what, members in (("t", temperatures), ("z", heights))
-        for level in sorted(members)
-    }
-    best = max(trials.values())
+    now = ascent.layers(UNSEEN_GAP)
+    before = now.excess.sum()
+    trials: dict[tuple[str, int], tuple[float, float]] = {}
+    for what, members in (("t", temperatures), ("z", heights)):
+        for level in sorted(members):
+            left = _as_strict(ascent.without(what, level).layers(UNSEEN_GAP), now)
+            trials[what, level] = before - left.excess.sum(), float(((left.residual / left.tolerance) ** 2).sum())
+    best = max(gain for gain, _ in trials.values())
     worst = int(np.argmax(layers.excess))
-    needed = EXPLAINED * layers.excess[worst]
-    if best >= needed and best > 0.0:
-        return [trial for trial, gain in trials.items() if gain >= best - 1e-6 * abs(best)]
+    if best > 0.0 and best >= EXPLAINED * layers.excess[worst]:
+        close = {trial: rest for trial, (gain, rest) in trials.items() if gain >= 0.9 * best}
+        least = min(close.values())
+        return [trial for trial, rest in close.items() if rest <= least + INDISTINCT]
     if np.sum(bad[max(worst - 1, 0) : worst + 2]) == 1:
         # One layer alone, and no value explains it: the heights above were summed up wrongly.
         above = np.flatnonzero(np.isfinite(ascent.height))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,7 @@ _MARINE: Final = ("ship", "buoy")
 _STATIONS: Final = ("synop", "sonde", "pilot")
 
 
+@runtime_checkable
 class SurfaceMap(Protocol):
     """What is needed of a `grid.Domain`."""
 

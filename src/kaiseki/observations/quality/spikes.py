@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
+
+UNSURE: Final = 0.1
+"""Part of the step around the border between the two verdicts where both levels are named."""
 
 
 def odd_one_out(report: np.ndarray, depth: np.ndarray, values: np.ndarray, lower: np.ndarray) -> np.ndarray:
@@ -10,8 +15,7 @@ def odd_one_out(report: np.ndarray, depth: np.ndarray, values: np.ndarray, lower
 
     Of each pair the level at fault is the one without which its neighbours are joined more smoothly: the level that
     deviates more from the straight line, in ln p, between the levels around it. Where one level of the pair is the end
-    of its ascent and the other is not, nothing can be said of the end, and both are named unless the inner one
-    lies close to the line that leaves the end out.
+    of its ascent, the inner one is at fault when it deviates by about the whole step; close to the border both are.
 
     Args:
         report: (m,) number of the report, sorted.
@@ -42,11 +46,13 @@ def odd_one_out(report: np.ndarray, depth: np.ndarray, values: np.ndarray, lower
     both_known = np.isfinite(low) & np.isfinite(high)
     fault[lower[both_known & (low >= high)]] = True
     fault[upper[both_known & (high > low)]] = True
-    # A spike at the inner level deviates by more than half of the step; a spike at the end does so by less.
-    for one, other, known in ((lower, upper, low), (upper, lower, high)):
+    # A spike of the inner level deviates by the whole step, a spike of the end only by its weight in the line.
+    weights = (part[lower, 0], 1.0 - part[upper, 0])
+    for one, other, known, weight in zip((lower, upper), (upper, lower), (low, high), weights, strict=True):
         ended = np.isfinite(known) & ~both_known
-        fault[one[ended & (known >= 0.5 * step)]] = True
-        fault[other[ended & (known < 0.75 * step)]] = True
+        between = 0.5 * (1.0 + weight) * step
+        fault[one[ended & (known >= between - UNSURE * step)]] = True
+        fault[other[ended & (known < between + UNSURE * step)]] = True
     nothing = ~np.isfinite(low) & ~np.isfinite(high)
     fault[lower[nothing]] = fault[upper[nothing]] = True
     return fault

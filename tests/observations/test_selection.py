@@ -1,0 +1,62 @@
+"""What is assimilated, monitored, verified."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kaiseki.observations import Flag, Table, usable
+from kaiseki.observations.selection import Use, select, uses
+
+
+def rows(cases: list[tuple[str, str, int]]) -> Table:
+    kind, quantity, level = zip(*cases, strict=True)
+    return Table.from_columns(
+        {
+            "time": np.datetime64("1989-01-01T12:00:00", "s"),
+            "latitude": np.full(len(cases), 35.0),
+            "longitude": 140.0,
+            "quantity": list(quantity),
+            "value": 1.0,
+            "kind": list(kind),
+            "level": np.array(level),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "quantity", "level", "use"),
+    [
+        ("sonde", "air_temperature", 3, Use.ASSIMILATED),
+        ("sonde", "specific_humidity", 3, Use.ASSIMILATED),
+        ("sonde", "eastward_wind", 3, Use.ASSIMILATED),
+        ("sonde", "surface_pressure", 0, Use.ASSIMILATED),
+        ("sonde", "geopotential_height", 3, Use.VERIFIED),
+        ("sonde", "air_temperature", 0, Use.MONITORED),
+        ("sonde", "eastward_wind", 0, Use.MONITORED),
+        ("pilot", "northward_wind", 4, Use.ASSIMILATED),
+        ("synop", "surface_pressure", 0, Use.ASSIMILATED),
+        ("synop", "air_temperature", 0, Use.MONITORED),
+        ("synop", "eastward_wind", 0, Use.MONITORED),
+        ("synop", "mean_sea_level_pressure", 0, Use.VERIFIED),
+        ("ship", "eastward_wind", 0, Use.ASSIMILATED),
+        ("buoy", "northward_wind", 0, Use.ASSIMILATED),
+        ("ship", "air_temperature", 0, Use.MONITORED),
+        ("aircraft", "air_temperature", 0, Use.ASSIMILATED),
+        ("aircraft", "eastward_wind", 0, Use.ASSIMILATED),
+        ("satwind", "eastward_wind", 0, Use.ASSIMILATED),
+        ("paob", "mean_sea_level_pressure", 0, Use.UNUSED),
+        ("paob", "surface_pressure", 0, Use.UNUSED),
+    ],
+)
+def test_use(kind: str, quantity: str, level: int, use: Use) -> None:
+    table = rows([(kind, quantity, level)])
+    assert uses(table).tolist() == [str(use)]
+    assert usable(select(table).column("flags")).tolist() == [use == Use.ASSIMILATED]
+
+
+def test_kinds_and_overrides() -> None:
+    table = rows([("aircraft", "eastward_wind", 0), ("ship", "eastward_wind", 0)])
+    assert uses(table, kinds=("ship",)).tolist() == ["monitored", "assimilated"]
+    changed = select(table, overrides={("ship", "eastward_wind"): Use.MONITORED})
+    assert changed.column("flags").tolist() == [0, int(Flag.MONITORED)]
