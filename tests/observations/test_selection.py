@@ -7,6 +7,8 @@ import pytest
 
 from kaiseki.observations import Flag, Table, usable
 from kaiseki.observations.selection import Use, select, uses
+from kaiseki.observations.surface_level import surface_levels
+from observations.soundings import PRESSURES, sounding
 
 
 def rows(cases: list[tuple[str, str, int]]) -> Table:
@@ -60,3 +62,28 @@ def test_kinds_and_overrides() -> None:
     assert uses(table, kinds=("ship",)).tolist() == ["monitored", "assimilated"]
     changed = select(table, overrides={("ship", "eastward_wind"): Use.MONITORED})
     assert changed.column("flags").tolist() == [0, int(Flag.MONITORED)]
+
+
+@pytest.mark.parametrize(("elevation", "levels"), [(120.0, 1), (130.0, 1), (200.0, 0), (30.0, 0)])
+def test_an_unmarked_surface_level_is_known_by_its_height(elevation: float, levels: int) -> None:
+    table = sounding(station_elevation=elevation)  # its lowest level, 1000 hPa, is at 120 m
+    mask = surface_levels(table)
+    assert set(table.column("pressure")[mask].tolist()) == set(PRESSURES[:levels].tolist())
+    monitored = uses(table)[mask & table.where(quantity=("air_temperature", "eastward_wind"))]
+    assert monitored.tolist() == ["monitored"] * (2 * levels)
+
+
+def test_a_surface_level_below_the_lowest_height() -> None:
+    # 1013.25 hPa, 1000 hPa and their thickness in air of 280 K: R T / g ln(1013.25 / 1000) = 107.9 m.
+    made = Table.from_columns(
+        {
+            "report": 0, "time": np.datetime64("1989-01-01T12:00:00", "s"), "latitude": 36.0, "longitude": 140.0,
+            "kind": "sonde", "station_elevation": 12.1, "level": np.array([1, 2, 1, 2]),
+            "quantity": ["air_temperature", "air_temperature", "eastward_wind", "geopotential_height"],
+            "pressure": np.array([101_325.0, 100_000.0, 101_325.0, 100_000.0]),
+            "value": np.array([280.0, 280.0, 3.0, 120.0]),
+        }
+    )  # fmt: skip
+    assert not surface_levels(made.take(slice(0, 0))).any()
+    assert surface_levels(made).tolist() == [True, False, True, False]
+    assert not surface_levels(made.with_columns(station_elevation=60.0)).any()

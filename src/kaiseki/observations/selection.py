@@ -16,6 +16,7 @@ import numpy as np
 
 from kaiseki.observations.columns import KINDS, QUANTITIES
 from kaiseki.observations.flags import Flag
+from kaiseki.observations.surface_level import surface_levels
 from kaiseki.observations.table import Table
 
 
@@ -61,13 +62,12 @@ SURFACE: Final[Mapping[tuple[str, str], Use]] = MappingProxyType(
 """Use of values at the surface, among them the surface level of sondes; what is not named is monitored."""
 
 _SURFACE_KINDS: Final = ("synop", "ship", "buoy", "paob")
-_ASCENTS: Final = ("sonde", "pilot")
 
 
 def at_surface(table: Table) -> np.ndarray:
-    """Mask (n,) of the values measured at the surface: surface stations, and level 0 of ascents."""
-    ascent = table.where(kind=_ASCENTS) & (table.column("level") == 0)
-    return table.where(kind=_SURFACE_KINDS) | ascent | table.where(quantity="surface_pressure")
+    """Mask (n,) of the values measured at the surface: surface stations, and the surface level of ascents."""
+    surface = table.where(kind=_SURFACE_KINDS) | table.where(quantity="surface_pressure")
+    return surface | surface_levels(table)
 
 
 def uses(
