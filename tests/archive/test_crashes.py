@@ -25,7 +25,7 @@ def answers_of(*arguments: str, prefix: tuple[str, ...] = ()) -> tuple[dict[str,
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [6, pytest.param(80, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_shows_whole_cycles_and_ends_like_the_uninterrupted_run(
     tmp_path: Path, kills: int
 ) -> None:

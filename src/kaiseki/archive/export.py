@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kaiseki.archive.metadata import program_version
 from kaiseki.archive.open import Kind, open_archive
 from kaiseki.archive.storage import Location, storage_errors
 from kaiseki.core.errors import InputError, StoreError
@@ -90,6 +92,8 @@ def export_netcdf(
         array.encoding = kept
         if array.dtype.kind == "f" and array.ndim >= 2:
             encoding[str(name)] = {"zlib": True, "complevel": 4, "shuffle": True}
+    now = datetime.now(UTC).isoformat("T", "seconds").replace("+00:00", "Z")
+    dataset.attrs["history"] += f"\n{now} exported to NetCDF by Kaiseki {program_version()}"
     path = Path(file)
     if not path.absolute().parent.is_dir():
         raise StoreError(f"The directory {path.absolute().parent} does not exist, so {path} cannot be written")
