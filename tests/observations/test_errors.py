@@ -62,7 +62,9 @@ def test_humidity_error_is_that_of_relative_humidity() -> None:
 def test_humidity_in_the_cold_or_without_temperature_has_no_error() -> None:
     cold = assign(level("sonde", 40_000.0, specific_humidity=1e-4, air_temperature=233.0))
     alone = assign(level("sonde", 40_000.0, specific_humidity=1e-4))
-    for table in (cold, alone):
+    wrong = level("sonde", 40_000.0, specific_humidity=1e-4, air_temperature=250.0)
+    wrong = assign(wrong.with_columns(flags=np.array([0, int(Flag.HYDROSTATIC)])))
+    for table in (cold, alone, wrong):
         assert np.isnan(table.column("error")[0])
         assert table.column("flags")[0] == int(Flag.NO_ERROR)
         assert not usable(table.column("flags"))[0]

@@ -52,6 +52,16 @@ def test_the_end_of_an_ascent_leaves_it_open_which_value_is_wrong() -> None:
     assert wrong(table, check_hydrostatic(table)) == {("geopotential_height", 50.0), ("air_temperature", 50.0)}
 
 
+def test_two_sums_in_a_row_spoil_the_heights_above_and_leave_the_temperatures() -> None:
+    # As in a real message: 117 m lost below 850 hPa and as much again below 700 hPa; the station is at 120 m.
+    height = np.where(PRESSURES <= 85_000.0, -117.0, 0.0) + np.where(PRESSURES <= 70_000.0, -117.0, 0.0)
+    table = sounding(height=height, station_elevation=120.0)
+    flags = check_hydrostatic(table)
+    above = {("geopotential_height", p / 100.0) for p in PRESSURES[WITH_HEIGHT] if p <= 85_000.0}
+    assert wrong(table, flags & np.uint32(Flag.HYDROSTATIC)) == above
+    assert {quantity for quantity, _ in wrong(table, flags & np.uint32(Flag.SUSPECT))} == {"air_temperature"}
+
+
 def test_two_errors_are_found() -> None:
     table = sounding(height=bump(700.0, 200.0), temperature=bump(200.0, 30.0))
     expected = {("geopotential_height", 700.0), ("air_temperature", 200.0)}

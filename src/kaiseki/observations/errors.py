@@ -15,7 +15,7 @@ import numpy as np
 
 from kaiseki.core.errors import ConfigError
 from kaiseki.observations.columns import KINDS, QUANTITIES
-from kaiseki.observations.flags import Flag
+from kaiseki.observations.flags import Flag, trusted
 from kaiseki.observations.moist import saturation_humidity
 from kaiseki.observations.profiles import TEMPERATURES, levels
 from kaiseki.observations.table import Table
@@ -126,7 +126,7 @@ def assign(
     """The same rows with `error` set; `Flag.NO_ERROR` where there is none.
 
     Specific humidity of a level gets the error of relative humidity times the saturation value at the temperature of
-    its level; without that temperature, or below -40 degC, it gets `Flag.NO_ERROR` and NaN.
+    its level; where that temperature is missing, not trusted, or below -40 degC, it gets `Flag.NO_ERROR` and NaN.
 
     Args:
         table: observations.
@@ -153,8 +153,9 @@ def assign(
 
 
 def _humidity_errors(table: Table, relative_humidity: Profile) -> tuple[np.ndarray, Any]:
-    """Rows with specific humidity whose level has a temperature above -40 degC, and their errors [kg kg-1]."""
-    found = levels(table, ("specific_humidity", "air_temperature"), np.ones(len(table), dtype=bool))
+    """Rows with specific humidity whose level has a good temperature above -40 degC, and their errors [kg kg-1]."""
+    good = table.where(quantity="specific_humidity") | trusted(table.column("flags"))
+    found = levels(table, ("specific_humidity", "air_temperature"), good)
     warm = (found.rows[:, 0] >= 0) & (found.values[:, 1] >= COLDEST_HUMIDITY)
     found = found.keep(warm)
     saturation = saturation_humidity(found.values[:, 1], found.pressure)

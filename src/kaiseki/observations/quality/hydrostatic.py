@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.observations.flags import Flag
 from kaiseki.observations.moist import virtual_temperature
 from kaiseki.observations.profiles import levels, starts_of
+from kaiseki.observations.surface_level import surface_levels
 from kaiseki.observations.table import Table
 
 QUANTITIES: Final = ("air_temperature", "virtual_temperature", "geopotential_height", "specific_humidity")
@@ -49,7 +50,10 @@ INDISTINCT: Final = 0.05
 """Hypotheses whose sums of squared residuals, in tolerances, differ by less cannot be told apart."""
 
 MOST_ERRORS: Final = 4
-"""Wrong values looked for in one ascent; with more, all values of its doubtful layers are refused."""
+"""Wrong values looked for in one ascent, one after another."""
+
+HOPELESS: Final = 3
+"""Layers without an explanation from which on their temperatures are refused as well."""
 
 _R_OVER_G: Final = R_DRY / GRAVITY
 
@@ -62,11 +66,13 @@ class _Ascent:
         depth: (m,) -ln p, rising.
         temperature: (m,) virtual temperature [K], NaN where missing or found wrong.
         height: (m,) geopotential height [m], NaN where missing or found wrong.
+        station: (m,) True at the level of the station, whose height is known and not in question.
     """
 
     depth: np.ndarray
     temperature: np.ndarray
     height: np.ndarray
+    station: np.ndarray
 
     def layers(self, widest_gap: float) -> _Layers:
         """The layers between neighbouring heights that have temperatures closely enough."""
@@ -94,7 +100,7 @@ class _Ascent:
         """The same ascent without one height ("z"), one temperature ("t")."""
         height, temperature = self.height.copy(), self.temperature.copy()
         (height if what == "z" else temperature)[level] = np.nan
-        return _Ascent(self.depth, temperature, height)
+        return _Ascent(self.depth, temperature, height, self.station)
 
 
 @dataclass
@@ -115,8 +121,10 @@ class _Layers:
 def check_hydrostatic(table: Table) -> np.ndarray:
     """`Flag.HYDROSTATIC` on sonde heights and temperatures that disagree, uint32 (n,).
 
-    Only the value found wrong is flagged where the residuals tell; where they do not, height and temperature are.
-    Heights above a mistake of summation are all flagged, their temperatures are not.
+    Only the value found wrong is flagged where the residuals tell. Heights are sums from the station upwards: above a
+    residual that no single value explains all are flagged, and the temperatures of its layer get `Flag.SUSPECT`, or
+    `Flag.HYDROSTATIC` when there are `HOPELESS` such layers. At the ends of an ascent height and temperature cannot be
+    told apart and are flagged both. The station itself, where its level is known, is where the sum starts.
     """
     flags = np.zeros(len(table), dtype=np.uint32)
     rows = table.where(kind="sonde") & ((table.column("flags") & np.uint32(Flag.RANGE | Flag.DUPLICATE)) == 0)
@@ -125,35 +133,51 @@ def check_hydrostatic(table: Table) -> np.ndarray:
         return flags
     sensible, virtual, height, humidity = found.values.T
     temperature = np.where(np.isfinite(sensible), virtual_temperature(sensible, humidity), virtual)
-    starts = starts_of(found.report)
-    for start, stop in pairwise(starts):
+    first = found.rows.max(axis=1)
+    station = surface_levels(table)[first]
+    height = np.where(station & ~np.isfinite(height), table.column("station_elevation")[first], height)
+    for start, stop in pairwise(starts_of(found.report)):
         part = slice(start, stop)
-        ascent = _Ascent(-np.log(found.pressure[part]), temperature[part], height[part])
-        wrong_t, wrong_z = judge(ascent)
+        verdict = judge(_Ascent(-np.log(found.pressure[part]), temperature[part], height[part], station[part]))
         members = found.rows[part]
-        wrong = np.concatenate([members[wrong_t, 0], members[wrong_t, 1], members[wrong_z, 2]])
+        wrong = np.concatenate([members[verdict.temperature][:, :2].ravel(), members[verdict.height, 2]])
         flags[wrong[wrong >= 0]] |= np.uint32(Flag.HYDROSTATIC)
+        doubtful = members[verdict.doubtful][:, :2].ravel()
+        flags[doubtful[doubtful >= 0]] |= np.uint32(Flag.SUSPECT)
     return flags
 
 
-def judge(ascent: _Ascent) -> tuple[np.ndarray, np.ndarray]:
-    """Masks (m,) of the temperatures and of the heights that are wrong."""
-    wrong_t, wrong_z = np.zeros((2, len(ascent.depth)), dtype=bool)
+class Verdict(NamedTuple):
+    """Masks (m,): temperatures and heights that are wrong, temperatures that may be."""
+
+    temperature: np.ndarray
+    height: np.ndarray
+    doubtful: np.ndarray
+
+
+def judge(ascent: _Ascent) -> Verdict:
+    """What is wrong in an ascent, one value after another while that explains residuals."""
+    verdict = Verdict(*np.zeros((3, len(ascent.depth)), dtype=bool))
     for _ in range(MOST_ERRORS):
         layers = ascent.layers(WIDEST_GAP)
         if not layers.excess.any():
-            return wrong_t, wrong_z
+            return verdict
         guilty = _guilty(ascent, layers)
         if not guilty:
             break
         for what, level in guilty:
-            (wrong_z if what == "z" else wrong_t)[level] = True
+            (verdict.height if what == "z" else verdict.temperature)[level] = True
             ascent = ascent.without(what, level)
     layers = ascent.layers(WIDEST_GAP)
-    for bottom, top in zip(layers.bottom[layers.excess > 0], layers.top[layers.excess > 0], strict=True):
-        wrong_z[[bottom, top]] = True
-        wrong_t[bottom : top + 1] |= np.isfinite(ascent.temperature[bottom : top + 1])
-    return wrong_t, wrong_z
+    bad = np.flatnonzero(layers.excess > 0)
+    if len(bad):
+        verdict.height[layers.top[bad[0]] :] |= np.isfinite(ascent.height[layers.top[bad[0]] :])
+        if bad[0] == 0 and not ascent.station[layers.bottom[0]]:
+            verdict.height[layers.bottom[0]] = True
+        temperatures = verdict.temperature if len(bad) >= HOPELESS else verdict.doubtful
+        for bottom, top in zip(layers.bottom[bad], layers.top[bad], strict=True):
+            temperatures[bottom : top + 1] |= np.isfinite(ascent.temperature[bottom : top + 1])
+    return verdict
 
 
 def _as_strict(trial: _Layers, now: _Layers) -> _Layers:
@@ -167,10 +191,21 @@ def _as_strict(trial: _Layers, now: _Layers) -> _Layers:
     return _Layers(trial.bottom, trial.top, trial.residual, tolerance)
 
 
+def _beside_an_end(level: int, layers: _Layers) -> bool:
+    """True at the end of a chain of bad layers: leaving the end out would only hide the first of them."""
+    bad = layers.excess > 0
+    if level <= layers.bottom[0]:
+        return len(bad) > 1 and bool(bad[0] & bad[1])
+    if level >= layers.top[-1]:
+        return len(bad) > 1 and bool(bad[-1] & bad[-2])
+    return False
+
+
 def _guilty(ascent: _Ascent, layers: _Layers) -> list[tuple[str, int]]:
     """The values whose removal explains the residuals best; several where they cannot be told apart; none if none."""
     bad = layers.excess > 0
-    heights = {int(level) for level in np.concatenate([layers.bottom[bad], layers.top[bad]])}
+    ends = np.unique(np.concatenate([layers.bottom[bad], layers.top[bad]]))
+    heights = {int(level) for level in ends if not ascent.station[level]}
     spans = zip(layers.bottom[bad], layers.top[bad], strict=True)
     temperatures = {int(level) for b, t in spans for level in range(b, t + 1) if np.isfinite(ascent.temperature[level])}
     now = ascent.layers(UNSEEN_GAP)
@@ -179,8 +214,10 @@ def _guilty(ascent: _Ascent, layers: _Layers) -> list[tuple[str, int]]:
     for what, members in (("t", temperatures), ("z", heights)):
         for level in sorted(members):
             left = _as_strict(ascent.without(what, level).layers(UNSEEN_GAP), now)
+            if len(left.bottom) < len(now.bottom) and _beside_an_end(level, layers):
+                continue
             trials[what, level] = before - left.excess.sum(), float(((left.residual / left.tolerance) ** 2).sum())
-    best = max(gain for gain, _ in trials.values())
+    best = max((gain for gain, _ in trials.values()), default=0.0)
     worst = int(np.argmax(layers.excess))
     if best > 0.0 and best >= EXPLAINED * layers.excess[worst]:
         close = {trial: rest for trial, (gain, rest) in trials.items() if gain >= 0.9 * best}
