@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from kaiseki.archive.metadata import program_version
 from kaiseki.archive.open import Kind, open_archive
@@ -85,10 +86,13 @@ def export_netcdf(
                 f"which go from {format_utc(axis[0])} to {format_utc(axis[-1])} ({axis.size} times)"
             )
         dataset = dataset.isel(time=np.searchsorted(axis, np.sort(wanted)))
+    dataset = _without_helpers(dataset)
     encoding: dict[str, dict[str, Any]] = {"time": {"units": "seconds since 1970-01-01 00:00:00", "dtype": "int64"}}
     for name, array in dataset.variables.items():
         # What the encoding of Zarr says about chunks and codecs means nothing here.
-        kept = {key: array.encoding[key] for key in ("coordinates", "units", "dtype") if key in array.encoding}
+        kept = {key: array.encoding[key] for key in ("units", "dtype") if key in array.encoding}
+        # None: no attribute, where xarray would list every scalar coordinate.
+        kept["coordinates"] = array.encoding.get("coordinates")
         array.encoding = kept
         if array.dtype.kind == "f" and array.ndim >= 2:
             encoding[str(name)] = {"zlib": True, "complevel": 4, "shuffle": True}
@@ -100,3 +104,10 @@ def export_netcdf(
     with whole_file(path) as scratch:
         dataset.to_netcdf(scratch, engine="h5netcdf", format="NETCDF4", encoding=encoding)
     return path
+
+
+def _without_helpers(dataset: xr.Dataset) -> xr.Dataset:
+    """Grid mapping and terms of formulas as plain variables: in a file they are no coordinates of a variable."""
+    listed = {name for array in dataset.values() for name in (array.encoding.get("coordinates") or "").split()}
+    helpers = [name for name in dataset.coords if name not in dataset.dims and name not in listed]
+    return dataset.reset_coords(helpers)
