@@ -162,6 +162,12 @@ def test_positions(kind: str, latitude: float, longitude: float, elevation: floa
     assert check_position(table, ISLAND).tolist() == [int(flag)]
 
 
+def test_a_map_without_land_refuses_no_station() -> None:
+    empty = SimpleNamespace(land_fraction=np.zeros((20, 20)), index=ISLAND.index)
+    table = one("synop", "surface_pressure", 9e4, latitude=40.0, longitude=140.0, station_elevation=900.0)
+    assert check_position(table, empty).tolist() == [int(Flag.SUSPECT)]
+
+
 def test_a_ship_that_jumps() -> None:
     hours = np.arange(5) * np.timedelta64(3600, "s")
     track = [30.0, 30.2, 35.0, 30.6, 30.8]

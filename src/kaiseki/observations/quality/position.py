@@ -56,11 +56,13 @@ def check_position(table: Table, surface: SurfaceMap | None) -> np.ndarray:
         return flags
     least, most, inside = _around(surface, table.column("latitude"), table.column("longitude"))
     on_land = inside & table.where(kind=_MARINE) & (least > LAND)
+    # A map without any land has not been filled in, or can have no stations but those on small islands.
+    mapped = bool((np.asarray(surface.land_fraction) > SEA).any())
     at_sea = inside & table.where(kind=_STATIONS) & (most < SEA)
     # Levels of a sonde drift over the sea; its station does not.
     ascent_level = table.where(kind=("sonde", "pilot")) & ~_lowest(table)
     at_sea &= ~ascent_level
-    misplaced = at_sea & (table.column("station_elevation") > HIGHEST_ISLAND)
+    misplaced = at_sea & mapped & (table.column("station_elevation") > HIGHEST_ISLAND)
     report = dense_reports(table)
     misplaced = (np.bincount(report, weights=misplaced) > 0)[report]
     flags[on_land | misplaced] |= np.uint32(Flag.POSITION)
