@@ -150,7 +150,7 @@ ISLAND = SimpleNamespace(
         ("ship", 37.0, 137.0, 0.0, 0),
         ("ship", 33.0, 133.0, 0.0, 0),
         ("synop", 40.0, 140.0, 500.0, 0),
-        ("synop", 33.0, 133.0, 500.0, Flag.POSITION),
+        ("synop", 33.0, 133.0, 600.0, Flag.POSITION),
         ("synop", 33.0, 133.0, 20.0, Flag.SUSPECT),
         ("ship", 10.0, 170.0, 0.0, 0),
         ("aircraft", 40.0, 140.0, float("nan"), 0),

@@ -18,7 +18,7 @@ LAND: Final = 0.99
 SEA: Final = 0.01
 """Land fraction below which a cell and its neighbours hold no land."""
 
-HIGHEST_ISLAND: Final = 100.0
+HIGHEST_ISLAND: Final = 500.0
 """A station higher than this above a sea without land is misplaced; lower, it may stand on an unresolved island [m]."""
 
 FASTEST_SHIP: Final = 30.0
@@ -40,7 +40,7 @@ class SurfaceMap(Protocol):
 
 
 def check_position(table: Table, surface: SurfaceMap | None) -> np.ndarray:
-    """`Flag.POSITION` on marine reports on land, on stations more than 100 m above open sea and on ships that jump.
+    """`Flag.POSITION` on marine reports on land, on stations more than 500 m above open sea and on ships that jump.
 
     Stations at sea that could stand on a small island get `Flag.SUSPECT`. Outside the map nothing is judged.
 
@@ -107,7 +107,8 @@ def _jumping(table: Table) -> np.ndarray:
         return bad
     report = dense_reports(table)
     first = rows[np.unique(report[rows], return_index=True)[1]]
-    order = first[np.lexsort((table.column("time")[first], codes[first]))]
+    keys = ("longitude", "latitude", "time")
+    order = first[np.lexsort((*(table.column(key)[first] for key in keys), codes[first]))]
     latitude, longitude = np.deg2rad(table.column("latitude")[order]), np.deg2rad(table.column("longitude")[order])
     half = np.sin(0.5 * np.diff(latitude)) ** 2
     half += np.cos(latitude[1:]) * np.cos(latitude[:-1]) * np.sin(0.5 * np.diff(longitude)) ** 2
