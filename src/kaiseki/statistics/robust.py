@@ -1,0 +1,110 @@
+"""Robust likelihoods of observations: penalties and the weights that minimise them by re-weighted least squares.
+
+With r the departure in standard deviations, the cost of an observation is rho(r). Both penalties here are concave
+functions of r^2, so the quadratic w(r0) r^2 / 2 (plus a constant) that touches rho at r0 lies above it everywhere;
+minimising that quadratic can therefore only lower the true cost (Hunter and Lange 2004, Am. Stat. 58, 30-37). That is
+what the outer loops of `minimise.reweighted` do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from kaiseki.core.errors import ConfigError
+
+
+class Likelihood(Protocol):
+    """A penalty of normalised departures."""
+
+    def penalty(self, departure: np.ndarray) -> np.ndarray:
+        """rho(r) >= 0, rho(0) = 0, close to r^2 / 2 for small r."""
+        ...
+
+    def weight(self, departure: np.ndarray) -> np.ndarray:
+        """rho'(r) / r, 1 for a Gaussian."""
+        ...
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """The quadratic penalty r^2 / 2: every observation keeps its full weight."""
+
+    def penalty(self, departure: np.ndarray) -> np.ndarray:
+        """r^2 / 2."""
+        return 0.5 * departure**2
+
+    def weight(self, departure: np.ndarray) -> np.ndarray:
+        """1."""
+        return np.ones_like(departure)
+
+
+@dataclass(frozen=True)
+class Huber:
+    """Quadratic within `threshold` standard deviations, linear beyond.
+
+    Huber 1964 (Ann. Math. Stat. 35, 73-101); for observations of the atmosphere Tavolato and Isaksen 2015 (Q. J. R.
+    Meteorol. Soc. 141, 1514-1527), whose thresholds lie between 0.5 and 3 by kind of observation; one symmetric threshold here.
+    """
+
+    threshold: float = 2.5
+
+    def __post_init__(self) -> None:
+        if not self.threshold > 0.0:
+            raise ConfigError(f"The threshold of the Huber norm must be positive; got {self.threshold}")
+
+    def penalty(self, departure: np.ndarray) -> np.ndarray:
+        """r^2/2 where |r| <= c, else c |r| - c^2/2."""
+        size, c = np.abs(departure), self.threshold
+        return np.where(size <= c, 0.5 * size**2, c * size - 0.5 * c**2)
+
+    def weight(self, departure: np.ndarray) -> np.ndarray:
+        """min(1, c / |r|)."""
+        return self.threshold / np.maximum(np.abs(departure), self.threshold)
+
+
+@dataclass(frozen=True)
+class GrossError:
+    """Gaussian plus a flat distribution of gross errors.
+
+    Andersson and Jarvinen 1999 (Q. J. R. Meteorol. Soc. 125, 697-722), equations 9 and 10, with
+    gamma = A sqrt(2 pi) / ((1 - A) 2 d).
+
+    Attributes:
+        probability: A, prior probability of a gross error.
+        width: d, half the width of the flat distribution in standard deviations.
+    """
+
+    probability: float = 0.01
+    width: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not (0.0 < self.probability < 1.0 and self.width > 0.0):
+            raise ConfigError("A gross error needs a probability between 0 and 1 and a positive width")
+
+    @property
+    def _gamma(self) -> float:
+        return self.probability * np.sqrt(2.0 * np.pi) / ((1.0 - self.probability) * 2.0 * self.width)
+
+    def penalty(self, departure: np.ndarray) -> np.ndarray:
+        """-ln((gamma + exp(-r^2/2)) / (gamma + 1))."""
+        return np.asarray(-np.log((self._gamma + np.exp(-0.5 * departure**2)) / (self._gamma + 1.0)))
+
+    def weight(self, departure: np.ndarray) -> np.ndarray:
+        """1 - gamma / (gamma + exp(-r^2/2)): the probability that there is no gross error."""
+        return np.asarray(1.0 - self._gamma / (self._gamma + np.exp(-0.5 * departure**2)))
+
+
+def likelihood(name: str, threshold: float) -> Likelihood:
+    """The likelihood called `huber` (with its threshold) or `none`.
+
+    Raises:
+        ConfigError: no such name.
+    """
+    if name == "huber":
+        return Huber(threshold)
+    if name == "none":
+        return Gaussian()
+    raise ConfigError(f"There is no robust likelihood {name!r}; known are huber, none")
