@@ -1,27 +1,29 @@
 """From control fields on flat levels to balanced increments in the model's columns.
 
-Control fields live at the nominal heights zeta *above sea level*, not along the terrain: so gradients are truly horizontal and
-correlations do not climb mountains. With psi the stream function, chi the velocity potential, T_u unbalanced
-temperature, p_u unbalanced pressure at sea level and mu pseudo-relative humidity:
+Control fields live at the nominal heights zeta *above sea level*, not along the terrain: so gradients are truly
+horizontal and correlations do not climb mountains. With psi the stream function, chi the velocity potential, T_u
+unbalanced temperature, p_u unbalanced pressure at sea level and mu pseudo-relative humidity:
 
     wind         u = -c(z) m d(psi)/dy + m d(chi)/dx,   v = c(z) m d(psi)/dx + m d(chi)/dy
     mass         d ln p_b = r f psi / (R Tv)                        geostrophic at constant height
     temperature  T_b = (R Tv^2 / g) d(d ln p_b)/dz                  hydrostatic
     unbalanced   d ln p_u = p_u / p_s + integral of g T_u / (R Tv^2) dz
 
-m is the map factor, r the balance coefficient, c(z) the ratio of rotational to geostrophic wind, which falls towards the
-ground. The fading is put into the wind, not into r: a mass field that faded downwards would ask for a temperature increment
-f psi T/g dr/dz that is not there. f psi is the local form of the linear balance equation (the term in beta is left out, Daley
-1991, section 7.8); it is never divided by f, so low latitudes need no special care: mass and wind part by themselves.
+m is the map factor, r the balance coefficient, c(z) the ratio of rotational to geostrophic wind, which falls towards
+the ground. The fading is put into the wind, not into r: a mass field that faded downwards would ask for a temperature
+increment f psi T/g dr/dz that is not there. f psi is the local form of the linear balance equation (the term in beta
+is left out, Daley 1991, section 7.8); it is never divided by f, so low latitudes need no special care: mass and wind
+part by themselves.
 
-Wind, temperature T_b + T_u and mu are then interpolated linearly in height to the model's levels, and the pressure of the
-lowest level likewise. **The pressure above follows from them by the discrete hydrostatic relation**
+Wind, temperature T_b + T_u and mu are then interpolated linearly in height to the model's levels, and the pressure of
+the lowest level likewise. **The pressure above follows from them by the discrete hydrostatic relation**
 
     ln p[k+1] = ln p[k] - g (z[k+1] - z[k]) / (R Tm),   Tm = (Tv[k] + Tv[k+1]) / 2
 
-linearised about the background, so the total increment obeys it to round-off. Virtual temperature varies with humidity too.
-Humidity is dqv = s mu with s = min(qsat(background), `DRY_LIMIT` qv): pseudo-relative humidity after Dee and da Silva 2003 (Q. J. R.
-Meteorol. Soc. 129, 3017-3036). A temperature increment at fixed mu does not change qv, so true relative humidity changes with it.
+linearised about the background, so the total increment obeys it to round-off. Virtual temperature varies with
+humidity too. Humidity is dqv = s mu with s = min(qsat(background), `DRY_LIMIT` qv): pseudo-relative humidity after
+Dee and da Silva 2003 (Q. J. R. Meteorol. Soc. 129, 3017-3036). A temperature increment at fixed mu does not change
+qv, so true relative humidity changes with it.
 
 Everything is multiplied by a mask of the columns in the end: zero in the rim, rising smoothly inside.
 """
@@ -54,7 +56,9 @@ type Increment = dict[str, Any]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class ControlFields:
-    """Fields on flat levels: psi, chi (nz, ny, nx) m2 s-1; temperature K; humidity 1; pressure (ny, nx) Pa at sea level."""
+    """Fields on flat levels: psi, chi (nz, ny, nx) m2 s-1; temperature K; humidity 1; pressure (ny, nx) Pa at sea
+    level.
+    """
 
     psi: Any
     chi: Any
@@ -175,7 +179,9 @@ def wind_ratio(height: np.ndarray, errors: BackgroundErrors) -> np.ndarray:
 
 
 def _flat_places(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
-    """Flat level below each model level (clipped), and weight of the one above; model levels below all get the lowest."""
+    """Flat level below each model level (clipped), and weight of the one above; model levels below all get the
+    lowest.
+    """
     zeta = domain.zeta
     lower = np.clip(np.searchsorted(zeta, domain.z, side="right") - 1, 0, domain.nz - 2)
     weight = (domain.z - zeta[lower]) / (zeta[lower + 1] - zeta[lower])

@@ -1,11 +1,12 @@
 """Separable Gaussian correlations on the grid, with exact square roots.
 
 A Gaussian of distance is the product of Gaussians of its components, so a correlation that is separable on the
-rectangular grid is isotropic as well. Each 1-D correlation matrix is small and is factored once by eigendecomposition in
-double precision; no filter has to be tuned, and variances are exact up to the boundary.
+rectangular grid is isotropic as well. Each 1-D correlation matrix is small and is factored once by eigendecomposition
+in double precision; no filter has to be tuned, and variances are exact up to the boundary.
 
-Distances are those of the map divided by the map factor at the centre of the domain: true there, and wrong by the ratio of the
-map factors elsewhere (within 3.5 % over the Japan presets, up to 25 % at the southern edge of a domain reaching 5N).
+Distances are those of the map divided by the map factor at the centre of the domain: true there, and wrong by the
+ratio of the map factors elsewhere (within 3.5 % over the Japan presets, up to 25 % at the southern edge of a domain
+reaching 5N).
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kaiseki.core.constants import STANDARD_LAPSE_RATE, STANDARD_PRESSURE, STANDARD_TEMPERATURE
-from kaiseki.core.constants import GRAVITY, R_DRY
+from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_LAPSE_RATE, STANDARD_PRESSURE, STANDARD_TEMPERATURE
 
 KEPT: float = 0.9999
 """Part of the variance that the kept eigenvectors of each 1-D correlation must hold."""
@@ -49,8 +49,8 @@ def square_root(correlation: np.ndarray, kept: float = KEPT) -> np.ndarray:
 def standard_log_pressure(height: np.ndarray) -> np.ndarray:
     """ln p of the standard atmosphere (ISO 2533:1975) at heights [m]; isothermal above 11 km without end.
 
-    The vertical correlations use it instead of the background's pressure, so that the control variable keeps its size from one
-    cycle to the next.
+    The vertical correlations use it instead of the background's pressure, so that the control variable keeps its size
+    from one cycle to the next.
     """
     low = np.minimum(height, TROPOPAUSE)
     exponent = GRAVITY / (R_DRY * STANDARD_LAPSE_RATE)

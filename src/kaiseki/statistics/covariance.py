@@ -46,8 +46,9 @@ _ORDER = ("psi", "chi", "temperature", "humidity", "pressure")
 class BackgroundCovariance:
     """B^(1/2): control vector (n,) of independent standard normals -> increment; a pytree of arrays, made by `build`.
 
-    The control vector holds, one after another, psi, chi, unbalanced temperature, humidity and unbalanced surface pressure, each
-    with one block (mz, my, mx) per scale. Its size depends on the domain and the configuration only, not on the background.
+    The control vector holds, one after another, psi, chi, unbalanced temperature, humidity and unbalanced surface
+    pressure, each with one block (mz, my, mx) per scale. Its size depends on the domain and the configuration only,
+    not on the background.
 
     Attributes:
         psi, chi, temperature, humidity, pressure: terms of each control field's covariance.
@@ -68,14 +69,15 @@ class BackgroundCovariance:
 
     def fields(self, control: Any) -> ControlFields:
         """Control fields on flat levels of a control vector (n,)."""
-        made, start = {}, 0
+        made: dict[str, Any] = {}
+        start = 0
         for name in _ORDER:
-            total = 0.0
+            parts = []
             for term in getattr(self, name):
                 block = control[start : start + term.size].reshape(term.control_shape)
-                total = total + apply(term.z, term.y, term.x, block)
+                parts.append(apply(term.z, term.y, term.x, block))
                 start += term.size
-            made[name] = total
+            made[name] = sum(parts[1:], parts[0])
         made["pressure"] = made["pressure"][0]
         return ControlFields(**made)
 
@@ -113,9 +115,11 @@ def _terms(
 
 
 def build(domain: Domain, errors: BackgroundErrors, background: Mapping[str, np.ndarray]) -> BackgroundCovariance:
-    """The covariance on a domain, linearised about a background (in single precision unless JAX has double switched on).
+    """The covariance on a domain, linearised about a background (in single precision unless JAX has double switched
+    on).
 
-    The variance of each wind component, rotational and divergent parts together, is errors.wind^2 (m / m_centre)^2 at every
+    The variance of each wind component, rotational and divergent parts together, is errors.wind^2 (m / m_centre)^2 at
+    every
     height: the variance of the stream function is divided by the curvature that the sum of scales has under the centred
     differences of the balance (sum of w_s / L_s^2 where the lengths are well resolved), and what the boundary layer and
     `divergent` take from the rotational part is given to the velocity potential.

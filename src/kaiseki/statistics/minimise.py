@@ -1,9 +1,9 @@
 """Minimisation of quadratic costs by conjugate gradients, and of robust ones by re-weighted quadratics.
 
-The control variable is already preconditioned by the square root of the background covariance, so the Hessian is the identity plus
-something of rank at most the number of observations. Vectors are kept on the host in double precision with all residuals, so that
-orthogonality survives a Hessian that is applied in single precision (Fisher 1998, ECMWF Seminar on Data Assimilation,
-on the value of re-orthogonalisation).
+The control variable is already preconditioned by the square root of the background covariance, so the Hessian is the
+identity plus something of rank at most the number of observations. Vectors are kept on the host in double precision
+with all residuals, so that orthogonality survives a Hessian that is applied in single precision (Fisher 1998, ECMWF
+Seminar on Data Assimilation, on the value of re-orthogonalisation).
 """
 
 from __future__ import annotations
@@ -187,8 +187,8 @@ def reweighted(
 ) -> Robust:
     """Minimise a robust cost by outer loops of re-weighted least squares; the true cost falls in every loop.
 
-    Each inner problem is quadratic and starts where the one before ended. The gradient of the first start is the reference of
-    `reduction` throughout, so later loops, which start near their end, are short.
+    Each inner problem is quadratic and starts where the one before ended. The gradient of the first start is the
+    reference of `reduction` throughout, so later loops, which start near their end, are short.
 
     Args:
         problem: the cost.

@@ -46,7 +46,8 @@ class Huber:
     """Quadratic within `threshold` standard deviations, linear beyond.
 
     Huber 1964 (Ann. Math. Stat. 35, 73-101); for observations of the atmosphere Tavolato and Isaksen 2015 (Q. J. R.
-    Meteorol. Soc. 141, 1514-1527), whose thresholds lie between 0.5 and 3 by kind of observation; one symmetric threshold here.
+    Meteorol. Soc. 141, 1514-1527), whose thresholds lie between 0.5 and 3 by kind of observation; one symmetric
+    threshold here.
     """
 
     threshold: float = 2.5
