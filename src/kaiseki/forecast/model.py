@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +14,7 @@ import numpy as np
 from jax import Array, lax
 
 from kaiseki.core.errors import NumericsError
-from kaiseki.forecast.convert import to_atmosphere
+from kaiseki.forecast.convert import add_increment, to_atmosphere, to_state
 from kaiseki.forecast.dynamics.metrics import Metrics, make_metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
@@ -65,6 +66,27 @@ class Model:
         metrics = make_metrics(domain, reference, parameters.lateral)
         relaxation = make_relaxation(domain, parameters.dt, parameters.rim_time) if parameters.lateral == "rim" else None
         return cls(domain, reference, parameters, metrics, relaxation)
+
+    def start(self, fields: Mapping[str, np.ndarray], time: int = 0) -> State:
+        """State from fields at cell centres as `driving` gives them: u, v, temperature, pressure, qv, and where present w and condensate.
+
+        The pressure above the lowest level is replaced by the discrete hydrostatic one.
+        """
+        names = {f.name for f in dataclasses.fields(Atmosphere)}
+        atmosphere = Atmosphere.from_dict({name: np.asarray(a) for name, a in fields.items() if name in names})
+        return to_state(atmosphere, self.domain, self.reference, self.metrics, None, time, periodic=self.parameters.periodic)
+
+    def boundary(self, fields: Mapping[str, np.ndarray]) -> Boundary:
+        """Driving fields of one time in the model's own variables; the same fields as for `start`."""
+        return Boundary.of(self.start(fields))
+
+    def add_increment(self, state: State, increment: Mapping[str, np.ndarray]) -> State:
+        """State plus an analysis increment of u, v, temperature, pressure and qv at cell centres (see `convert.add_increment`)."""
+        return add_increment(state, dict(increment), self.domain, self.reference, self.metrics)
+
+    def surface_fields(self, state: State) -> dict[str, np.ndarray]:
+        """What lies at the ground, (y, x) each: precipitation (kg m-2 since time 0) and what the physics keeps."""
+        return {"precipitation": np.asarray(state.precipitation)}
 
     def steps(self, seconds: float) -> int:
         """Number of long steps in a time that must be a whole multiple of the step."""
