@@ -8,9 +8,9 @@ import numpy as np
 from scipy.integrate import cumulative_simpson
 from scipy.interpolate import CubicSpline
 
+from idealised.plane import Plane
 from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.forecast.fields import Atmosphere
-from idealised.plane import Plane
 
 
 def stretched_levels(nz: int, top: float, ratio: float = 1.05) -> np.ndarray:
@@ -26,11 +26,22 @@ def bell(n: int, spacing: float, height: float, half_width: float) -> np.ndarray
     return height / (1.0 + r2 / half_width**2) ** 1.5
 
 
-def at_rest(plane: Plane, temperature: Callable[[np.ndarray], np.ndarray], surface_pressure: float = 101325.0) -> Atmosphere:
+def at_rest(
+    plane: Plane, temperature: Callable[[np.ndarray], np.ndarray], surface_pressure: float = 101325.0
+) -> Atmosphere:
     """Air at rest whose temperature (K) depends on height alone, hydrostatic in the continuous sense."""
     fine = np.arange(-500.0, 40000.0, 5.0)
     integral = cumulative_simpson(GRAVITY / (R_DRY * temperature(fine)), x=fine, initial=0.0)
     log_p = np.log(surface_pressure) - integral + np.interp(0.0, fine, integral)
     z = 0.5 * (plane.z_half[1:] + plane.z_half[:-1])
     zero = np.zeros_like(z)
-    return Atmosphere.from_dict({"u": zero, "v": zero, "w": zero, "temperature": temperature(z), "pressure": np.exp(CubicSpline(fine, log_p)(z)), "qv": zero})
+    return Atmosphere.from_dict(
+        {
+            "u": zero,
+            "v": zero,
+            "w": zero,
+            "temperature": temperature(z),
+            "pressure": np.exp(CubicSpline(fine, log_p)(z)),
+            "qv": zero,
+        }
+    )

@@ -38,5 +38,15 @@ def plane(terrain: np.ndarray, interfaces: np.ndarray, spacing: float, f: float 
     ny, nx = terrain.shape
     decay = np.cos(0.5 * np.pi * interfaces / interfaces[-1]) ** 6
     return Plane(
-        "plane", LambertConformal(), spacing, np.arange(nx) * spacing, np.arange(ny) * spacing, interfaces, decay, terrain, np.zeros((ny, nx)), rim_width, f
+        "plane",
+        LambertConformal(),
+        spacing,
+        np.arange(nx) * spacing,
+        np.arange(ny) * spacing,
+        interfaces,
+        decay,
+        terrain,
+        np.zeros((ny, nx)),
+        rim_width,
+        f,
     )

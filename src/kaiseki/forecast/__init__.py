@@ -1,0 +1,1 @@
+"""The model: state, dynamical core, lateral relaxation, initialisation, and the run of all of them."""

@@ -1,7 +1,7 @@
 """Between the model's flux-form State and the Atmosphere that everybody else sees.
 
-Into the model in float64 on the host, so that the perturbations are exact and the start is in the core's own discrete hydrostatic balance; out of it in
-JAX, inside the compiled forecast.
+Into the model in float64 on the host, so that the perturbations are exact and the start is in the core's own discrete
+hydrostatic balance; out of it in JAX, inside the compiled forecast.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import numpy as np
 from jax import Array
 
 from kaiseki.core.constants import GRAVITY, KAPPA, P0, R_DRY, VIRTUAL
-
 from kaiseki.forecast.dynamics.acoustic import slope_flux
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.operators import to_cells, to_faces
@@ -22,20 +21,26 @@ from kaiseki.forecast.state import State
 from kaiseki.grid.domain import Domain
 
 
-
 def density_factor(qv: Array, condensate: Array) -> Array:
-    """Ratio of density temperature to temperature, 1 + (Rv/Rd - 1) qv - condensate, for specific contents (kg/kg of total air)."""
+    """Ratio of density temperature to temperature, 1 + (Rv/Rd - 1) qv - condensate, for specific contents (kg/kg of
+    total air)."""
     return 1.0 + VIRTUAL * qv - condensate
 
 
 def to_state(
-    atmosphere: Atmosphere, domain: Domain, reference: ReferenceProfile, metrics: Metrics, surface: object = None, time: int = 0,
-    balance: bool = True, periodic: bool = False,
+    atmosphere: Atmosphere,
+    domain: Domain,
+    reference: ReferenceProfile,
+    metrics: Metrics,
+    surface: object = None,
+    time: int = 0,
+    balance: bool = True,
+    periodic: bool = False,
 ) -> State:
     """State from an Atmosphere of NumPy arrays on the Domain.
 
-    With `balance` the pressure above the lowest level is replaced by the discrete hydrostatic one. w of the atmosphere is
-    used above the ground; at the ground the flow follows the terrain.
+    With `balance` the pressure above the lowest level is replaced by the discrete hydrostatic one. w of the atmosphere
+    is used above the ground; at the ground the flow follows the terrain.
     """
     f = {name: np.asarray(a, dtype=np.float64) for name, a in atmosphere.as_dict().items()}
     z_half = domain.z_half
@@ -49,7 +54,9 @@ def to_state(
     volume = h / domain.map_factor**2
     dtype = metrics.volume.dtype
     drho = jnp.asarray((volume * (rho - reference.density(z))).astype(dtype))
-    drt = jnp.asarray((volume * (rho * theta - reference.density(z) * reference.potential_temperature(z))).astype(dtype))
+    drt = jnp.asarray(
+        (volume * (rho * theta - reference.density(z) * reference.potential_temperature(z))).astype(dtype)
+    )
     mass = metrics.volume * metrics.rho_ref + drho
     ru = to_faces(mass, -1, periodic) * metrics.map_u * to_faces(jnp.asarray(f["u"].astype(dtype)), -1, periodic)
     rv = to_faces(mass, -2, periodic) * metrics.map_v * to_faces(jnp.asarray(f["v"].astype(dtype)), -2, periodic)
@@ -58,14 +65,20 @@ def to_state(
     rw = jnp.asarray((rho_half * w_half / domain.map_factor**2).astype(dtype))
     rw = rw.at[0].set(slope_flux(ru, rv, metrics)[0])
     zero = jnp.zeros(domain.terrain.shape, dtype=dtype)
-    return State(ru, rv, rw, drho, drt, jnp.asarray(water.astype(dtype)), surface, zero, jnp.asarray(time, dtype=jnp.int32))
+    return State(
+        ru, rv, rw, drho, drt, jnp.asarray(water.astype(dtype)), surface, zero, jnp.asarray(time, dtype=jnp.int32)
+    )
 
 
-def balanced_pressure(t_rho: np.ndarray, lowest: np.ndarray, z: np.ndarray, h: np.ndarray, reference: ReferenceProfile) -> np.ndarray:
-    """Pressure (Pa) at cell centres z in the core's discrete hydrostatic balance, from density temperature (K) and pressure at the lowest centre.
+def balanced_pressure(
+    t_rho: np.ndarray, lowest: np.ndarray, z: np.ndarray, h: np.ndarray, reference: ReferenceProfile
+) -> np.ndarray:
+    """Pressure (Pa) at cell centres z in the core's discrete hydrostatic balance, from density temperature (K) and
+    pressure at the lowest centre.
 
-    The balance is that of the vertical momentum equation: (p'[k] - p'[k-1]) / (z[k] - z[k-1]) = -g rho'_h, with rho'_h interpolated linearly to the
-    interface between two layers of thickness h (m), and primes against the reference profile.
+    The balance is that of the vertical momentum equation: (p'[k] - p'[k-1]) / (z[k] - z[k-1]) = -g rho'_h, with rho'_h
+    interpolated linearly to the interface between two layers of thickness h (m), and primes against the reference
+    profile.
     """
     p_ref, rho_ref = reference.pressure(z), reference.density(z)
     p = np.empty_like(t_rho, dtype=float)
@@ -94,11 +107,15 @@ def to_atmosphere(state: State, metrics: Metrics, periodic: bool = False) -> Atm
     return Atmosphere(u=u, v=v, w=w, temperature=temperature, pressure=p, **water)
 
 
-def add_increment(state: State, increment: dict[str, np.ndarray], domain: Domain, reference: ReferenceProfile, metrics: Metrics) -> State:
-    """State plus an analysis increment of u, v, temperature, pressure (used at the lowest level) and qv at cell centres.
+def add_increment(
+    state: State, increment: dict[str, np.ndarray], domain: Domain, reference: ReferenceProfile, metrics: Metrics
+) -> State:
+    """State plus an analysis increment of u, v, temperature, pressure (used at the lowest level) and qv at cell
+    centres.
 
-    The pressure increment aloft is the difference of two discretely hydrostatic columns, so the vertical accelerations of the
-    background are kept and no new ones are made. Wind increments are added on the faces: the background's own staggered wind is not smoothed.
+    The pressure increment aloft is the difference of two discretely hydrostatic columns, so the vertical accelerations
+    of the background are kept and no new ones are made. Wind increments are added on the faces: the background's own
+    staggered wind is not smoothed.
     """
     back = {k: np.asarray(a, dtype=np.float64) for k, a in to_atmosphere(state, metrics).as_dict().items()}
     z_half = domain.z_half

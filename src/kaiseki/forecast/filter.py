@@ -1,7 +1,8 @@
-"""Digital-filter initialisation (Lynch and Huang 1992, Mon. Wea. Rev. 120, 1019-1034; Huang and Lynch 1993, ibid. 121, 589-603).
+"""Digital-filter initialisation (Lynch and Huang 1992, Mon. Wea. Rev. 120, 1019-1034; Huang and Lynch 1993, ibid. 121,
+589-603).
 
-Adiabatic backwards by half the span, then the full model forwards over the span while the states are summed with the filter's weights:
-the sum is valid at the analysis time. Weights: Lanczos-windowed low-pass.
+Adiabatic backwards by half the span, then the full model forwards over the span while the states are summed with the
+filter's weights: the sum is valid at the analysis time. Weights: Lanczos-windowed low-pass.
 """
 
 from __future__ import annotations

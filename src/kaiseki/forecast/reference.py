@@ -1,7 +1,7 @@
 """One smooth hydrostatic reference profile per case, from which the model carries perturbations only.
 
-The profile is a function of height alone, so its horizontal pressure gradient vanishes identically whatever the terrain: this
-is what lets float32 survive a high mountain.
+The profile is a function of height alone, so its horizontal pressure gradient vanishes identically whatever the
+terrain: this is what lets float32 survive a high mountain.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import least_squares
 
 from kaiseki.core.constants import GRAVITY, KAPPA, P0, R_DRY
-
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Lateral relaxation towards the driving state (Davies 1976, Quart. J. Roy. Meteor. Soc. 102, 405-418) and damping towards it under the lid."""
+"""Lateral relaxation towards the driving state (Davies 1976, Quart. J. Roy. Meteor. Soc. 102, 405-418) and damping
+towards it under the lid."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Boundary:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Relaxation:
-    """Fraction of the difference to the driving state removed per long step, on cells, u faces and v faces; `top` (z,1,1) is added for momentum and heat."""
+    """Fraction of the difference to the driving state removed per long step, on cells, u faces and v faces; `top`
+    (z,1,1) is added for momentum and heat."""
 
     cell: Array
     u: Array
@@ -53,9 +55,15 @@ def _rate(distance: np.ndarray, width: int, dt: float, spacing: float, rim_time:
 
 
 def make_relaxation(
-    domain: Domain, dt: float, rim_time: float, top_depth: float = 4000.0, top_time: float = 3600.0, dtype: type = np.float32
+    domain: Domain,
+    dt: float,
+    rim_time: float,
+    top_depth: float = 4000.0,
+    top_time: float = 3600.0,
+    dtype: type = np.float32,
 ) -> Relaxation:
-    """Weights for a Domain and a step: rim from `domain.rim_width`; the uppermost `top_depth` metres follow the driving state with `top_time` (s) at the lid."""
+    """Weights for a Domain and a step: rim from `domain.rim_width`; the uppermost `top_depth` metres follow the driving
+    state with `top_time` (s) at the lid."""
     ny, nx, width = domain.ny, domain.nx, domain.rim_width
 
     def distance(n_y: int, n_x: int, offset_y: float, offset_x: float) -> np.ndarray:
@@ -70,7 +78,10 @@ def make_relaxation(
     depth = np.clip((domain.zeta - (domain.zeta_half[-1] - top_depth)) / top_depth, 0.0, 1.0)
     top = 1.0 - np.exp(-dt / top_time * np.sin(0.5 * np.pi * depth) ** 2)
     return Relaxation(
-        cell=make(ny, nx, 0.5, 0.5), u=make(ny, nx + 1, 0.5, 0.0), v=make(ny + 1, nx, 0.0, 0.5), top=jnp.asarray(top[:, None, None].astype(dtype))
+        cell=make(ny, nx, 0.5, 0.5),
+        u=make(ny, nx + 1, 0.5, 0.0),
+        v=make(ny + 1, nx, 0.0, 0.5),
+        top=jnp.asarray(top[:, None, None].astype(dtype)),
     )
 
 
@@ -80,7 +91,8 @@ def interpolate(before: Boundary, after: Boundary, weight: Array) -> Boundary:
 
 
 def relax(state: State, target: Boundary, relaxation: Relaxation) -> State:
-    """Move the state towards the driving state in the rim, and momentum and heat also under the lid; w fades at the outer edge."""
+    """Move the state towards the driving state in the rim, and momentum and heat also under the lid; w fades at the
+    outer edge."""
 
     def move(q: Array, b: Array, rate: Array) -> Array:
         return q + rate * (b - q)

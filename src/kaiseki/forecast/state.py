@@ -13,7 +13,8 @@ from jax import Array
 class State:
     """Prognostic fields on the staggered grid (Arakawa C, Lorenz).
 
-    With h the layer thickness (m), m the map factor, a = 1/m^2, rho the total density and bars for the reference profile:
+    With h the layer thickness (m), m the map factor, a = 1/m^2, rho the total density and bars for the reference
+    profile:
 
     ru:    (z, y, x+1)   h rho u / m               kg m-1 s-1, on the west and east faces
     rv:    (z, y+1, x)   h rho v / m               kg m-1 s-1, on the south and north faces

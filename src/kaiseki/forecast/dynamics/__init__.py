@@ -1,0 +1,1 @@
+"""The dynamical core: non-hydrostatic, fully compressible, flux form, on a terrain-following C-grid."""

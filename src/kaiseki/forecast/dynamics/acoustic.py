@@ -1,8 +1,8 @@
 """Short steps: horizontally explicit, vertically implicit, linear in the deviations from the stage's state.
 
 The split follows Wicker and Skamarock (2002) and Klemp, Skamarock and Dudhia (2007, Mon. Wea. Rev. 135, 2897-2913,
-doi:10.1175/MWR3440.1): the slow tendencies hold everything evaluated at the stage; the short steps carry pressure gradient, buoyancy and mass
-divergence of the deviation. The vertical implicit problem is tridiagonal in the momentum W.
+doi:10.1175/MWR3440.1): the slow tendencies hold everything evaluated at the stage; the short steps carry pressure
+gradient, buoyancy and mass divergence of the deviation. The vertical implicit problem is tridiagonal in the momentum W.
 """
 
 from __future__ import annotations
@@ -127,10 +127,19 @@ def solve(implicit: Implicit, rhs: Array) -> Array:
 
 
 def short_step(
-    d: Deviation, slow: Slow, implicit: Implicit, metrics: Metrics, tau: Array, p: DynamicsParameters, theta_u: Array, theta_v: Array,
-    damping: Array, stage_rw: Array,
+    d: Deviation,
+    slow: Slow,
+    implicit: Implicit,
+    metrics: Metrics,
+    tau: Array,
+    p: DynamicsParameters,
+    theta_u: Array,
+    theta_v: Array,
+    damping: Array,
+    stage_rw: Array,
 ) -> tuple[Deviation, tuple[Array, Array, Array]]:
-    """One short step; also returns the deviation's mass fluxes (u, v, contravariant vertical on all interfaces) it used."""
+    """One short step; also returns the deviation's mass fluxes (u, v, contravariant vertical on all interfaces) it
+    used."""
     b, h = p.off_centring, metrics.thickness
     damped = d.drt + p.divergence_damping * (d.drt - d.drt_before)
     pressure = implicit.stiffness * damped
@@ -147,7 +156,9 @@ def short_step(
     theta_full = jnp.concatenate([implicit.theta_h[:1], implicit.theta_h, implicit.theta_h[-1:]])
     drho = d.drho + tau * (slow.drho - divergence(ru, rv, metrics) - (old[1:] - old[:-1]))
     drt = d.drt + tau * (
-        slow.drt - divergence(ru * theta_u, rv * theta_v, metrics) - (theta_full[1:] * old[1:] - theta_full[:-1] * old[:-1])
+        slow.drt
+        - divergence(ru * theta_u, rv * theta_v, metrics)
+        - (theta_full[1:] * old[1:] - theta_full[:-1] * old[:-1])
     )
     p_mid = implicit.stiffness * ((1.0 - b) * d.drt + b * drt)
     r_mid = ((1.0 - b) * d.drho + b * drho) / metrics.volume
@@ -165,13 +176,23 @@ def short_step(
 
 
 def short_steps(
-    d: Deviation, slow: Slow, implicit: Implicit, metrics: Metrics, tau: Array, n: int, p: DynamicsParameters,
-    theta: Array, damping: Array, stage_rw: Array,
+    d: Deviation,
+    slow: Slow,
+    implicit: Implicit,
+    metrics: Metrics,
+    tau: Array,
+    n: int,
+    p: DynamicsParameters,
+    theta: Array,
+    damping: Array,
+    stage_rw: Array,
 ) -> tuple[Deviation, tuple[Array, Array, Array]]:
     """n short steps of length tau: the deviation at their end and the mean of the mass fluxes over them."""
     theta_u, theta_v = to_faces(theta, -1, p.periodic), to_faces(theta, -2, p.periodic)
 
-    def body(carry: tuple[Deviation, tuple[Array, Array, Array]], _: None) -> tuple[tuple[Deviation, tuple[Array, Array, Array]], None]:
+    def body(
+        carry: tuple[Deviation, tuple[Array, Array, Array]], _: None
+    ) -> tuple[tuple[Deviation, tuple[Array, Array, Array]], None]:
         deviation, total = carry
         deviation, flux = short_step(deviation, slow, implicit, metrics, tau, p, theta_u, theta_v, damping, stage_rw)
         return (deviation, jax.tree.map(jnp.add, total, flux)), None

@@ -20,7 +20,8 @@ type Lateral = Literal["rim", "wall", "periodic"]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Metrics:
-    """Geometry and reference state as arrays; names of axes: u = x+1 west-east faces, v = y+1 south-north faces, h = z+1 interfaces.
+    """Geometry and reference state as arrays; names of axes: u = x+1 west-east faces, v = y+1 south-north faces, h =
+    z+1 interfaces.
 
     thickness (z,y,x), thickness_u (z,y,u), thickness_v (z,v,x): layer thickness h, m.
     area (y,x): 1/m^2; map_u (y,u), map_v (v,x): map factor m.
@@ -70,11 +71,16 @@ def _gradient(q: np.ndarray, axis: int, spacing: float, lateral: Lateral) -> np.
 
 
 def make_metrics(
-    domain: Domain, reference: ReferenceProfile, lateral: Lateral = "rim", dtype: type = np.float32, coriolis: bool = True
+    domain: Domain,
+    reference: ReferenceProfile,
+    lateral: Lateral = "rim",
+    dtype: type = np.float32,
+    coriolis: bool = True,
 ) -> Metrics:
     """Metric terms of a Domain and the reference state on it.
 
-    Heights of cell centres are the mean of their interfaces. With `coriolis=False` the Earth does not rotate (idealised cases).
+    Heights of cell centres are the mean of their interfaces. With `coriolis=False` the Earth does not rotate (idealised
+    cases).
     """
     z_half = domain.z_half
     thickness = np.diff(z_half, axis=0)
@@ -83,7 +89,10 @@ def make_metrics(
     dx = domain.spacing
 
     pad = ((1, 1), (1, 1))
-    m = np.pad(domain.map_factor, pad, mode="wrap" if lateral == "periodic" else "reflect", **({} if lateral == "periodic" else {"reflect_type": "odd"}))
+    if lateral == "periodic":
+        m = np.pad(domain.map_factor, pad, mode="wrap")
+    else:
+        m = np.pad(domain.map_factor, pad, mode="reflect", reflect_type="odd")
     dmdx, dmdy = (m[1:-1, 2:] - m[1:-1, :-2]) / (2 * dx), (m[2:, 1:-1] - m[:-2, 1:-1]) / (2 * dx)
     f = domain.coriolis * (1.0 if coriolis else 0.0)
     rho, p, theta = reference.density(z), reference.pressure(z), reference.potential_temperature(z)

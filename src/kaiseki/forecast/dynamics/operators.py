@@ -1,4 +1,5 @@
-"""Padding, averages and differences on the C-grid. Lateral edges are copied outwards, or wrapped when the domain is periodic."""
+"""Padding, averages and differences on the C-grid. Lateral edges are copied outwards, or wrapped when the domain is
+periodic."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def difference(q: Array, axis: int) -> Array:
 
 
 def to_interfaces(q: Array, thickness: Array) -> Array:
-    """Linear interpolation of cell values (z, ...) to the nz-1 inner interfaces, weighted by the opposite layer's thickness."""
+    """Linear interpolation of cell values (z, ...) to the nz-1 inner interfaces, weighted by the opposite layer's
+    thickness."""
     below, above = thickness[:-1], thickness[1:]
     return (q[:-1] * above + q[1:] * below) / (below + above)
 

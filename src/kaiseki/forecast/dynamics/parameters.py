@@ -13,14 +13,19 @@ class DynamicsParameters:
 
     Args:
         dt: long time step, s. Advective Courant number below about 1.2 (Wicker and Skamarock 2002).
-        acoustic_substeps: short steps in the last Runge-Kutta stage (even); spacing / (m c sqrt 2) bounds the short step.
+        acoustic_substeps: short steps in the last Runge-Kutta stage (even); spacing / (m c sqrt 2) bounds the short
+            step.
         lateral: "rim" (relaxed to forcing), "wall" (closed) or "periodic".
         off_centring: b of the vertically implicit step, 0.5 centred, 1 backward.
-        divergence_damping: forward weight of the pressure perturbation in the short steps (Klemp et al. 2007, doi:10.1175/MWR3440.1, section 2).
-        damping_depth: thickness of the layer below the lid in which w is damped (Klemp et al. 2008, doi:10.1175/2008MWR2596.1), m.
+        divergence_damping: forward weight of the pressure perturbation in the short steps (Klemp et al. 2007,
+            doi:10.1175/MWR3440.1, section 2).
+        damping_depth: thickness of the layer below the lid in which w is damped (Klemp et al. 2008,
+            doi:10.1175/2008MWR2596.1), m.
         damping_rate: its rate at the lid, s-1.
-        momentum_diffusion: fourth-order horizontal diffusion of momentum along the levels, in units of spacing^4 / dt (at most 0.03).
-        rim_time: relaxation time at the outer edge of the rim, in multiples of the time a gravity wave of 300 m/s needs for one cell.
+        momentum_diffusion: fourth-order horizontal diffusion of momentum along the levels, in units of spacing^4 / dt
+            (at most 0.03).
+        rim_time: relaxation time at the outer edge of the rim, in multiples of the time a gravity wave of 300 m/s needs
+            for one cell.
     """
 
     dt: float

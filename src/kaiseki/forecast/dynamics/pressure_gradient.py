@@ -1,9 +1,10 @@
 """The truly horizontal pressure gradient.
 
-Over steep slopes the two terms of the terrain-following pressure gradient cancel badly. Following the idea of Zaengl (2012,
-Mon. Wea. Rev. 140, 3688-3705, doi:10.1175/MWR-D-12-00049.1) the pressure perturbation of both neighbouring columns is read at one and the
-same height by a cubic vertical interpolation, so a state that depends on height alone has no horizontal gradient. Where that height lies below
-the lowest cell of the higher column, the lowest height that both columns reach is used instead: nothing is extrapolated into the ground.
+Over steep slopes the two terms of the terrain-following pressure gradient cancel badly. Following the idea of Zaengl
+(2012, Mon. Wea. Rev. 140, 3688-3705, doi:10.1175/MWR-D-12-00049.1) the pressure perturbation of both neighbouring
+columns is read at one and the same height by a cubic vertical interpolation, so a state that depends on height alone
+has no horizontal gradient. Where that height lies below the lowest cell of the higher column, the lowest height that
+both columns reach is used instead: nothing is extrapolated into the ground.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from jax import Array
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class HorizontalStencil:
-    """First level (int32, (z, ..faces..)) and four Lagrange weights (4, z, ..faces..) in the lower-index and the upper-index column."""
+    """First level (int32, (z, ..faces..)) and four Lagrange weights (4, z, ..faces..) in the lower-index and the
+    upper-index column."""
 
     low_level: Array
     low_weight: Array
@@ -45,7 +47,8 @@ class HorizontalStencil:
 
 
 def _lagrange(z: np.ndarray, target: np.ndarray, beyond: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cubic Lagrange weights at `target` in columns with nodes z, both (nz, ...): first node (nz, ...) and weights (4, nz, ...)."""
+    """Cubic Lagrange weights at `target` in columns with nodes z, both (nz, ...): first node (nz, ...) and weights (4,
+    nz, ...)."""
     nz = z.shape[0]
     first = np.zeros(target.shape, dtype=np.int32)
     for k in range(1, nz - 1):
@@ -78,6 +81,7 @@ def _read(column: Array, level: Array, weight: Array) -> Array:
 
 
 def horizontal_gradient(low: Array, high: Array, stencil: HorizontalStencil, spacing: Array) -> Array:
-    """d p'/dx at constant height (Pa per m of projection distance) on faces, from the columns on either side, (z, ...) each."""
+    """d p'/dx at constant height (Pa per m of projection distance) on faces, from the columns on either side, (z, ...)
+    each."""
     upper = _read(high, stencil.high_level, stencil.high_weight)
     return (upper - _read(low, stencil.low_level, stencil.low_weight)) / spacing

@@ -17,22 +17,29 @@ from kaiseki.forecast.dynamics.tendencies import exact_gradient, scalar_advectio
 from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.state import State
 
+type Prognostic = tuple[Array, Array, Array, Array, Array, Array]
+"""ru, rv, rw, drho, drt, water of a Runge-Kutta stage."""
+
 
 def damping_factor(metrics: Metrics, p: DynamicsParameters, tau: Array) -> Array:
-    """Implicit Rayleigh factor 1 / (1 + tau nu(z)) on the interfaces, nu = rate sin^2 below the lid (Klemp et al. 2008, eq. 17)."""
+    """Implicit Rayleigh factor 1 / (1 + tau nu(z)) on the interfaces, nu = rate sin^2 below the lid (Klemp et al. 2008,
+    eq. 17)."""
     lid = metrics.z_half[-1:]
     depth = jnp.clip((metrics.z_half - (lid - p.damping_depth)) / p.damping_depth, 0.0, 1.0)
     return 1.0 / (1.0 + tau * p.damping_rate * jnp.sin(0.5 * jnp.pi * depth) ** 2)
 
 
-def dynamics_step(state: State, forcing: Slow, water_forcing: Array, metrics: Metrics, p: DynamicsParameters, backward: bool = False) -> State:
+def dynamics_step(
+    state: State, forcing: Slow, water_forcing: Array, metrics: Metrics, p: DynamicsParameters, backward: bool = False
+) -> State:
     """Advance the dry dynamics and the water categories by one long step.
 
     Args:
         state: the state at the start of the step.
         forcing: tendencies of the physics, held fixed (shapes of the state's fields; rates per second).
         water_forcing: d(h a rho q)/dt of each water category, (q, z, y, x).
-        backward: integrate towards the past (without forcing, by the caller's choice), with every numerical damping still damping.
+        backward: integrate towards the past (without forcing, by the caller's choice), with every numerical damping
+            still damping.
     """
     sign = -1.0 if backward else 1.0
     smooth: FaceValue = downwind3 if backward else upwind3
@@ -45,7 +52,7 @@ def dynamics_step(state: State, forcing: Slow, water_forcing: Array, metrics: Me
     lengths = jnp.asarray([sign * p.dt / 3, sign * p.dt / 2, sign * p.dt], dtype=dtype)
     old_water = state.water * start.mass
 
-    def stage(carry: tuple[Array, ...], which: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
+    def stage(carry: Prognostic, which: tuple[Array, Array]) -> tuple[Prognostic, None]:
         ru, rv, rw, drho, drt, water = carry
         index, length = which
         derived = derive(drho, drt, metrics)

@@ -13,7 +13,14 @@ from kaiseki.forecast.dynamics.acoustic import Slow, divergence, slope_flux, slo
 from kaiseki.forecast.dynamics.advection import FaceValue, flux_difference
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.operators import (
-    close_periodic, difference, low_high, pad, pad_faces, to_cells, to_faces, to_interfaces,
+    close_periodic,
+    difference,
+    low_high,
+    pad,
+    pad_faces,
+    to_cells,
+    to_faces,
+    to_interfaces,
 )
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.pressure_gradient import horizontal_gradient
@@ -23,7 +30,8 @@ from kaiseki.forecast.dynamics.thermo import Derived
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Gradient:
-    """Horizontal pressure gradient at the start of the step (Pa/m on u and v faces) and the pressure perturbation it belongs to."""
+    """Horizontal pressure gradient at the start of the step (Pa/m on u and v faces) and the pressure perturbation it
+    belongs to."""
 
     x: Array
     y: Array
@@ -54,29 +62,38 @@ def _vertical(flux_inner: Array, q: Array, face_value: FaceValue) -> Array:
     return jnp.concatenate([f, none]) - jnp.concatenate([none, f])
 
 
-def scalar_advection(q: Array, ru: Array, rv: Array, omega: Array, metrics: Metrics, periodic: bool, face_value: FaceValue) -> Array:
+def scalar_advection(
+    q: Array, ru: Array, rv: Array, omega: Array, metrics: Metrics, periodic: bool, face_value: FaceValue
+) -> Array:
     """Divergence of the flux of q (per unit mass): d(h a rho q)/dt = minus this."""
     x = flux_difference(ru, pad(q, -1, 2, periodic), -1, face_value)
     y = flux_difference(rv, pad(q, -2, 2, periodic), -2, face_value)
     return (x + y) / metrics.spacing + _vertical(omega[1:-1], q, face_value)
 
 
-def _u_advection(u: Array, ru: Array, rv: Array, omega: Array, metrics: Metrics, periodic: bool, face_value: FaceValue) -> Array:
-    """Divergence of the flux of u over the u cells, on all x faces (the outermost are meaningful only where periodic)."""
+def _u_advection(
+    u: Array, ru: Array, rv: Array, omega: Array, metrics: Metrics, periodic: bool, face_value: FaceValue
+) -> Array:
+    """Divergence of the flux of u over the u cells, on all x faces (the outermost are meaningful only where
+    periodic)."""
     flux = pad(to_cells(ru, -1), -1, 1, periodic)
     x = flux_difference(flux, pad_faces(u, -1, 2, periodic), -1, face_value)
     y = flux_difference(to_faces(rv, -1, periodic), pad(u, -2, 2, periodic), -2, face_value)
     return (x + y) / metrics.spacing + _vertical(to_faces(omega[1:-1], -1, periodic), u, face_value)
 
 
-def _v_advection(v: Array, ru: Array, rv: Array, omega: Array, metrics: Metrics, periodic: bool, face_value: FaceValue) -> Array:
+def _v_advection(
+    v: Array, ru: Array, rv: Array, omega: Array, metrics: Metrics, periodic: bool, face_value: FaceValue
+) -> Array:
     flux = pad(to_cells(rv, -2), -2, 1, periodic)
     y = flux_difference(flux, pad_faces(v, -2, 2, periodic), -2, face_value)
     x = flux_difference(to_faces(ru, -2, periodic), pad(v, -1, 2, periodic), -1, face_value)
     return (x + y) / metrics.spacing + _vertical(to_faces(omega[1:-1], -2, periodic), v, face_value)
 
 
-def _w_advection(w: Array, ru: Array, rv: Array, omega: Array, metrics: Metrics, periodic: bool, face_value: FaceValue) -> Array:
+def _w_advection(
+    w: Array, ru: Array, rv: Array, omega: Array, metrics: Metrics, periodic: bool, face_value: FaceValue
+) -> Array:
     """Divergence of the flux of w over the nz-1 inner interfaces, per unit thickness of the w cell."""
     inner = w[1:-1]
     x = flux_difference(0.5 * (ru[1:] + ru[:-1]), pad(inner, -1, 2, periodic), -1, face_value)
@@ -93,8 +110,16 @@ def _laplacian(q: Array, periodic: bool) -> Array:
 
 
 def slow_tendencies(
-    ru: Array, rv: Array, rw: Array, derived: Derived, drho: Array, gradient: Gradient, metrics: Metrics, p: DynamicsParameters,
-    face_value: FaceValue, sign: float = 1.0,
+    ru: Array,
+    rv: Array,
+    rw: Array,
+    derived: Derived,
+    drho: Array,
+    gradient: Gradient,
+    metrics: Metrics,
+    p: DynamicsParameters,
+    face_value: FaceValue,
+    sign: float = 1.0,
 ) -> tuple[Slow, Array]:
     """All tendencies of a Runge-Kutta stage that the short steps hold fixed, and the stage's vertical mass flux."""
     periodic = p.periodic
@@ -118,8 +143,16 @@ def slow_tendencies(
     turn_u = metrics.coriolis_u + u * metrics.dmdy_u - v_u * to_faces(to_cells(metrics.dmdx_v, -2), -1, periodic)
     turn_v = metrics.coriolis_v + u_v * to_faces(to_cells(metrics.dmdy_u, -1), -2, periodic) - v * metrics.dmdx_v
 
-    fu = -metrics.map_u * _u_advection(u, ru, rv, omega, metrics, periodic, face_value) - metrics.thickness_u * px + turn_u * rv_u
-    fv = -metrics.map_v * _v_advection(v, ru, rv, omega, metrics, periodic, face_value) - metrics.thickness_v * py - turn_v * ru_v
+    fu = (
+        -metrics.map_u * _u_advection(u, ru, rv, omega, metrics, periodic, face_value)
+        - metrics.thickness_u * px
+        + turn_u * rv_u
+    )
+    fv = (
+        -metrics.map_v * _v_advection(v, ru, rv, omega, metrics, periodic, face_value)
+        - metrics.thickness_v * py
+        - turn_v * ru_v
+    )
     if p.momentum_diffusion > 0.0:
         k = -sign * p.momentum_diffusion / p.dt
         fu = fu + k * mass_u * metrics.map_u * _laplacian(_laplacian(u, periodic), periodic)

@@ -17,7 +17,8 @@ GAMMA = CP_DRY / CV_DRY
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Derived:
-    """mass (h a rho), theta (density potential temperature), p_prime (Pa), stiffness (dp / d(h a rho theta)); (z, y, x) each."""
+    """mass (h a rho), theta (density potential temperature), p_prime (Pa), stiffness (dp / d(h a rho theta)); (z, y, x)
+    each."""
 
     mass: Array
     theta: Array
@@ -26,7 +27,8 @@ class Derived:
 
 
 def derive(drho: Array, drt: Array, metrics: Metrics) -> Derived:
-    """Pressure perturbation from p = p_ref (1 + x)^gamma, x the relative perturbation of rho theta; accurate in float32."""
+    """Pressure perturbation from p = p_ref (1 + x)^gamma, x the relative perturbation of rho theta; accurate in
+    float32."""
     mass = metrics.volume * metrics.rho_ref + drho
     volume_rt = metrics.volume * metrics.rt_ref
     x = drt / volume_rt

@@ -1,0 +1,234 @@
+"""Switches and constants of the physics: frozen and hashable, so that they are fixed at compilation.
+
+Constants without a source in their remark are of our own choice, to be tuned.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from kaiseki.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Microphysics:
+    """Single-moment clouds and precipitation."""
+
+    droplet_number: float = 100.0
+    """Cloud droplets per cm3 (maritime air)."""
+    autoconversion_rate: float = 1350.0
+    """Of cloud water to rain, s-1, with the powers 2.47 of qc and -1.79 of the droplet number (Khairoutdinov and Kogan 2000)."""
+    accretion_rate: float = 67.0
+    """Of cloud water by rain, s-1, with the power 1.15 of qc qr (Khairoutdinov and Kogan 2000)."""
+    aggregation_rate: float = 1.0e-3
+    """Of cloud ice to snow at the melting point, s-1 (Lin et al. 1983)."""
+    aggregation_cooling: float = 0.025
+    """Fall of that rate with temperature, K-1 (Lin et al. 1983)."""
+    aggregation_content: float = 3.0e-5
+    """Ice content above which it takes place, kg/kg (IFS Documentation, Part IV, chapter 7)."""
+    rain_intercept: float = 8.0e6
+    """Of the size distribution, m-4 (Marshall and Palmer 1948)."""
+    snow_intercept: float = 2.0e6
+    """At the melting point, m-4 (Houze et al. 1979; Hong et al. 2004)."""
+    snow_intercept_cooling: float = 0.12
+    """Its growth with falling temperature, K-1 (Houze et al. 1979)."""
+    snow_intercept_limit: float = 1.0e8
+    """Its largest value, m-4."""
+    snow_density: float = 100.0
+    """Of the snow particles, kg m-3 (Lin et al. 1983)."""
+    rain_speed: float = 841.9
+    """a of the fall speed a D^b of drops, m^(1-b) s-1 (Liu and Orville 1969)."""
+    rain_speed_power: float = 0.8
+    """b of the fall speed of drops."""
+    snow_speed: float = 11.72
+    """a of the fall speed of snow, m^(1-b) s-1 (Locatelli and Hobbs 1974)."""
+    snow_speed_power: float = 0.41
+    """b of the fall speed of snow."""
+    ice_speed: float = 3.29
+    """Of cloud ice, m/s for 1 kg m-3 (Heymsfield and Donner 1990)."""
+    ice_speed_power: float = 0.16
+    """Its power of the ice content."""
+    collection_liquid: float = 0.7
+    """Efficiency with which snow collects cloud water."""
+    collection_ice: float = 0.3
+    """Efficiency with which snow collects cloud ice at the melting point; it falls with `aggregation_cooling`."""
+    freezing_rate: float = 100.0
+    """B of the freezing of drops (Bigg 1953), m-3 s-1."""
+    freezing_cooling: float = 0.66
+    """A of the freezing of drops (Bigg 1953), K-1."""
+
+
+@dataclass(frozen=True)
+class BoundaryLayer:
+    """Vertical turbulent mixing."""
+
+    mixing_length: float = 150.0
+    """Asymptotic mixing length of momentum, m (Louis et al. 1982)."""
+    heat_length: float = 150.0
+    """That of heat and moisture, m."""
+    free_length: float = 30.0
+    """Asymptotic mixing length of both far above the boundary layer, m."""
+    length_decay: float = 1500.0
+    """Height over which the mixing length falls to that of the free atmosphere, m."""
+    critical_richardson: float = 0.25
+    """Bulk Richardson number at the top of the boundary layer (Troen and Mahrt 1986: 0.25 to 0.5)."""
+    stability: float = 5.0
+    """b = c = d of the stability functions (Louis et al. 1982)."""
+    excess: float = 2.0
+    """Factor of the parcel's thermal excess, heat flux over velocity scale (Troen and Mahrt 1986: 6.5; with a limit of 2 K)."""
+    excess_limit: float = 2.0
+    """Largest thermal excess, K."""
+    profile_power: float = 2.0
+    """p of the profile K ~ z (1 - z/h)^p (Troen and Mahrt 1986)."""
+    largest_diffusivity: float = 1000.0
+    """Bound of the diffusivities, m2/s."""
+    background_diffusivity: float = 0.05
+    """Least diffusivity, m2/s."""
+
+
+@dataclass(frozen=True)
+class SurfaceExchange:
+    """Bulk exchange at land and sea."""
+
+    stability: float = 5.0
+    """b = c = d of the stability functions (Louis et al. 1982)."""
+    charnock: float = 0.018
+    """Charnock's constant (IFS without waves: 0.018)."""
+    smooth_momentum: float = 0.11
+    """Factor of viscosity over friction velocity in the sea's roughness length (Smith 1988)."""
+    smooth_heat: float = 0.40
+    """The same for heat and moisture (Beljaars 1995)."""
+    viscosity: float = 1.5e-5
+    """Kinematic viscosity of air, m2/s."""
+    land_roughness: float = 0.3
+    """Of momentum over land, m."""
+    land_heat_ratio: float = 10.0
+    """Roughness length of momentum over that of heat, land (Garratt 1992)."""
+    least_wind: float = 1.0
+    """Wind speed added in quadrature, m/s: gusts of weak wind."""
+    salt: float = 0.98
+    """Vapour pressure over sea water relative to fresh water."""
+
+
+@dataclass(frozen=True)
+class Radiation:
+    """Broadband fluxes of the sun and the Earth."""
+
+    weights: tuple[float, ...] = (0.28, 0.16, 0.16, 0.20, 0.20)
+    """Shares of the thermal spectrum, strong to weak absorption; the fourth is that of carbon dioxide (sum 1)."""
+    vapour: tuple[float, ...] = (60.0, 4.0, 0.4, 0.15, 0.012)
+    """Absorption by water vapour in each, m2/kg: fitted to clear-sky fluxes, see tests."""
+    carbon_dioxide: tuple[float, ...] = (0.0, 0.0, 0.0, 2.0e-3, 0.0)
+    """Absorption by carbon dioxide, m2 per kg of air, likewise."""
+    pressure_power: float = 0.8
+    """Power of pressure that scales the absorption."""
+    diffusivity: float = 1.66
+    """Mean slant of diffuse thermal radiation (Elsasser 1942)."""
+    liquid: float = 144.0
+    """Thermal absorption of cloud water, m2/kg (Dudhia 1989)."""
+    ice: float = 73.5
+    """That of cloud ice, m2/kg (Dudhia 1989)."""
+    snow: float = 2.34
+    """That of snow, m2/kg (Dudhia 1989)."""
+    emissivity: float = 0.98
+    """Of every surface."""
+    ozone: float = 0.025
+    """Share of the sun's radiation absorbed by ozone (Lacis and Hansen 1974: 0.02 to 0.03)."""
+    aerosol: float = 0.03
+    """Share absorbed or scattered back by aerosol."""
+    droplet_radius: float = 1.0e-5
+    """Effective radius of cloud droplets, m."""
+    ice_radius: float = 4.0e-5
+    """Effective radius of ice crystals, m."""
+    asymmetry: float = 0.85
+    """Asymmetry of scattering by cloud."""
+    land_albedo: float = 0.18
+    """Of snow-free land."""
+    sea_albedo: float = 0.07
+    """Of the sea for diffuse radiation."""
+    snow_albedo: float = 0.60
+    """Of land covered by snow, vegetation included."""
+
+
+@dataclass(frozen=True)
+class Soil:
+    """Ground: four layers as in HTESSEL and ERA5."""
+
+    thickness: tuple[float, ...] = (0.07, 0.21, 0.72, 1.89)
+    """Of the layers downwards, m."""
+    heat_capacity: float = 2.2e6
+    """J m-3 K-1 (moist loam)."""
+    conductivity: float = 1.0
+    """Of heat, W m-1 K-1 (moist loam)."""
+    snow_conductivity: float = 0.3
+    """Of heat in snow on the ground, W m-1 K-1."""
+    snow_ground_density: float = 200.0
+    """Of snow on the ground, kg m-3."""
+    snow_cover: float = 15.0
+    """Snow at which half of the land is covered, kg m-2."""
+    porosity: float = 0.45
+    """Largest volumetric moisture; more runs off."""
+    field_capacity: float = 0.32
+    """Moisture above which evaporation is not limited."""
+    wilting_point: float = 0.15
+    """Moisture below which there is none."""
+    initial_moisture: float = 0.28
+    """Where nothing is known."""
+    moisture_diffusivity: float = 2.0e-7
+    """m2/s."""
+
+
+@dataclass(frozen=True)
+class PhysicsParameters:
+    """Which processes the model has, and the values of the schemes."""
+
+    microphysics: bool = True
+    boundary_layer: bool = True
+    surface: bool = True
+    radiation: bool = True
+    soil: bool = True
+    radiation_interval: float = 900.0
+    """s between two calls of the radiation."""
+    of_microphysics: Microphysics = field(default_factory=Microphysics)
+    of_boundary_layer: BoundaryLayer = field(default_factory=BoundaryLayer)
+    of_surface: SurfaceExchange = field(default_factory=SurfaceExchange)
+    of_radiation: Radiation = field(default_factory=Radiation)
+    of_soil: Soil = field(default_factory=Soil)
+
+    @classmethod
+    def known(cls) -> tuple[str, ...]:
+        """Names "scheme.parameter" of every value that can be set (numbers only)."""
+        return tuple(
+            f"{group.name.removeprefix('of_')}.{value.name}"
+            for group in dataclasses.fields(cls)
+            if group.name.startswith("of_")
+            for value in dataclasses.fields(getattr(cls(), group.name))
+            if value.type == "float"
+        )
+
+    def with_values(self, values: dict[str, float]) -> Self:
+        """The same with some values replaced, by "scheme.parameter".
+
+        Raises:
+            ConfigError: there is no such parameter.
+        """
+        result = self
+        for name, value in values.items():
+            if name not in self.known():
+                raise ConfigError(f"There is no physics parameter {name!r}; known are {', '.join(self.known())}.")
+            scheme, parameter = name.split(".")
+            group = getattr(result, f"of_{scheme}")
+            result = replace(result, **{f"of_{scheme}": replace(group, **{parameter: float(value)})})
+        return result
+
+    @classmethod
+    def from_section(cls, section: Any) -> Self:
+        """From the experiment's section `physics` (`core.experiment.Physics`).
+
+        Raises:
+            ConfigError: the section names a parameter that no scheme has.
+        """
+        switches = {name: getattr(section, name) for name in ("microphysics", "boundary_layer", "surface", "radiation", "soil")}
+        return cls(**switches, radiation_interval=float(section.radiation_interval)).with_values(section.parameters)
