@@ -14,7 +14,14 @@ from typing import Any
 
 from kaiseki.core.errors import ConfigError
 
-KINDS = ("driving_sources", "observation_sources", "observation_operators", "physics", "applications")
+KINDS = (
+    "driving_sources",
+    "observation_sources",
+    "observation_operators",
+    "assimilation_engines",
+    "physics",
+    "applications",
+)
 """Kinds of part that may be registered."""
 
 

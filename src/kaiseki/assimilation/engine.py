@@ -1,0 +1,163 @@
+"""What every analysis engine takes and gives, and how one is found by its name."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final, Protocol, runtime_checkable
+
+import numpy as np
+
+from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.core import plugins
+from kaiseki.core.errors import ConfigError
+from kaiseki.observations import Table
+from kaiseki.observations.errors import HEIGHT_DIFFERENCE_LIMIT
+from kaiseki.statistics import VARIABLES, BackgroundCovariance
+
+type Report = Callable[[str], None]
+"""Takes the lines that an engine has to say."""
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How an engine minimises and what it accepts.
+
+    Attributes:
+        iterations: most iterations of the minimiser, all outer loops together.
+        reduction: it ends when the norm of the gradient has fallen to this part.
+        outer: most outer loops, in which robust weights are renewed.
+        robust: likelihood of the observations, `huber` or `none`.
+        robust_threshold: see `statistics.robust`.
+        background_tolerance: k of the background check; at infinity nothing is rejected.
+        height_limit: largest |model height - station height| at which surface pressure is used [m].
+        samples: random states from which the background's standard deviation at the observations is estimated; the
+            relative error of that is 1 / sqrt(2 samples).
+    """
+
+    iterations: int = 60
+    reduction: float = 1e-3
+    outer: int = 4
+    robust: str = "huber"
+    robust_threshold: float = 2.5
+    background_tolerance: float = 5.0
+    height_limit: float = HEIGHT_DIFFERENCE_LIMIT
+    samples: int = 24
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1 or self.outer < 1 or self.samples < 2:
+            raise ConfigError("An analysis needs at least 1 iteration, 1 outer loop and 2 samples")
+        if not (0.0 < self.reduction < 1.0 and self.background_tolerance > 0.0 and self.height_limit > 0.0):
+            raise ConfigError(
+                "An analysis needs a gradient reduction between 0 and 1, and a positive tolerance of the background "
+                "check and height limit"
+            )
+
+    @classmethod
+    def from_section(cls, section: Any, **others: Any) -> EngineSettings:
+        """From any object with the attributes of the experiment's section `assimilation`."""
+        return cls(
+            iterations=section.inner_iterations,
+            reduction=section.gradient_reduction,
+            robust=section.robust,
+            robust_threshold=section.robust_threshold,
+            **others,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What an engine gives.
+
+    Attributes:
+        increment: `statistics.VARIABLES`, (nz, ny, nx) float64 each, grid-relative winds; at the end of the window.
+        table: the rows given, with departures before and after, errors as used, flags, and as `spread` the standard
+            deviation of the background at the assimilated values.
+        diagnostics: JSON-able; see `problem.diagnose`.
+    """
+
+    increment: dict[str, np.ndarray]
+    table: Table
+    diagnostics: dict[str, Any]
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """(background, observations, covariance, settings) -> analysis."""
+
+    def __call__(
+        self,
+        background: Trajectory,
+        observations: Table,
+        covariance: BackgroundCovariance,
+        settings: EngineSettings,
+        report: Report | None = None,
+    ) -> Analysis:
+        """The analysis; `report` is called with a line per iteration."""
+        ...
+
+
+OWN: Final = {
+    "3dfgat": "kaiseki.assimilation.three_d_fgat:analyse",
+    "optimal_interpolation": "kaiseki.assimilation.optimal_interpolation:analyse",
+}
+"""Engines of this package; others register under `kaiseki.assimilation_engines`."""
+
+
+def engine(name: str) -> Engine:
+    """The engine of a name: one of ours, or one that a plug-in offers.
+
+    Raises:
+        ConfigError: there is none, or a plug-in cannot be imported.
+    """
+    if name in OWN:
+        module, attribute = OWN[name].split(":")
+        found: Engine = getattr(import_module(module), attribute)
+        return found
+    known = [*OWN, *plugins.available("assimilation_engines")]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        raise ConfigError(f"There is no assimilation engine {name!r}; {hint}")
+    offered: Engine = plugins.load("assimilation_engines", name)
+    return offered
+
+
+def check_conformance(
+    candidate: Engine,
+    background: Trajectory,
+    observations: Table,
+    covariance: BackgroundCovariance,
+    settings: EngineSettings,
+) -> None:
+    """Run an engine and check what the contract promises, for tests of engines here and elsewhere.
+
+    Raises:
+        AssertionError: says what was not kept.
+    """
+    analysis = candidate(background, observations, covariance, settings)
+    assert set(analysis.increment) == set(VARIABLES), "an increment has the fields of statistics.VARIABLES"
+    for name, field in analysis.increment.items():
+        assert isinstance(field, np.ndarray), f"the increment of {name} is a NumPy array"
+        assert field.shape == background.domain.shape, f"the increment of {name} has the shape of the domain"
+        assert np.isfinite(field).all(), f"the increment of {name} is finite"
+    after = analysis.table
+    assert len(after) == len(observations), "an engine gives back the rows it was given"
+    for name in ("report", "value", "withheld", "latitude", "time"):
+        assert np.array_equal(after.column(name), observations.column(name)), f"{name} is left as it was"
+    lost = observations.column("flags") & ~after.column("flags")
+    assert not lost.any(), "flags are only added"
+    before = np.isfinite(after.column("background_departure"))
+    assert (before | np.isnan(after.column("analysis_departure"))).all(), "no departure after without one before"
+    json.dumps(analysis.diagnostics, allow_nan=False)
+    for key in ("engine", "iterations", "converged", "chi_square", "counts", "desroziers", "innovations"):
+        assert key in analysis.diagnostics, f"diagnostics hold {key}"
+    again = candidate(background, observations, covariance, settings)
+    for name in VARIABLES:
+        assert np.array_equal(analysis.increment[name], again.increment[name]), "the same input gives the same output"
+    only = observations.with_columns(withheld=True)
+    nothing = candidate(background, only, covariance, settings)
+    assert all(not field.any() for field in nothing.increment.values()), "what is withheld moves nothing"

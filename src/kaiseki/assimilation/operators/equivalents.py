@@ -1,0 +1,186 @@
+"""What the model would have observed: a differentiable function of a stacked trajectory.
+
+Two stages. First the columns at the places and times of the reports: bilinear in the horizontal, linear in time, level
+by level (ln p instead of p, since that is nearly linear in height and the levels slope with the terrain). Then one
+value per observation from its column: linear in ln p or in height between levels. Below the lowest level temperature
+follows the standard lapse rate and the others stay as they are; pressure at a height and height at a pressure follow
+hydrostatically from the level below:
+
+    ln p(h) = ln p_k - g (h - z_k) / (R Tm),   Tm = (Tv_k + Tv(h)) / 2
+
+which is the relation of the model's own levels, so nothing jumps at a level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from kaiseki.core.constants import GRAVITY, P0, R_DRY, STANDARD_LAPSE_RATE, VIRTUAL
+from kaiseki.observations import QUANTITIES
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Columns:
+    """Where columns are taken; (m,) each, padded. `plan.locate` makes it.
+
+    Attributes:
+        slot, slot_weight: time slot before, and weight of the one after.
+        row, column, row_weight, column_weight: cell to the south-west, and weights of its neighbours.
+        height: (m, nz) of the levels [m].
+        terrain: height of the model's ground [m].
+        cosine, sine: of the grid's rotation at the place.
+    """
+
+    slot: Any
+    slot_weight: Any
+    row: Any
+    column: Any
+    row_weight: Any
+    column_weight: Any
+    height: Any
+    terrain: Any
+    cosine: Any
+    sine: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Values:
+    """What is taken of the columns; (n,) each, padded.
+
+    Attributes:
+        at: number of the column.
+        quantity: place in `observations.QUANTITIES`.
+        by_height: True where `coordinate` is a height [m], otherwise it is ln(p / P0).
+        coordinate: finite everywhere.
+        reduction: factor on the wind (from the lowest level to 10 m; 1 above).
+        anywhere: True where the value may lie below the model's ground.
+    """
+
+    at: Any
+    quantity: Any
+    by_height: Any
+    coordinate: Any
+    reduction: Any
+    anywhere: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Profiles:
+    """Columns of a trajectory, (m, nz) each: u, v [m s-1], temperature [K], log_pressure ln(p / P0), qv [kg kg-1]."""
+
+    u: Any
+    v: Any
+    temperature: Any
+    log_pressure: Any
+    qv: Any
+
+
+def corners(columns: Columns) -> tuple[tuple[Any, Any, Any], ...]:
+    """Row, column and weight of the four cells around each place."""
+    j, i, y, x = columns.row, columns.column, columns.row_weight, columns.column_weight
+    return (
+        (j, i, (1.0 - y) * (1.0 - x)),
+        (j, i + 1, (1.0 - y) * x),
+        (j + 1, i, y * (1.0 - x)),
+        (j + 1, i + 1, y * x),
+    )
+
+
+def _take(field: Any, columns: Columns) -> Any:
+    """Columns (m, nz) of a field (nt, nz, ny, nx)."""
+    after = jnp.minimum(columns.slot + 1, field.shape[0] - 1)
+    found: Any = 0.0
+    for j, i, weight in corners(columns):
+        before, behind = field[columns.slot, :, j, i], field[after, :, j, i]
+        found = found + weight[:, None] * (before + columns.slot_weight[:, None] * (behind - before))
+    return found
+
+
+def profiles(fields: Mapping[str, Any], columns: Columns) -> Profiles:
+    """The columns of a stacked trajectory (nt, nz, ny, nx)."""
+    return Profiles(
+        u=_take(fields["u"], columns),
+        v=_take(fields["v"], columns),
+        temperature=_take(fields["temperature"], columns),
+        log_pressure=_take(jnp.log(fields["pressure"] / P0), columns),
+        qv=_take(fields["qv"], columns),
+    )
+
+
+def _at(profile: Any, level: Any) -> Any:
+    return jnp.take_along_axis(profile, level[:, None], axis=1)[:, 0]
+
+
+def values(profile: Profiles, columns: Columns, wanted: Values) -> tuple[Any, Any]:
+    """Equivalents (n,) and whether they exist (n,) bool.
+
+    Args:
+        profile: the column of each observation, (n, nz): already taken by `wanted.at`.
+        columns: the columns, likewise taken.
+        wanted: what is observed.
+    """
+    height, log_pressure = columns.height, profile.log_pressure
+    top = height.shape[1] - 1
+    target, by_height = wanted.coordinate, wanted.by_height
+    # Both coordinates made to rise upwards.
+    levels = jnp.where(by_height[:, None], height, -log_pressure)
+    place = jnp.where(by_height, target, -target)
+    k = jnp.clip(jnp.sum(levels <= place[:, None], axis=1) - 1, 0, top - 1)
+    lower, upper = _at(levels, k), _at(levels, k + 1)
+    share = jnp.clip((place - lower) / (upper - lower), 0.0, 1.0)
+
+    def between(field: Any) -> Any:
+        low = _at(field, k)
+        return low + share * (_at(field, k + 1) - low)
+
+    virtual = profile.temperature * (1.0 + VIRTUAL * profile.qv)
+    under = place < levels[:, 0]
+    # Depth below the lowest level [m]; in ln p with the temperature of that level.
+    thickness = R_DRY * virtual[:, 0] / GRAVITY
+    depth = jnp.where(under, (levels[:, 0] - place) * jnp.where(by_height, 1.0, thickness), 0.0)
+    warming = STANDARD_LAPSE_RATE * depth
+    temperature = between(profile.temperature) + warming
+    virtual_here = between(virtual) + warming
+    mean = 0.5 * (_at(virtual, k) + virtual_here)
+    z_k, ln_k = _at(height, k), _at(log_pressure, k)
+    here = jnp.where(by_height, target, z_k)
+    pressure = P0 * jnp.exp(ln_k - GRAVITY * (here - z_k) / (R_DRY * mean))
+    geopotential = z_k + R_DRY * mean / GRAVITY * (ln_k - jnp.where(by_height, ln_k, target))
+    u, v = between(profile.u), between(profile.v)
+    found = {
+        "air_temperature": temperature,
+        "virtual_temperature": virtual_here,
+        "specific_humidity": between(profile.qv),
+        "eastward_wind": wanted.reduction * (u * columns.cosine + v * columns.sine),
+        "northward_wind": wanted.reduction * (v * columns.cosine - u * columns.sine),
+        "surface_pressure": pressure,
+        "geopotential_height": geopotential,
+        "mean_sea_level_pressure": pressure,
+    }
+    result = jnp.zeros_like(target)
+    for number, name in enumerate(QUANTITIES):
+        result = jnp.where(wanted.quantity == number, found[name], result)
+    gap = height[:, 0] - columns.terrain
+    above_ground = wanted.anywhere | (depth <= gap)
+    return result, above_ground & (place <= levels[:, -1])
+
+
+def taken(tree: Any, at: Any) -> Any:
+    """The rows `at` of every array of a pytree."""
+    return jax.tree_util.tree_map(lambda leaf: leaf[at], tree)
+
+
+def equivalents(fields: Mapping[str, Any], columns: Columns, wanted: Values) -> tuple[Any, Any]:
+    """The operator: equivalents (n,) and whether they exist (n,) of a stacked trajectory (nt, nz, ny, nx).
+
+    Differentiable with respect to `fields`; units of the quantities.
+    """
+    return values(taken(profiles(fields, columns), wanted.at), taken(columns, wanted.at), wanted)

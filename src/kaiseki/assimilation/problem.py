@@ -1,0 +1,276 @@
+"""What all engines share: which observations count, with which departures, errors and operator; and what came out.
+
+Observations that may be assimilated are evaluated apart from all others, so withheld and monitored ones cannot change
+the analysis, not even in the last bit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kaiseki.assimilation import background_check, consistency
+from kaiseki.assimilation.departures import evaluate, observed
+from kaiseki.assimilation.engine import Analysis, EngineSettings
+from kaiseki.assimilation.operators import LinearOperator, Plan, elevation, linearise, locate, model_height
+from kaiseki.assimilation.operators.plan import places
+from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.core.errors import InputError
+from kaiseki.observations import Flag, Table, usable
+from kaiseki.observations.errors import surface_pressure_error
+from kaiseki.observations.flags import names
+from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.statistics.minimise import Step
+
+
+@jax.jit
+def _spread_out(covariance: BackgroundCovariance, control: Any) -> Any:
+    increment = covariance.sqrt(control)
+    return jnp.concatenate([increment[name].ravel() for name in VARIABLES])
+
+
+@jax.jit
+def _gather(covariance: BackgroundCovariance, flat: Any) -> Any:
+    shape = covariance.balance.pressure.shape
+    parts = jnp.split(flat, len(VARIABLES))
+    return covariance.sqrt_transpose({name: part.reshape(shape) for name, part in zip(VARIABLES, parts, strict=True)})
+
+
+def sqrt(covariance: BackgroundCovariance, control: np.ndarray) -> np.ndarray:
+    """S v, (5 nz ny nx,), of a control vector (n,)."""
+    return np.asarray(_spread_out(covariance, jnp.asarray(control, dtype=float)))
+
+
+def sqrt_transpose(covariance: BackgroundCovariance, flat: np.ndarray) -> np.ndarray:
+    """S^T x, (n,) float64, of fields (5 nz ny nx,)."""
+    return np.asarray(_gather(covariance, jnp.asarray(flat, dtype=float)), dtype=np.float64)
+
+
+def as_fields(flat: np.ndarray, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
+    """The five fields of a flat increment, float64."""
+    parts = np.asarray(flat, dtype=np.float64).reshape(len(VARIABLES), *shape)
+    return dict(zip(VARIABLES, parts, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The observations that count, ready for a solver.
+
+    Attributes:
+        background: trajectory.
+        table: all rows, with flags, errors and background departures.
+        used: (p,) their rows.
+        others: rows that do not count but may have departures.
+        departure, error, spread: (p,) d_b, sigma_o, sigma_b.
+        operator: H, (p, 5 nz ny nx).
+        covariance: B.
+        evaluations: what evaluates departures anew: (plan, rows) of the candidates and of the others.
+    """
+
+    background: Trajectory
+    table: Table
+    used: np.ndarray
+    departure: np.ndarray
+    error: np.ndarray
+    spread: np.ndarray
+    operator: LinearOperator
+    covariance: BackgroundCovariance
+    evaluations: tuple[tuple[Plan, np.ndarray], ...]
+
+    def forward(self, control: np.ndarray) -> np.ndarray:
+        """R^(-1/2) H S v, (p,)."""
+        return self.operator(sqrt(self.covariance, control)) / self.error
+
+    def adjoint(self, normalised: np.ndarray) -> np.ndarray:
+        """S^T H^T R^(-1/2) r, (n,)."""
+        return sqrt_transpose(self.covariance, self.operator.transpose(normalised / self.error))
+
+    def increment(self, control: np.ndarray) -> dict[str, np.ndarray]:
+        """S v as fields."""
+        return as_fields(sqrt(self.covariance, control), self.background.domain.shape)
+
+
+def place_flags(background: Trajectory, table: Table, settings: EngineSettings) -> Table:
+    """The same rows: `OUTSIDE_DOMAIN` also in the rim, errors of surface pressure grown with the height difference, and
+    `NO_EQUIVALENT` where that is too large.
+    """
+    domain = background.domain
+    j, i, outside = places(domain, table)
+    in_rim = ~domain.inside_rim[np.rint(j).astype(int), np.rint(i).astype(int)]
+    table = table.with_flags(outside | in_rim, Flag.OUTSIDE_DOMAIN)
+    pressure = table.where(quantity="surface_pressure")
+    difference = model_height(domain, table) - elevation(table)
+    known = pressure & np.isfinite(difference)
+    grown = surface_pressure_error(table.column("error"), difference)
+    far = pressure & ~(np.abs(difference) < settings.height_limit)
+    error = np.where(known & ~far & np.isfinite(grown), grown, table.column("error"))
+    return table.with_columns(error=error).with_flags(far & ~outside, Flag.NO_EQUIVALENT)
+
+
+def _evaluated(
+    background: Trajectory, fields: dict[str, Any], table: Table, rows: np.ndarray
+) -> tuple[Plan, np.ndarray]:
+    part = table.take(rows)
+    plan = locate(background, part)
+    return plan, observed(part) - evaluate(fields, plan)
+
+
+def background_spread(
+    operator: LinearOperator, covariance: BackgroundCovariance, samples: int, seed: int = 0
+) -> np.ndarray:
+    """Standard deviation (p,) of H S v over random v: an estimate of the root of diag(H B H^T)."""
+    generator = np.random.default_rng(seed)
+    total = np.zeros(operator.matrix.shape[0])
+    for _ in range(samples):
+        total += operator(sqrt(covariance, generator.standard_normal(covariance.control_size))) ** 2
+    return np.sqrt(total / samples)
+
+
+def prepare(
+    background: Trajectory, observations: Table, covariance: BackgroundCovariance, settings: EngineSettings
+) -> Problem:
+    """Flags, departures, linear operator and background check.
+
+    Raises:
+        InputError: the covariance belongs to another grid.
+    """
+    if covariance.balance.pressure.shape != background.domain.shape:
+        raise InputError(
+            f"The background covariance has shape {covariance.balance.pressure.shape}, the background "
+            f"{background.domain.shape}; build it on the same domain"
+        )
+    table = place_flags(background, observations, settings)
+    error = table.column("error")
+    without = ~(np.isfinite(error) & (error > 0.0))
+    table = table.with_flags(without, Flag.NO_ERROR)
+    candidate = usable(table.column("flags")) & ~table.column("withheld") & np.isfinite(table.column("value"))
+    rows, others = np.flatnonzero(candidate), np.flatnonzero(~candidate)
+    fields = background.stacked()
+    departure = np.full(len(table), np.nan)
+    plan, departure[rows] = _evaluated(background, fields, table, rows)
+    other_plan, departure[others] = _evaluated(background, fields, table, others)
+    late = np.zeros(len(table), dtype=bool)
+    late[rows], late[others] = plan.late, other_plan.late
+    outside = (table.column("flags") & np.uint32(Flag.OUTSIDE_DOMAIN)) != 0
+    table = table.with_columns(background_departure=departure, analysis_departure=np.nan, spread=np.nan)
+    table = table.with_flags(late, Flag.OUTSIDE_WINDOW)
+    table = table.with_flags(np.isnan(departure) & ~outside & ~late, Flag.NO_EQUIVALENT)
+    exists = np.isfinite(departure[rows])
+    operator = linearise(fields, plan).take(exists)
+    judged = rows[exists]
+    spread = background_spread(operator, covariance, settings.samples) if len(judged) else np.empty(0)
+    table = background_check.check(
+        table, judged, departure[judged], spread, error[judged], settings.background_tolerance
+    )
+    good = usable(table.column("flags"))[judged]
+    used = judged[good]
+    return Problem(
+        background,
+        table,
+        used,
+        departure[used],
+        table.column("error")[used],
+        spread[good],
+        operator.take(good),
+        covariance,
+        ((plan, rows), (other_plan, others)),
+    )
+
+
+def finish(
+    problem: Problem,
+    name: str,
+    increment: dict[str, np.ndarray],
+    steps: tuple[Step, ...],
+    *,
+    converged: bool,
+    cost: float,
+    cost_before: float,
+    weights: np.ndarray | None = None,
+    remarks: tuple[str, ...] = (),
+) -> Analysis:
+    """The analysis of an increment: departures after, flags of what lost weight, diagnostics.
+
+    Args:
+        problem: what was solved.
+        name: of the engine.
+        increment: fields.
+        steps: history of the minimiser.
+        converged: whether it reached its end.
+        cost: at the minimum.
+        cost_before: at the background.
+        weights: (p,) of robust likelihoods; 1 when absent.
+        remarks: sentences for the reader of the diagnostics.
+    """
+    table = problem.table
+    fields = problem.background.plus(increment).stacked()
+    values = observed(table)
+    after = np.full(len(table), np.nan)
+    for plan, rows in problem.evaluations:
+        after[rows] = values[rows] - evaluate(fields, plan)
+    before = table.column("background_departure")
+    # An increment can put a value near the ground below it: then it has a departure before and none after.
+    after = np.where(np.isfinite(before), after, np.nan)
+    spread = np.full(len(table), np.nan)
+    spread[problem.used] = problem.spread
+    table = table.with_columns(
+        analysis_departure=after,
+        spread=spread,
+    )
+    if weights is not None:
+        light = np.zeros(len(table), dtype=bool)
+        light[problem.used[weights < 0.5]] = True
+        table = table.with_flags(light, Flag.DOWNWEIGHTED)
+    diagnostics = diagnose(table, problem, spread)
+    diagnostics |= {
+        "engine": name,
+        "iterations": [
+            {"outer": one.outer, "iteration": one.iteration, "cost": one.cost, "gradient": one.gradient}
+            for one in steps
+        ],
+        "converged": bool(converged),
+        "cost_before": float(cost_before),
+        "cost": float(cost),
+        "chi_square": consistency.chi_square(cost, len(problem.used)),
+        "remarks": list(remarks),
+    }
+    return Analysis(increment, table, diagnostics)
+
+
+def diagnose(table: Table, problem: Problem, spread: np.ndarray) -> dict[str, Any]:
+    """Counts, Desroziers ratios, statistics of departures of what was used and what was withheld."""
+    used = np.zeros(len(table), dtype=bool)
+    used[problem.used] = True
+    withheld = table.column("withheld")
+    reasons: Counter[str] = Counter()
+    for flags, number in zip(*np.unique(table.column("flags")[~used & ~withheld], return_counts=True), strict=True):
+        for name in names(int(flags)):
+            reasons[name] += int(number)
+    good = withheld & np.asarray((table.column("flags") & ~np.uint32(Flag.OUTSIDE_DOMAIN)) == 0)
+    return {
+        "counts": {
+            "given": len(table),
+            "used": int(used.sum()),
+            "withheld": int(withheld.sum()),
+            "not_used": dict(sorted(reasons.items())),
+            "downweighted": int(((table.column("flags")[used] & np.uint32(Flag.DOWNWEIGHTED)) != 0).sum()),
+        },
+        "desroziers": consistency.desroziers(table, used, spread),
+        "innovations": consistency.innovations(table, used),
+        "innovations_withheld": consistency.innovations(table, good),
+    }
+
+
+def nothing_to_do(problem: Problem, name: str, report: Callable[[str], None] | None) -> Analysis:
+    """The background as analysis, with a clear line, where no observation counts."""
+    line = f"No observation of {len(problem.table)} values can be assimilated; the analysis is the background"
+    if report is not None:
+        report(line)
+    zero = {variable: np.zeros(problem.background.domain.shape) for variable in VARIABLES}
+    return finish(problem, name, zero, (), converged=True, cost=0.0, cost_before=0.0, remarks=(line,))
