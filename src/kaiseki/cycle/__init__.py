@@ -1,0 +1,1 @@
+"""The reanalysis cycle: observations of a window, a stream of cycles, nesting, restart, baselines."""

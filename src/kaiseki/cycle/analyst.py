@@ -1,0 +1,63 @@
+"""What happens at an analysis time: the observations of the window, the covariance about the background, an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kaiseki.assimilation import Analysis, EngineSettings, Trajectory, departures, engine_named
+from kaiseki.core.experiment import Experiment
+from kaiseki.core.timing import Window
+from kaiseki.cycle import observing
+from kaiseki.grid import Domain
+from kaiseki.observations import Table
+from kaiseki.statistics import BackgroundErrors
+from kaiseki.statistics.correlation import standard_log_pressure
+from kaiseki.statistics.covariance import build
+
+
+def layer_interfaces(domain: Domain) -> np.ndarray:
+    """Pressures of the model's interfaces in the standard atmosphere [Pa], falling: what ascents are thinned to."""
+    return np.asarray(np.exp(standard_log_pressure(domain.zeta_half)))
+
+
+def compare_only(table: Table, experiment: Experiment) -> Callable[[Trajectory, Window], Analysis]:
+    """An analyst that changes nothing: departures of every observation, the same before and after."""
+
+    def analyst(trajectory: Trajectory, window: Window) -> Analysis:
+        part = observing.of_window(table, window, experiment, layer_interfaces(trajectory.domain))
+        away = departures(trajectory, part)
+        compared = part.with_columns(background_departure=away, analysis_departure=away)
+        return Analysis(None, compared, {"engine": "none", "counts": {"used": 0, "rejected": 0}})
+
+    return analyst
+
+
+def analyst_of(
+    engine: str,
+    table: Table,
+    experiment: Experiment,
+    errors: BackgroundErrors,
+    report: Callable[[str], None] | None = None,
+) -> Callable[[Trajectory, Window], Analysis]:
+    """An analyst with an engine and a background error; "none" only compares.
+
+    Args:
+        engine: name of an engine, or "none".
+        table: quality-controlled observations of the whole period.
+        experiment: thinning, observation errors, minimisation.
+        errors: of the background.
+        report: takes a line per iteration.
+    """
+    if engine == "none":
+        return compare_only(table, experiment)
+    settings = EngineSettings.from_experiment(experiment)
+
+    def analyst(trajectory: Trajectory, window: Window) -> Analysis:
+        domain = trajectory.domain
+        part = observing.of_window(table, window, experiment, layer_interfaces(domain))
+        covariance = build(domain, errors, trajectory.fields[-1])
+        return engine_named(engine)(trajectory, part, covariance, settings, report)
+
+    return analyst

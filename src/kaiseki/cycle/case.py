@@ -1,0 +1,126 @@
+"""A case made ready: domain, observations, driving fields, model; what the streams of an experiment share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from kaiseki.archive.transaction import to_json
+from kaiseki.core.constants import VIRTUAL
+from kaiseki.core.experiment import Experiment
+from kaiseki.core.progress import say
+from kaiseki.core.timing import hours
+from kaiseki.cycle import observing
+from kaiseki.cycle.driving import Boundaries, Dataset, Driving
+from kaiseki.cycle.fields import Fields
+from kaiseki.cycle.folder import RunFolder, files_of
+from kaiseki.driving import read_global
+from kaiseki.forecast.filter import DigitalFilter
+from kaiseki.forecast.model import Model
+from kaiseki.forecast.physics import PhysicsParameters
+from kaiseki.forecast.reference import ReferenceProfile
+from kaiseki.grid import Domain
+from kaiseki.grid.build import domain_from_section
+from kaiseki.observations import Table
+from kaiseki.observations.sources.inventory import inventory
+
+
+def reference_of(fields: Fields, domain: Domain) -> ReferenceProfile:
+    """The smooth reference profile of a case, fitted to fields of its cold start."""
+    tv = np.asarray(fields["temperature"], float) * (1.0 + VIRTUAL * np.asarray(fields["qv"], float))
+    return ReferenceProfile.fit(domain.z, tv, np.asarray(fields["pressure"], float))
+
+
+def filter_of(experiment: Experiment) -> DigitalFilter | None:
+    """The digital filter asked for, None when its span is zero."""
+    section = experiment.assimilation.digital_filter
+    if section.half_span_hours == 0.0:
+        return None
+    return DigitalFilter(3600.0 * section.half_span_hours, 3600.0 * section.cutoff_hours)
+
+
+def model_of(experiment: Experiment, domain: Domain, reference: ReferenceProfile) -> Model:
+    """The forecast model with the experiment's dynamics and physics on a domain."""
+    return Model.make(
+        domain,
+        reference,
+        Model.parameters_of(experiment.dynamics, domain),
+        PhysicsParameters.from_section(experiment.physics),
+        epoch=experiment.period.first,
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is the same for all experiments of a run.
+
+    Attributes:
+        experiment: the description.
+        folder: where results go.
+        domain: with its terrain.
+        table: quality-controlled observations of the whole period.
+        driving: fields on the domain at any time.
+        reference: profile of the case.
+    """
+
+    experiment: Experiment
+    folder: RunFolder
+    domain: Domain
+    table: Table
+    driving: Driving
+    reference: ReferenceProfile
+
+    @cached_property
+    def model(self) -> Model:
+        """The forecast model."""
+        return model_of(self.experiment, self.domain, self.reference)
+
+    @cached_property
+    def boundaries(self) -> Boundaries:
+        """Boundary states at the interval asked for."""
+        return Boundaries(self.model, self.driving, hours(self.experiment.driving.interval_hours))
+
+
+def real_observations(experiment: Experiment, folder: RunFolder, data: Path | None, widest: Domain) -> Table:
+    """The reports of the experiment's files, checked, divided and saved; read back from there ever after."""
+    if not folder.observations.exists():
+        paths = files_of(experiment.observations.files, data, "observations.files")
+        say(f"observations: reading {len(paths)} files")
+        reports = observing.read_reports(paths, widest)
+        save_inventory(reports, folder)
+        table, counts = observing.quality_controlled(reports, experiment, widest)
+        say(
+            f"observations: {len(table)} values of {table.count_reports()} reports, {sum(c.flagged for c in counts)} flags set"
+        )
+        table.to_parquet(folder.observations)
+    return Table.from_parquet(folder.observations)
+
+
+def save_inventory(table: Table, folder: RunFolder) -> None:
+    """Counts and ranges of decoded reports, for the report of the run and for comparison with other decoders."""
+    partial = folder.inventory.with_suffix(".partial")
+    partial.write_text(json.dumps(to_json(inventory(table))), encoding="utf-8")
+    partial.replace(folder.inventory)
+
+
+def real_case(
+    experiment: Experiment, folder: RunFolder, data: Path | None, report: Callable[[str], None] | None = None
+) -> Case:
+    """A case on real data: with a coarse stream of our own where the experiment has one, else driven by its files."""
+    from kaiseki.cycle.nesting import coarse_driving
+
+    domain = domain_from_section(experiment.domain, data)
+    files = files_of(experiment.driving.first_guess_files, data, "driving.first_guess_files")
+    if experiment.driving.coarse is None:
+        dataset = read_global(files[0])
+        fields = Dataset(dataset, domain)
+        table = real_observations(experiment, folder, data, domain)
+        return Case(experiment, folder, domain, table, fields, reference_of(fields(experiment.period.first), domain))
+    wide = domain_from_section(experiment.driving.coarse, data)
+    table = real_observations(experiment, folder, data, wide)
+    return coarse_driving(experiment, folder, domain, wide, table, files, report)

@@ -1,0 +1,139 @@
+"""Driving fields where no global analysis exists: a coarse stream of our own on a wider domain.
+
+From samples of the season, smoothed to planetary scales, analyses of falling scale are made at the sonde times: each
+takes what the one before left of the departures. The model carries the first of them to the next sonde time, where its
+forecast is analysed again, and on to the end; its rim relaxes to the analyses made from the samples, linearly in time.
+It is the same stream, model, operators and engine as inside, on another domain; stations that are withheld inside are
+withheld here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kaiseki.assimilation import Analysis, Trajectory
+from kaiseki.core.constants import VIRTUAL
+from kaiseki.core.experiment import Experiment
+from kaiseki.core.progress import say
+from kaiseki.core.timing import Window, format_utc
+from kaiseki.cycle.analyst import analyst_of
+from kaiseki.cycle.fields import OBSERVED, Fields
+from kaiseki.driving import atmosphere_on_domain, planetary_first_guess
+from kaiseki.driving.column import hydrostatic_pressure, surface_pressure_below
+from kaiseki.grid import Domain
+from kaiseki.observations import Table
+from kaiseki.statistics import BackgroundErrors
+
+
+def added(fields: Fields, increment: Fields, domain: Domain) -> Fields:
+    """Fields plus an increment, every column hydrostatic again.
+
+    Args:
+        fields: u, v, temperature, pressure, qv and whatever else, which stays.
+        increment: u, v, temperature, pressure (the lowest level counts), qv.
+        domain: of both.
+    """
+    made = {name: np.asarray(f, np.float64) for name, f in fields.items()}
+    for name in ("u", "v", "temperature", "qv"):
+        made[name] = made[name] + increment[name]
+    made["qv"] = np.maximum(made["qv"], 0.0)
+    tv = made["temperature"] * (1.0 + VIRTUAL * made["qv"])
+    lowest = made["pressure"] + np.asarray(increment["pressure"], np.float64)
+    surface = surface_pressure_below(lowest, tv, domain.z, domain.terrain)
+    made["pressure"] = hydrostatic_pressure(surface, tv, domain.z, domain.terrain)
+    made["surface_pressure"] = surface
+    return made
+
+
+def still(fields: Fields, window: Window, domain: Domain) -> Trajectory:
+    """Fields that do not change during a window."""
+    seen = {name: fields[name] for name in OBSERVED}
+    return Trajectory(np.array([window.start, window.end], "datetime64[s]"), (seen, seen), domain)
+
+
+def scales_of(experiment: Experiment) -> list[BackgroundErrors]:
+    """Background errors of the successive analyses: lengths as asked for, the deviations falling with them.
+
+    What is left after an analysis of a larger scale is smaller: deviations go with the root of the ratio of lengths.
+    """
+    cold, scales = experiment.assimilation.cold, experiment.driving.scales
+    made = []
+    for length in scales:
+        factor = (length / scales[0]) ** 0.5
+        section = cold.model_copy(
+            update={
+                "length": length,
+                "humidity_length": min(cold.humidity_length, length),
+                "wind": tuple(factor * v for v in cold.wind),
+                "temperature": tuple(factor * v for v in cold.temperature),
+                "surface_pressure": factor * cold.surface_pressure,
+            }
+        )
+        made.append(BackgroundErrors.from_section(section))
+    return made
+
+
+def successive(
+    fields: Fields,
+    window: Window,
+    domain: Domain,
+    table: Table,
+    experiment: Experiment,
+    scales: Sequence[BackgroundErrors],
+    report: Callable[[str], None] | None = None,
+) -> tuple[Fields, Analysis]:
+    """Fields at the end of the window after analyses of falling scale, and the last analysis."""
+    analysis: Analysis | None = None
+    for errors in scales:
+        analyst = analyst_of("3dfgat", table, experiment, errors, report)
+        analysis = analyst(still(fields, window, domain), window)
+        if analysis.increment is not None:
+            fields = added(fields, analysis.increment, domain)
+    assert analysis is not None
+    return fields, analysis
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleAnalyses:
+    """Analyses made from samples of the season at the sonde times; also the cold start of the coarse stream."""
+
+    experiment: Experiment
+    domain: Domain
+    table: Table
+    first_guess: Fields
+    report: Callable[[str], None] | None = None
+
+    @classmethod
+    def make(
+        cls,
+        experiment: Experiment,
+        domain: Domain,
+        table: Table,
+        files: Sequence[Path],
+        report: Callable[[str], None] | None = None,
+    ) -> SampleAnalyses:
+        """Read the samples and bring them onto the domain."""
+        sample = planetary_first_guess(files, cutoff=float(experiment.driving.first_guess_wavenumber))
+        return cls(experiment, domain, table, atmosphere_on_domain(sample, domain), report)
+
+    def at(self, time: np.datetime64) -> tuple[Fields, Analysis]:
+        """The analysis at a sonde time from the observations of the window before it, right to the edge of the domain."""
+        say(f"analysis of the coarse domain from the samples, {format_utc(time)}")
+        whole = dataclasses.replace(self.domain, rim_width=0)
+        window = Window.ending_at(time, self.experiment.period.window)
+        return successive(
+            self.first_guess, window, whole, self.table, self.experiment, scales_of(self.experiment), self.report
+        )
+
+
+def sonde_times(experiment: Experiment) -> list[np.datetime64]:
+    """The times from the cold start to the end at which the coarse domain is analysed."""
+    hours = experiment.driving.analysis_hours
+    first, last = experiment.period.first, experiment.period.last
+    every = np.arange(first, last + np.timedelta64(1, "s"), np.timedelta64(3600, "s"))
+    of_day = (every.astype("datetime64[h]").astype(np.int64) % 24).tolist()
+    return [t for t, hour in zip(every, of_day, strict=True) if t == first or hour in hours]

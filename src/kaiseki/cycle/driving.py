@@ -1,0 +1,153 @@
+"""What drives a stream: fields on its domain at any time, and the boundary states made of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from kaiseki.archive import RunStore
+from kaiseki.core.errors import InputError
+from kaiseki.core.timing import format_utc
+from kaiseki.cycle.fields import ANALYSIS, FORECAST, Fields, from_store
+from kaiseki.driving import Nest, atmosphere_on_domain
+from kaiseki.forecast.model import Forcing, Model
+from kaiseki.forecast.rim import Boundary
+from kaiseki.grid import Domain
+
+
+class Driving(Protocol):
+    """Fields on the domain of the stream that is driven."""
+
+    def __call__(self, time: np.datetime64) -> Fields:
+        """The fields at a time (UTC).
+
+        Raises:
+            InputError: nothing covers the time.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Driving by a global analysis (an `xarray.Dataset` of `driving.read_global`), linear in time."""
+
+    dataset: Any
+    domain: Domain
+
+    def __call__(self, time: np.datetime64) -> Fields:
+        """See `Driving`."""
+        return atmosphere_on_domain(self.dataset, self.domain, None if self.dataset.sizes["time"] == 1 else time)
+
+
+@dataclass(frozen=True)
+class Analyses:
+    """Driving by fields at a few times, linear between them and constant beyond."""
+
+    fields: Mapping[np.datetime64, Fields]
+
+    def __call__(self, time: np.datetime64) -> Fields:
+        """See `Driving`."""
+        times = sorted(self.fields)
+        if time <= times[0]:
+            return self.fields[times[0]]
+        if time >= times[-1]:
+            return self.fields[times[-1]]
+        after = next(i for i, t in enumerate(times) if t >= time)
+        weight = float((time - times[after - 1]) / (times[after] - times[after - 1]))
+        return mixed(self.fields[times[after - 1]], self.fields[times[after]], weight)
+
+
+def mixed(before: Fields, after: Fields, weight: float) -> Fields:
+    """(1 - weight) before + weight after, for the fields that both have; pressure by its logarithm."""
+    made: Fields = {}
+    for name in before.keys() & after.keys():
+        a, b = np.asarray(before[name], np.float64), np.asarray(after[name], np.float64)
+        if "pressure" in name:
+            made[name] = np.exp((1.0 - weight) * np.log(a) + weight * np.log(b))
+        else:
+            made[name] = (1.0 - weight) * a + weight * b
+    return made
+
+
+@dataclass(frozen=True)
+class WiderRun:
+    """Driving by a run of our own on a wider domain.
+
+    Where that run was corrected by an analysis, its forecast up to there is drawn to it: over `ramp` before the
+    analysis a growing part of the increment is added, so that what is driven sees no jump. The observations of that
+    analysis thereby reach the driving fields up to `ramp` before their time.
+    """
+
+    store: RunStore
+    nest: Nest
+    ramp: np.timedelta64 = field(default=np.timedelta64(6 * 3600, "s"))
+
+    @classmethod
+    def onto(cls, store: RunStore, domain: Domain, **settings: Any) -> WiderRun:
+        """From the store of the wider run."""
+        return cls(store, Nest.build(store.domain(), domain), **settings)
+
+    def wide(self, time: np.datetime64) -> Fields:
+        """The fields of the wider run at a time, on its own domain."""
+        times, analyses = self.store.times, self.store.cycle_times
+        inside = (times >= time - np.timedelta64(1, "s")) & (times <= time)
+        if not inside.any():
+            before = times[times < time]
+            after = times[times > time]
+            if not len(before) or not len(after):
+                raise InputError(f"{self.store.where} does not cover {format_utc(time)}")
+            weight = float((time - before[-1]) / (after[0] - before[-1]))
+            return mixed(self.wide(before[-1]), self.wide(after[0]), weight)
+        first = analyses[0]
+        if time <= first:
+            return from_store(self.store, ANALYSIS, first)
+        fields = from_store(self.store, FORECAST, time)
+        later = analyses[analyses >= time]
+        if not len(later):
+            return fields
+        weight = 1.0 - float((later[0] - time) / self.ramp)
+        if weight <= 0.0 or later[0] not in self.store.completed_cycles() or not self._analysed(later[0]):
+            return fields
+        forecast = from_store(self.store, FORECAST, later[0])
+        analysis = from_store(self.store, ANALYSIS, later[0])
+        moved = dict(fields)
+        for name in ("u", "v", "temperature", "qv", "surface_pressure"):
+            if name in analysis and name in fields:
+                moved[name] = fields[name] + weight * (analysis[name] - forecast[name])
+        moved["pressure"] = fields["pressure"] * (analysis["pressure"] / forecast["pressure"]) ** weight
+        moved["qv"] = np.maximum(moved["qv"], 0.0)
+        return moved
+
+    def _analysed(self, time: np.datetime64) -> bool:
+        return bool(self.store.read_diagnostics(time).get("engine", "none") != "none")
+
+    def __call__(self, time: np.datetime64) -> Fields:
+        """See `Driving`."""
+        return self.nest(self.wide(time))
+
+
+@dataclass
+class Boundaries:
+    """Boundary states of a model at whole intervals, the last few kept."""
+
+    model: Model
+    driving: Callable[[np.datetime64], Fields]
+    interval: np.timedelta64
+    kept: int = 4
+    _states: OrderedDict[np.datetime64, Boundary] = field(default_factory=OrderedDict)
+
+    def at(self, time: np.datetime64) -> Boundary:
+        """The boundary state of a time."""
+        if time not in self._states:
+            self._states[time] = self.model.boundary(self.driving(time))
+            while len(self._states) > self.kept:
+                self._states.popitem(last=False)
+        return self._states[time]
+
+    def between(self, start: np.datetime64, end: np.datetime64) -> Forcing:
+        """The forcing of a stretch, linear between its ends."""
+        return Forcing(self.at(start), self.at(end))

@@ -1,0 +1,95 @@
+"""The experiments of a run: the analysis and what it is compared with, each in a store of its own.
+
+All begin with the same state and see the same table of observations; they differ in what happens at the analysis times
+only. The driving fields themselves are judged in the same way, without a model.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable
+
+import numpy as np
+
+from kaiseki.archive import RunStore
+from kaiseki.archive.schema import ANALYSIS
+from kaiseki.assimilation import Trajectory
+from kaiseki.core.experiment import Experiment
+from kaiseki.core.progress import Progress
+from kaiseki.core.timing import Window, format_utc, slots
+from kaiseki.cycle import fields as fd
+from kaiseki.cycle.analyst import analyst_of, compare_only
+from kaiseki.cycle.case import Case, filter_of
+from kaiseki.cycle.coarse import still
+from kaiseki.cycle.stream import ColdStart, Stream
+from kaiseki.forecast.physics import SOIL_DEPTH
+from kaiseki.statistics import BackgroundErrors
+
+ENGINES = {"analysis": "", "optimal_interpolation": "optimal_interpolation", "free_run": "none"}
+"""Experiments with the model, and the engine of each; that of the analysis is the experiment's own."""
+
+
+def cycle_times(experiment: Experiment) -> list[np.datetime64]:
+    """The cold start and the ends of all windows."""
+    return [experiment.period.first, *(window.end for window in experiment.period.windows())]
+
+
+def engine_of(experiment: Experiment, name: str) -> str:
+    """The engine of one of the experiments of a run."""
+    return ENGINES[name] or experiment.assimilation.engine
+
+
+def run_experiment(case: Case, name: str, report: Callable[[str], None] | None = None) -> None:
+    """Run one of `ENGINES` or "driving" to its end, from where its store stands."""
+    soil = np.asarray(SOIL_DEPTH)
+    with case.folder.open_store(name, case.experiment, case.domain, cycle_times(case.experiment), soil) as store:
+        if name == "driving":
+            _judge_driving(case, store)
+        else:
+            _stream(case, name, report).run(store)
+
+
+def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stream:
+    experiment = case.experiment
+    errors = BackgroundErrors.from_section(experiment.assimilation.cycled)
+    return Stream(
+        name=name,
+        model=case.model,
+        boundaries=case.boundaries,
+        cold_start=lambda: cold_start(case),
+        analyst=analyst_of(engine_of(experiment, name), case.table, experiment, errors, report),
+        filter_=filter_of(experiment),
+        output=experiment.period.output_interval,
+        window=experiment.period.window,
+    )
+
+
+def cold_start(case: Case) -> ColdStart:
+    """The driving fields at the first time, and the observations of the window before it compared with them."""
+    period = case.experiment.period
+    fields = case.driving(period.first)
+    window = Window.ending_at(period.first, period.window)
+    compared = compare_only(case.table, case.experiment)(still(fields, window, case.domain), window)
+    return ColdStart(fields, compared.table, {"engine": "cold_start"})
+
+
+def _judge_driving(case: Case, store: RunStore) -> None:
+    """Departures from the driving fields themselves, window by window."""
+    compare = compare_only(case.table, case.experiment)
+    period = case.experiment.period
+    done = len(store.completed_cycles())
+    with Progress("driving", total=len(store.cycle_times) - done, unit="cycle") as progress:
+        for time in store.cycle_times[done:]:
+            begun = clock.perf_counter()
+            window = Window.ending_at(time, period.window)
+            if time == period.first:
+                trajectory = still(case.driving(time), window, case.domain)
+            else:
+                times = slots(window.start, window.end, period.output_interval)
+                trajectory = Trajectory(times, tuple(fd.observed(case.driving(t)) for t in times), case.domain)
+            found = compare(trajectory, window)
+            with store.cycle(time) as out:
+                out.write_fields(ANALYSIS, time, trajectory.fields[-1])
+                out.write_observations(found.table.to_arrow())
+                out.write_diagnostics({"engine": "none", "seconds": {"all": clock.perf_counter() - begun}})
+            progress.advance(note=format_utc(time))

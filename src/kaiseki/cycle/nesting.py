@@ -1,0 +1,76 @@
+"""The coarse stream run to its end, and the inner case driven by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kaiseki.assimilation import Analysis, Trajectory
+from kaiseki.core.experiment import Experiment
+from kaiseki.core.timing import Window, hours
+from kaiseki.cycle.analyst import analyst_of, compare_only
+from kaiseki.cycle.case import Case, filter_of, model_of, reference_of
+from kaiseki.cycle.coarse import SampleAnalyses, scales_of, sonde_times
+from kaiseki.cycle.driving import Analyses, Boundaries, WiderRun
+from kaiseki.cycle.folder import RunFolder
+from kaiseki.cycle.stream import Analyst, ColdStart, Stream
+from kaiseki.driving import Nest
+from kaiseki.grid import Domain
+from kaiseki.grid.terrain import blend_rim
+from kaiseki.observations import Table
+
+
+def coarse_driving(
+    experiment: Experiment,
+    folder: RunFolder,
+    domain: Domain,
+    wide: Domain,
+    table: Table,
+    files: Sequence[Path],
+    report: Callable[[str], None] | None = None,
+) -> Case:
+    """Run (or finish) the coarse stream and put the inner domain into it; its terrain is blended to the coarse one in the rim."""
+    period = experiment.period
+    analysed = sonde_times(experiment)
+    cycles = [*analysed, *([period.last] if analysed[-1] != period.last else [])]
+    samples = SampleAnalyses.make(experiment, wide, table, files, report)
+    reference = reference_of(samples.first_guess, wide)
+    with folder.open_store("coarse", experiment, wide, cycles) as store:
+        if store.next_cycle() is not None:
+            made = {time: samples.at(time) for time in analysed}
+            driving = Analyses({time: fields for time, (fields, _) in made.items()})
+            model = model_of(experiment, wide, reference)
+
+            def cold_start() -> ColdStart:
+                fields, analysis = made[period.first]
+                return ColdStart(fields, analysis.table, analysis.diagnostics)
+
+            Stream(
+                name="coarse",
+                model=model,
+                boundaries=Boundaries(model, driving, hours(experiment.driving.interval_hours)),
+                cold_start=cold_start,
+                analyst=_at_sonde_times(experiment, table, analysed, report),
+                filter_=filter_of(experiment),
+                output=period.output_interval,
+                window=period.window,
+            ).run(store)
+    wider = WiderRun(folder.read_store("coarse"), Nest.build(wide, domain))
+    blended = blend_rim(domain, wider.nest.ground)
+    wider = WiderRun(wider.store, Nest.build(wide, blended))
+    return Case(experiment, folder, blended, table, wider, reference)
+
+
+def _at_sonde_times(
+    experiment: Experiment, table: Table, analysed: Sequence[np.datetime64], report: Callable[[str], None] | None
+) -> Analyst:
+    """Analyses the forecast of the coarse model at the sonde times with the smallest scale, and compares at others."""
+    analyse = analyst_of("3dfgat", table, experiment, scales_of(experiment)[-1], report)
+    compare = compare_only(table, experiment)
+
+    def analyst(trajectory: Trajectory, window: Window) -> Analysis:
+        return (analyse if window.end in set(analysed) else compare)(trajectory, window)
+
+    return analyst

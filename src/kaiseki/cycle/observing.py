@@ -1,0 +1,98 @@
+"""The observations of a run: read once, doubted once, divided once; then what one window may use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kaiseki.core.experiment import Experiment
+from kaiseki.core.timing import Window
+from kaiseki.grid import Domain
+from kaiseki.observations import Flag, Table
+from kaiseki.observations.errors import Profile, assign, overridden
+from kaiseki.observations.quality.run import Count, run_all
+from kaiseki.observations.selection import select
+from kaiseki.observations.sources.prepbufr import PrepbufrSource
+from kaiseki.observations.thinning import thin, thin_levels
+from kaiseki.observations.windows import select as in_window
+from kaiseki.observations.withholding import assign_folds, withhold
+
+MARGIN = 2.0
+"""Degrees by which reports are kept beyond the widest domain: the buddy check looks over its edge."""
+
+
+def box_around(domain: Domain, margin: float = MARGIN) -> tuple[float, float, float, float]:
+    """West, south, east, north (degrees, -180..180) of a domain with a margin; west > east across the date line."""
+    lon = (domain.lon - domain.projection.central_longitude + 180.0) % 360.0 - 180.0
+    west, east = lon.min() - margin, lon.max() + margin
+    centre = domain.projection.central_longitude
+    south, north = max(domain.lat.min() - margin, -90.0), min(domain.lat.max() + margin, 90.0)
+
+    def wrapped(angle: float) -> float:
+        return float((angle + 180.0) % 360.0 - 180.0)
+
+    if east - west >= 360.0:
+        return -180.0, float(south), 180.0, float(north)
+    return wrapped(centre + west), float(south), wrapped(centre + east), float(north)
+
+
+def read_reports(paths: Sequence[Path], domain: Domain) -> Table:
+    """All reports of the files on a domain and a little around it.
+
+    Raises:
+        InputError: a file is absent, damaged or of another kind.
+    """
+    return PrepbufrSource(list(paths)).read(box=box_around(domain))
+
+
+def quality_controlled(table: Table, experiment: Experiment, domain: Domain) -> tuple[Table, tuple[Count, ...]]:
+    """Divide the stations, run every check that needs no model, and say what each value is for.
+
+    Stations are set aside before anything looks at their neighbours, so that no withheld value judges another station.
+
+    Args:
+        table: reports of the whole period.
+        experiment: folds, seed and kinds.
+        domain: the widest domain, whose land says where ships cannot be.
+
+    Returns:
+        The same rows with `withheld` and `flags`, and the counts of the checks.
+    """
+    settings = experiment.observations
+    if settings.folds:
+        table = withhold(table, assign_folds(table, settings.seed, settings.folds), settings.fold)
+    checked = run_all(table, domain)
+    return select(checked.table, settings.kinds), checked.summary
+
+
+def error_table(experiment: Experiment) -> dict[tuple[str, str], Profile]:
+    """Observation errors of the experiment: the table with its overrides."""
+    changes: dict[tuple[str, str], Profile] = {
+        (o.kind, o.quantity): Profile(o.pressure, o.error) for o in experiment.observations.errors
+    }
+    return overridden(changes)
+
+
+def of_window(table: Table, window: Window, experiment: Experiment, interfaces: np.ndarray) -> Table:
+    """What one analysis sees: the reports of (start, end], thinned to the model's layers and to the distances asked for, with errors.
+
+    Args:
+        table: from `quality_controlled`.
+        window: of the analysis.
+        experiment: thinning and errors.
+        interfaces: typical pressures of the model's interfaces [Pa], falling.
+    """
+    part = in_window(table, window)
+    if not len(part):
+        return part
+    settings = experiment.observations
+    part = thin(part, window.end, dict(settings.thinning))
+    part = thin_levels(part, [float(p) for p in interfaces])
+    return assign(part, error_table(experiment))
+
+
+def without_flags(table: Table, flags: Flag) -> Table:
+    """The same rows with the bits of `flags` cleared: what another domain or background said does not hold here."""
+    return table.with_columns(flags=table.column("flags") & np.uint32(~int(flags) & 0xFFFFFFFF))

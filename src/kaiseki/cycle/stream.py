@@ -1,0 +1,172 @@
+"""A stream of cycles: forecast, analysis, initialisation, one commit; from a cold start or from where it was ended."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kaiseki.archive import CycleTransaction, RunStore
+from kaiseki.assimilation import Analysis, Trajectory
+from kaiseki.core.progress import Progress, say
+from kaiseki.core.timing import HOUR, Window, format_utc
+from kaiseki.cycle import fields as fd
+from kaiseki.cycle.driving import Boundaries
+from kaiseki.cycle.snapshot import from_tree, to_tree
+from kaiseki.forecast.filter import DigitalFilter
+from kaiseki.forecast.model import Model
+from kaiseki.forecast.state import State
+from kaiseki.observations import Table
+
+type Analyst = Callable[[Trajectory, Window], Analysis]
+"""Compares a background with the observations of a window and says what to add at its end; an increment of None changes nothing."""
+
+
+class ColdStart(NamedTuple):
+    """Where a stream begins: fields on its domain, the observations that made them, numbers about how."""
+
+    fields: fd.Fields
+    table: Table | None
+    diagnostics: Mapping[str, Any]
+
+
+@dataclass
+class Stream:
+    """One run of the model through the cycles of a store.
+
+    Attributes:
+        name: how progress and messages call it.
+        model: on the store's domain.
+        boundaries: what drives it.
+        cold_start: makes the state at the first cycle time.
+        analyst: of every later cycle time.
+        filter_: digital filter after each change by an analysis; None leaves it out.
+        output: interval of the stored forecast and of the slots that observations are compared with.
+        window: length of the window of observations; the forecast from one cycle to the next may be longer.
+    """
+
+    name: str
+    model: Model
+    boundaries: Boundaries
+    cold_start: Callable[[], ColdStart]
+    analyst: Analyst
+    filter_: DigitalFilter | None
+    output: np.timedelta64
+    window: np.timedelta64
+
+    def run(self, store: RunStore) -> None:
+        """Do every cycle that the store lacks; what is committed is never done again.
+
+        Raises:
+            NumericsError: the model or the minimisation failed; the cycles before stay.
+            StoreError, ResourceError: the store could not be written.
+        """
+        done, times = len(store.completed_cycles()), store.cycle_times
+        if done == len(times):
+            return
+        if done:
+            say(f"{self.name}: goes on after {format_utc(times[done - 1])}")
+        state = self._restart(store) if done else None
+        with Progress(self.name, total=len(times) - done, unit="cycle") as progress:
+            for number in range(done, len(times)):
+                with store.cycle(times[number]) as transaction:
+                    if state is None:
+                        state = self._begin(times[number], transaction)
+                    else:
+                        state = self._cycle(state, times[number - 1], times[number], transaction)
+                progress.advance(note=format_utc(times[number]))
+
+    def _restart(self, store: RunStore) -> State:
+        tree = store.read_restart()
+        template = self.model.start(self.boundaries.driving(store.completed_cycles()[-1]))
+        return from_tree(tree["state"], template)
+
+    def _begin(self, time: np.datetime64, out: CycleTransaction) -> State:
+        begun = clock.perf_counter()
+        start = self.cold_start()
+        state = self.model.start(start.fields)
+        out.write_fields(fd.ANALYSIS, time, fd.instantaneous(fd.of_state(self.model, state)))
+        state, tendency = self._initialise(state, time)
+        out.write_fields(fd.FORECAST, time, fd.of_state(self.model, state))
+        if start.table is not None:
+            out.write_observations(start.table.to_arrow())
+        seconds = {"all": clock.perf_counter() - begun}
+        out.write_diagnostics({**start.diagnostics, "surface_pressure_tendency": tendency, "seconds": seconds})
+        out.write_restart({"state": to_tree(state)})
+        return state
+
+    def _cycle(self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction) -> State:
+        begun = clock.perf_counter()
+        state, trajectory, background = self._forecast(state, start, end, out)
+        forecast_done = clock.perf_counter()
+        analysis = self.analyst(trajectory, Window.ending_at(end, self.window))
+        analysis_done = clock.perf_counter()
+        tendency: Mapping[str, Any] = {}
+        analysed = background
+        if analysis.increment is not None:
+            state = self.model.add_increment(state, analysis.increment)
+            analysed = fd.of_state(self.model, state)
+            state, tendency = self._initialise(state, end)
+        out.write_fields(fd.ANALYSIS, end, fd.instantaneous(analysed))
+        out.write_observations(analysis.table.to_arrow())
+        seconds = {
+            "forecast": forecast_done - begun,
+            "analysis": analysis_done - forecast_done,
+            "rest": clock.perf_counter() - analysis_done,
+        }
+        out.write_diagnostics({**analysis.diagnostics, "surface_pressure_tendency": tendency, "seconds": seconds})
+        out.write_restart({"state": to_tree(state)})
+        return state
+
+    def _forecast(
+        self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction
+    ) -> tuple[State, Trajectory, fd.Fields]:
+        """Carry the state from start to end; slots of the window are kept for the analysis, every output time is stored."""
+        first_slot = end - self.window
+        current = fd.of_state(self.model, state)
+        slots = [(start, fd.observed(current))] if start >= first_slot else []
+        time = start
+        while time < end:
+            nxt = min(time + self.output, end)
+            before = current[fd.ACCUMULATED]
+            state = self.advance(state, time, nxt)
+            time, current = nxt, fd.of_state(self.model, state)
+            out.write_fields(fd.FORECAST, time, fd.over_interval(current, before))
+            if time >= first_slot:
+                slots.append((time, fd.observed(current)))
+        times = np.array([t for t, _ in slots], "datetime64[s]")
+        return state, Trajectory(times, tuple(f for _, f in slots), self.model.domain), current
+
+    def advance(self, state: State, start: np.datetime64, end: np.datetime64) -> State:
+        """Carry the state from start to end, from one boundary time to the next."""
+        step = self.boundaries.interval
+        origin = start - np.timedelta64(int((start.astype(np.int64)) % int(step / np.timedelta64(1, "s"))), "s")
+        time = start
+        while time < end:
+            after = origin + step
+            stop = min(after, end)
+            forcing = self.boundaries.between(origin, after)
+            seconds, elapsed = (float(d / np.timedelta64(1, "s")) for d in (stop - time, time - origin))
+            state = self.model.advance(state, forcing, seconds, float(step / np.timedelta64(1, "s")), elapsed)
+            time, origin = stop, after
+        return state
+
+    def _initialise(self, state: State, time: np.datetime64) -> tuple[State, Mapping[str, float]]:
+        """The filtered state, and the domain-mean |dps/dt| of the first step before and after."""
+        before = self._tendency(state, time)
+        if self.filter_ is None:
+            return state, {"before": before}
+        filtered = self.model.initialise(state, self.boundaries.at(time), self.filter_)
+        return filtered, {"before": before, "after": self._tendency(filtered, time)}
+
+    def _tendency(self, state: State, time: np.datetime64) -> float:
+        """Mean of |dps/dt| inside the rim over one time step, Pa per hour (unit of the usual plots of spin-up)."""
+        dt = self.model.parameters.dt
+        step = np.timedelta64(round(dt), "s")
+        inside = self.model.domain.inside_rim
+        one = self.model.surface_fields(state)["surface_pressure"]
+        two = self.model.surface_fields(self.advance(state, time, time + step))["surface_pressure"]
+        return float(np.mean(np.abs(np.asarray(two) - np.asarray(one))[inside])) * float(HOUR / step)
