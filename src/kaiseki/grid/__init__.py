@@ -1,4 +1,4 @@
-"""The grid: projection, levels, domains and presets, terrain, regridding."""
+"""The grid: projection, levels, domains and presets, terrain and land."""
 
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.presets import coarse_domain, preset

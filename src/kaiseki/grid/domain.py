@@ -107,6 +107,11 @@ class Domain:
         return self.projection.map_factor(self.lat_v)
 
     @cached_property
+    def cell_area(self) -> np.ndarray:
+        """Area of the cells on the sphere (ny, nx), m2: (spacing / map factor)^2, exact to second order in the spacing."""
+        return np.asarray((self.spacing / self.map_factor) ** 2)
+
+    @cached_property
     def coriolis(self) -> np.ndarray:
         """Coriolis parameter, s-1."""
         return 2.0 * EARTH_ROTATION * np.sin(np.deg2rad(self.lat))
@@ -161,4 +166,6 @@ class Domain:
 
     def with_terrain(self, terrain: np.ndarray, land_fraction: np.ndarray) -> Domain:
         """The same grid over another surface."""
-        return dataclasses.replace(self, terrain=np.asarray(terrain, dtype=float), land_fraction=np.asarray(land_fraction, dtype=float))
+        return dataclasses.replace(
+            self, terrain=np.asarray(terrain, dtype=float), land_fraction=np.asarray(land_fraction, dtype=float)
+        )

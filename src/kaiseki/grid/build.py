@@ -1,0 +1,118 @@
+"""A domain from the experiment's section of that name."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from kaiseki.core.errors import ConfigError
+from kaiseki.core.experiment.place import Domain as Section
+from kaiseki.core.experiment.place import Levels
+from kaiseki.grid import island_arc, terrain
+from kaiseki.grid.domain import Domain
+from kaiseki.grid.levels import stretched_interfaces
+from kaiseki.grid.presets import GridSpecification, specification, usual_rim
+from kaiseki.grid.smoothing import smooth
+
+
+def interfaces(levels: Levels) -> tuple[float, ...]:
+    """Nominal heights of the level interfaces, m, from the table or from number, top and lowest thickness."""
+    if levels.table:
+        return levels.table
+    return tuple(stretched_interfaces(levels.number, levels.top, levels.first_thickness, levels.stretching).tolist())
+
+
+def specification_from_section(section: Section, name: str = "domain") -> GridSpecification:
+    """The numbers of the grid: those of the preset with what stands beside it put in their place, or explicit ones.
+
+    Raises:
+        ConfigError: an explicit grid without one of its numbers.
+    """
+    given = {
+        field: value
+        for field in (
+            "spacing",
+            "shape",
+            "reference_latitude",
+            "reference_longitude",
+            "reference_index",
+            "standard_parallels",
+            "central_longitude",
+            "rim_width",
+        )
+        if (value := getattr(section, field)) is not None
+    }
+    if section.levels is not None:
+        given |= {"interfaces": interfaces(section.levels), "terrain_decay": section.levels.terrain_decay}
+    if section.preset is not None:
+        return dataclasses.replace(specification(section.preset), **given)
+    levels = Levels()
+    given = {
+        "interfaces": interfaces(levels),
+        "terrain_decay": levels.terrain_decay,
+        "rim_width": usual_rim(given["spacing"]),
+    } | given
+    return GridSpecification(name=name, **given)
+
+
+def _found(patterns: tuple[str, ...], data_root: Path | None, key: str) -> list[Path]:
+    """Files by pattern, in the order of the patterns and by name within one.
+
+    Raises:
+        ConfigError: a relative path without a data root, or a pattern that matches nothing.
+    """
+    files: list[Path] = []
+    for pattern in patterns:
+        absolute = Path(pattern).is_absolute()
+        if data_root is None and not absolute:
+            raise ConfigError(f"domain.{key} = {pattern!r} is relative to a data folder, but none was given; name it.")
+        root = Path("/") if absolute or data_root is None else data_root
+        matches = sorted(path for path in root.glob(pattern.lstrip("/")) if path.is_file())
+        if not matches:
+            raise ConfigError(
+                f"No file matches domain.{key} = {pattern!r} in {root}; check the pattern and the data folder."
+            )
+        files += matches
+    return files
+
+
+def _check_folding(domain: Domain) -> None:
+    thinnest = np.diff(domain.z_half, axis=0).min(axis=(1, 2))
+    if thinnest.min() <= 0.0:
+        k = int(np.argmin(thinnest))
+        raise ConfigError(
+            f"The levels of {domain.name} fold over terrain of {domain.terrain.max():.0f} m (layer {k}); "
+            "raise levels.terrain_decay or the top."
+        )
+
+
+def domain_from_section(section: Section, data_root: Path | None = None, name: str = "domain") -> Domain:
+    """The grid with its terrain and land.
+
+    Args:
+        section: `Experiment.domain` or `Experiment.driving.coarse`.
+        data_root: folder to which the files of the section are relative.
+        name: what an explicit grid is called; a preset keeps its own.
+
+    Raises:
+        ConfigError: numbers that make no grid, or a pattern that matches no file.
+        InputError: a file of terrain or land that cannot be used, or cells that no file covers.
+    """
+    domain = specification_from_section(section, name).domain()
+    if section.terrain == "flat":
+        return domain
+    if section.terrain == "analytic":
+        height, land = island_arc.on(domain)
+    else:
+        if not section.mask_files:
+            raise ConfigError('terrain = "files" needs domain.mask_files too: where is land and where sea.')
+        height, land = terrain.from_files(
+            domain,
+            _found(section.terrain_files, data_root, "terrain_files"),
+            _found(section.mask_files, data_root, "mask_files"),
+        )
+    domain = domain.with_terrain(smooth(height, domain, section.terrain_smoothing), land)
+    _check_folding(domain)
+    return domain

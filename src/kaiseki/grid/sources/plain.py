@@ -1,0 +1,67 @@
+"""Rasters without a header, text or bytes, whose layout is known from their size alone."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kaiseki.core.errors import InputError
+from kaiseki.grid.raster import Raster
+
+if TYPE_CHECKING:
+    from kaiseki.grid.sources.opening import Quantity
+
+ETOPO20 = (540, 1081)
+"""Rows from the south and columns of NOAA's ETOPO20 table: pixels of 20', the first edge at 20E, the last column repeated."""
+CODES = (0, 1, 2)
+"""Sea, land, lake in the bytes of a land-sea mask."""
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read to its end ({error}); it is damaged or truncated.") from error
+
+
+def read_etopo20(path: Path, quantity: Quantity) -> Raster:
+    """The ETOPO20 table of heights and depths, m.
+
+    Raises:
+        InputError: damaged, of another shape, or land was asked for.
+    """
+    if quantity != "height":
+        raise InputError(f"{path}: is a table of heights, but a land-sea mask is wanted.")
+    try:
+        values = np.array(_content(path).split(), dtype=float)
+    except ValueError as error:
+        raise InputError(f"{path}: is not a table of numbers ({error}).") from error
+    rows, columns = ETOPO20
+    if values.size != rows * columns:
+        raise InputError(
+            f"{path}: has {values.size} numbers; expected the {rows} x {columns} heights of ETOPO20, the only table read."
+        )
+    return Raster(str(path), -90.0, 20.0, 1 / 3, 1 / 3, values.reshape(ETOPO20)[:, :-1])
+
+
+def read_codes(path: Path, quantity: Quantity) -> Raster:
+    """A global grid of bytes, n rows from the south and 2 n columns from 180W: 0 sea, 1 land, 2 lake.
+
+    Raises:
+        InputError: damaged, of another shape, with other bytes, or heights were asked for.
+    """
+    if quantity != "land":
+        raise InputError(f"{path}: is a land-sea mask, but heights are wanted.")
+    values = np.frombuffer(_content(path), dtype=np.uint8)
+    rows = int(np.sqrt(values.size / 2))
+    if rows == 0 or 2 * rows * rows != values.size:
+        raise InputError(f"{path}: has {values.size} bytes; expected n rows of 2 n bytes of a global land-sea mask.")
+    if values.max() > max(CODES):
+        raise InputError(f"{path}: holds the byte {values.max()}; expected 0 for sea, 1 for land and 2 for lakes.")
+    step = 180.0 / rows
+    return Raster(str(path), -90.0, -180.0, step, step, np.minimum(values, 1).reshape(rows, 2 * rows))
