@@ -1,7 +1,7 @@
 """What all engines share: which observations count, with which departures, errors and operator; and what came out.
 
-Observations that may be assimilated are evaluated apart from all others, so withheld and monitored ones cannot change
-the analysis, not even in the last bit.
+Observations that may be assimilated are evaluated and linearised apart from all others, so withheld and monitored ones
+cannot change the analysis, not even in the last bit.
 """
 
 from __future__ import annotations
@@ -66,11 +66,10 @@ class Problem:
         background: trajectory.
         table: all rows, with flags, errors and background departures.
         used: (p,) their rows.
-        others: rows that do not count but may have departures.
         departure, error, spread: (p,) d_b, sigma_o, sigma_b.
         operator: H, (p, 5 nz ny nx).
         covariance: B.
-        evaluations: what evaluates departures anew: (plan, rows) of the candidates and of the others.
+        plan: of all rows, for departures of the analysis.
     """
 
     background: Trajectory
@@ -81,7 +80,7 @@ class Problem:
     spread: np.ndarray
     operator: LinearOperator
     covariance: BackgroundCovariance
-    evaluations: tuple[tuple[Plan, np.ndarray], ...]
+    plan: Plan
 
     def forward(self, control: np.ndarray) -> np.ndarray:
         """R^(-1/2) H S v, (p,)."""
@@ -113,14 +112,6 @@ def place_flags(background: Trajectory, table: Table, settings: EngineSettings) 
     return table.with_columns(error=error).with_flags(far & ~outside, Flag.NO_EQUIVALENT)
 
 
-def _evaluated(
-    background: Trajectory, fields: dict[str, Any], table: Table, rows: np.ndarray
-) -> tuple[Plan, np.ndarray]:
-    part = table.take(rows)
-    plan = locate(background, part)
-    return plan, observed(part) - evaluate(fields, plan)
-
-
 def background_spread(
     operator: LinearOperator, covariance: BackgroundCovariance, samples: int, seed: int = 0
 ) -> np.ndarray:
@@ -150,19 +141,18 @@ def prepare(
     without = ~(np.isfinite(error) & (error > 0.0))
     table = table.with_flags(without, Flag.NO_ERROR)
     candidate = usable(table.column("flags")) & ~table.column("withheld") & np.isfinite(table.column("value"))
-    rows, others = np.flatnonzero(candidate), np.flatnonzero(~candidate)
+    rows = np.flatnonzero(candidate)
     fields = background.stacked()
-    departure = np.full(len(table), np.nan)
-    plan, departure[rows] = _evaluated(background, fields, table, rows)
-    other_plan, departure[others] = _evaluated(background, fields, table, others)
-    late = np.zeros(len(table), dtype=bool)
-    late[rows], late[others] = plan.late, other_plan.late
+    plan = locate(background, table)
+    equivalent = evaluate(fields, plan)
+    operator, equivalent[rows] = linearise(fields, locate(background, table.take(rows)))
+    departure = observed(table) - equivalent
     outside = (table.column("flags") & np.uint32(Flag.OUTSIDE_DOMAIN)) != 0
     table = table.with_columns(background_departure=departure, analysis_departure=np.nan, spread=np.nan)
-    table = table.with_flags(late, Flag.OUTSIDE_WINDOW)
-    table = table.with_flags(np.isnan(departure) & ~outside & ~late, Flag.NO_EQUIVALENT)
+    table = table.with_flags(plan.late, Flag.OUTSIDE_WINDOW)
+    table = table.with_flags(np.isnan(departure) & ~outside & ~plan.late, Flag.NO_EQUIVALENT)
     exists = np.isfinite(departure[rows])
-    operator = linearise(fields, plan).take(exists)
+    operator = operator.take(exists)
     judged = rows[exists]
     spread = background_spread(operator, covariance, settings.samples) if len(judged) else np.empty(0)
     table = background_check.check(
@@ -179,7 +169,7 @@ def prepare(
         spread[good],
         operator.take(good),
         covariance,
-        ((plan, rows), (other_plan, others)),
+        plan,
     )
 
 
@@ -210,10 +200,7 @@ def finish(
     """
     table = problem.table
     fields = problem.background.plus(increment).stacked()
-    values = observed(table)
-    after = np.full(len(table), np.nan)
-    for plan, rows in problem.evaluations:
-        after[rows] = values[rows] - evaluate(fields, plan)
+    after = observed(table) - evaluate(fields, problem.plan)
     before = table.column("background_departure")
     # An increment can put a value near the ground below it: then it has a departure before and none after.
     after = np.where(np.isfinite(before), after, np.nan)

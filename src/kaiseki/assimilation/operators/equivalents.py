@@ -94,25 +94,17 @@ def corners(columns: Columns) -> tuple[tuple[Any, Any, Any], ...]:
     )
 
 
-def _take(field: Any, columns: Columns) -> Any:
-    """Columns (m, nz) of a field (nt, nz, ny, nx)."""
-    after = jnp.minimum(columns.slot + 1, field.shape[0] - 1)
-    found: Any = 0.0
-    for j, i, weight in corners(columns):
-        before, behind = field[columns.slot, :, j, i], field[after, :, j, i]
-        found = found + weight[:, None] * (before + columns.slot_weight[:, None] * (behind - before))
-    return found
-
-
 def profiles(fields: Mapping[str, Any], columns: Columns) -> Profiles:
     """The columns of a stacked trajectory (nt, nz, ny, nx)."""
-    return Profiles(
-        u=_take(fields["u"], columns),
-        v=_take(fields["v"], columns),
-        temperature=_take(fields["temperature"], columns),
-        log_pressure=_take(jnp.log(fields["pressure"] / P0), columns),
-        qv=_take(fields["qv"], columns),
-    )
+    log_pressure = jnp.log(fields["pressure"] / P0)
+    stacked = jnp.stack([fields["u"], fields["v"], fields["temperature"], log_pressure, fields["qv"]], axis=1)
+    after = jnp.minimum(columns.slot + 1, stacked.shape[0] - 1)
+    late = columns.slot_weight[:, None, None]
+    found: Any = 0.0
+    for j, i, weight in corners(columns):
+        before, behind = stacked[columns.slot, :, :, j, i], stacked[after, :, :, j, i]
+        found = found + weight[:, None, None] * (before + late * (behind - before))
+    return Profiles(*(found[:, number] for number in range(5)))
 
 
 def _at(profile: Any, level: Any) -> Any:

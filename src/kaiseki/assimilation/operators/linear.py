@@ -22,14 +22,15 @@ from kaiseki.statistics import VARIABLES
 
 
 @jax.jit
-def _derivatives(fields: dict[str, Any], columns: Columns, wanted: Values) -> Profiles:
-    """Derivative of each value by its own column, (n, nz) each."""
+def _derivatives(fields: dict[str, Any], columns: Columns, wanted: Values) -> tuple[Profiles, tuple[Any, Any]]:
+    """Derivative of each value by its own column, (n, nz) each; the values, and whether they exist."""
     here = taken(columns, wanted.at)
 
-    def total(profile: Profiles) -> Any:
-        return jnp.sum(values(profile, here, wanted)[0])
+    def total(profile: Profiles) -> tuple[Any, tuple[Any, Any]]:
+        found, exists = values(profile, here, wanted)
+        return jnp.sum(found), (found, exists)
 
-    return jax.grad(total)(taken(profiles(fields, columns), wanted.at))
+    return jax.grad(total, has_aux=True)(taken(profiles(fields, columns), wanted.at))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +60,19 @@ class LinearOperator:
         return LinearOperator(self.matrix[rows])
 
 
-def linearise(fields: dict[str, np.ndarray], plan: Plan) -> LinearOperator:
-    """The operator of a plan linearised about a stacked trajectory, for an increment constant in time.
+def linearise(fields: dict[str, np.ndarray], plan: Plan) -> tuple[LinearOperator, np.ndarray]:
+    """The operator of a plan linearised about a stacked trajectory, for an increment constant in time; and its values.
 
     Args:
         fields: `statistics.VARIABLES`, (nt, nz, ny, nx) each.
         plan: where the values lie.
+
+    Returns:
+        H, and the equivalents (plan.count,) of the trajectory, NaN where there is none (their rows of H mean nothing).
     """
     nt, nz, ny, nx = np.shape(fields["pressure"])
     size, n = nz * ny * nx, plan.count
-    derivatives = _derivatives(
+    derivatives, (found, exists) = _derivatives(
         {name: jnp.asarray(fields[name], dtype=float) for name in VARIABLES}, plan.columns, plan.values
     )
     columns = taken(plan.columns, plan.values.at[:n])
@@ -96,4 +100,6 @@ def linearise(fields: dict[str, np.ndarray], plan: Plan) -> LinearOperator:
             places.append(number * size + (level * ny + j[row]) * nx + i[row])
             weights.append(factor)
     triplets = (np.concatenate(weights), (np.concatenate(rows), np.concatenate(places)))
-    return LinearOperator(sparse.coo_array(triplets, shape=(n, len(VARIABLES) * size)).tocsr())
+    matrix = sparse.coo_array(triplets, shape=(n, len(VARIABLES) * size)).tocsr()
+    equivalents = np.asarray(found, dtype=np.float64)[:n]
+    return LinearOperator(matrix), np.where(np.asarray(exists)[:n] & plan.known, equivalents, np.nan)
