@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax import Array
 
 from idealised.columns import at_rest, bell, stretched_levels
 from idealised.plane import Plane, plane
@@ -26,14 +27,14 @@ from kaiseki.forecast.state import State
 REFERENCE = ReferenceProfile()
 
 
-@partial(jax.jit, static_argnames=("p", "backward"))
-def _run(state: State, metrics: Metrics, p: DynamicsParameters, steps: int, backward: bool) -> State:
+@partial(jax.jit, static_argnames=("p",))
+def _run(state: State, metrics: Metrics, p: DynamicsParameters, steps: Array | int, sign: Array | float) -> State:
     forcing, water = no_forcing(state)
-    return jax.lax.fori_loop(0, steps, lambda _, x: dynamics_step(x, forcing, water, metrics, p, backward), state)
+    return jax.lax.fori_loop(0, steps, lambda _, x: dynamics_step(x, forcing, water, metrics, p, sign), state)
 
 
 def run(state: State, metrics: Metrics, p: DynamicsParameters, steps: int, backward: bool = False) -> State:
-    return _run(state, metrics, p, steps, backward)
+    return _run(state, metrics, p, steps, -1.0 if backward else 1.0)
 
 
 def mountain(n: int = 16, height: float = 3000.0) -> Plane:

@@ -14,13 +14,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from kaiseki.core.errors import NumericsError
+from kaiseki.core.errors import ConfigError, NumericsError
 from kaiseki.forecast.convert import add_increment, to_atmosphere, to_state
+from kaiseki.forecast.dynamics.acoustic import Slow
 from kaiseki.forecast.dynamics.metrics import Metrics, make_metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
 from kaiseki.forecast.fields import Atmosphere
 from kaiseki.forecast.filter import DigitalFilter
+from kaiseki.forecast.ground import surface_fields
+from kaiseki.forecast.physics.driver import Site, condense, make_site, tendencies
+from kaiseki.forecast.physics.parameters import PhysicsParameters
+from kaiseki.forecast.physics.surface import make_surface
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.rim import Boundary, Relaxation, interpolate, make_relaxation, relax
 from kaiseki.forecast.state import State
@@ -61,16 +66,38 @@ class Model:
     parameters: DynamicsParameters
     metrics: Metrics
     relaxation: Relaxation | None
+    physics: PhysicsParameters | None = None
+    site: Site | None = None
 
     @classmethod
-    def make(cls, domain: Domain, reference: ReferenceProfile, parameters: DynamicsParameters | None = None) -> Model:
-        """Metric terms, relaxation weights and time steps for a Domain."""
+    def make(
+        cls,
+        domain: Domain,
+        reference: ReferenceProfile,
+        parameters: DynamicsParameters | None = None,
+        physics: PhysicsParameters | None = None,
+        epoch: np.datetime64 | None = None,
+    ) -> Model:
+        """Metric terms, relaxation weights and time steps for a Domain.
+
+        Args:
+            domain, reference: the grid and the profile from which perturbations are counted.
+            parameters: of the dynamics; by default those that follow from the spacing.
+            physics: switches and constants; None for dry dynamics with passive water.
+            epoch: UTC of time 0, for the sun; must be given with physics.
+
+        Raises:
+            ConfigError: physics without an epoch.
+        """
+        if physics is not None and epoch is None:
+            raise ConfigError("A model with physics needs the UTC of its time 0 (epoch), from which the sun's place follows.")
         parameters = parameters or default_parameters(domain.spacing, float(np.max(domain.map_factor)))
         metrics = make_metrics(domain, reference, parameters.lateral)
         relaxation = (
             make_relaxation(domain, parameters.dt, parameters.rim_time) if parameters.lateral == "rim" else None
         )
-        return cls(domain, reference, parameters, metrics, relaxation)
+        site = None if physics is None or epoch is None else make_site(domain, epoch)
+        return cls(domain, reference, parameters, metrics, relaxation, physics, site)
 
     @staticmethod
     def parameters_of(section: Any, domain: Domain) -> DynamicsParameters:
@@ -90,10 +117,17 @@ class Model:
 
     def start(self, fields: Mapping[str, np.ndarray], time: int = 0) -> State:
         """State from fields at cell centres as `driving` gives them: u, v, temperature, pressure, qv, and where present
-        w and condensate.
+        w and condensate; with physics also skin_temperature, sst, soil_temperature, soil_moisture and snow where present.
 
         The pressure above the lowest level is replaced by the discrete hydrostatic one.
         """
+        state = self._air(fields, time)
+        if self.physics is None:
+            return state
+        dtype = state.drho.dtype.type
+        return dataclasses.replace(state, surface=make_surface(fields, self.domain, self.physics, dtype))
+
+    def _air(self, fields: Mapping[str, np.ndarray], time: int) -> State:
         names = {f.name for f in dataclasses.fields(Atmosphere)}
         atmosphere = Atmosphere.from_dict({name: np.asarray(a) for name, a in fields.items() if name in names})
         return to_state(
@@ -102,7 +136,7 @@ class Model:
 
     def boundary(self, fields: Mapping[str, np.ndarray]) -> Boundary:
         """Driving fields of one time in the model's own variables; the same fields as for `start`."""
-        return Boundary.of(self.start(fields))
+        return Boundary.of(self._air(fields, 0))
 
     def add_increment(self, state: State, increment: Mapping[str, np.ndarray]) -> State:
         """State plus an analysis increment of u, v, temperature, pressure and qv at cell centres (see
@@ -110,8 +144,15 @@ class Model:
         return add_increment(state, dict(increment), self.domain, self.reference, self.metrics)
 
     def surface_fields(self, state: State) -> dict[str, np.ndarray]:
-        """What lies at the ground, (y, x) each: precipitation (kg m-2 since time 0) and what the physics keeps."""
-        return {"precipitation": np.asarray(state.precipitation)}
+        """What lies at the ground, by the names of core/variables.csv: pressures and precipitation (kg m-2 since time 0), and with physics the
+        surface, the soil and the air near the ground (see `ground.surface_fields`)."""
+        winds = (self.domain.to_east_north,) if self.physics is not None else ()
+        found = surface_fields(state, self.metrics, self.site, self.physics, self.parameters.periodic)
+        fields = {name: np.asarray(a) for name, a in found.items()}
+        for turn in winds:
+            u, v = fields.pop("u_10m"), fields.pop("v_10m")
+            fields["eastward_wind_10m"], fields["northward_wind_10m"] = turn(u, v)
+        return fields
 
     def steps(self, seconds: float) -> int:
         """Number of long steps in a time that must be a whole multiple of the step."""
@@ -123,6 +164,10 @@ class Model:
     def atmosphere(self, state: State) -> Atmosphere:
         """The unstaggered fields of a state."""
         return _atmosphere(state, self.metrics, self.parameters.periodic)
+
+    @property
+    def _fixed(self) -> tuple[Metrics, Relaxation | None, Site | None, DynamicsParameters, PhysicsParameters | None]:
+        return self.metrics, self.relaxation, self.site, self.parameters, self.physics
 
     def advance(
         self, state: State, forcing: Forcing | None, seconds: float, duration: float | None = None, elapsed: float = 0.0
@@ -142,7 +187,7 @@ class Model:
         n, dt = self.steps(seconds), self.parameters.dt
         span = duration or seconds
         new = _advance(
-            state, forcing, self.metrics, self.relaxation, self.parameters, n, elapsed / span, dt / span
+            state, forcing, *self._fixed, n, elapsed / span, dt / span, 1.0
         )
         if not bool(jnp.isfinite(jnp.sum(new.drho)) & jnp.isfinite(jnp.sum(new.ru))):
             raise NumericsError(
@@ -159,8 +204,16 @@ class Model:
         The boundary stands still at `boundary` meanwhile. Surface and accumulations are those of the given state.
         """
         p = self.parameters
-        weights = jnp.asarray(filter_.weights(p.dt), dtype=state.drho.dtype)
-        filtered = _initialise(state, boundary, weights, self.metrics, self.relaxation, p, filter_.steps(p.dt))
+        still = None if boundary is None else Forcing(boundary, boundary)
+        fixed = (still, *self._fixed)
+        weights = filter_.weights(p.dt)
+        s = _advance(state, *fixed, filter_.steps(p.dt), 0.0, 0.0, -1.0)
+        total = _accumulate(None, s, float(weights[0]))
+        for weight in weights[1:]:
+            s = _advance(s, *fixed, 1, 0.0, 0.0, 1.0)
+            total = _accumulate(total, s, float(weight))
+        total["water"] = jnp.maximum(total["water"], 0.0)
+        filtered = dataclasses.replace(state, **total)
         if not bool(jnp.isfinite(jnp.sum(filtered.drho))):
             raise NumericsError(
                 f"The digital filter on {self.domain.name} gave a non-finite state; its half span or the time step "
@@ -174,62 +227,73 @@ def _relax(state: State, target: Boundary | None, relaxation: Relaxation | None)
 
 
 def _step(
-    state: State, target: Boundary | None, metrics: Metrics, relaxation: Relaxation | None, p: DynamicsParameters
+    state: State,
+    target: Boundary | None,
+    metrics: Metrics,
+    relaxation: Relaxation | None,
+    site: Site | None,
+    p: DynamicsParameters,
+    physics: PhysicsParameters | None,
+    sign: Array | float,
 ) -> State:
-    forcing, water_forcing = no_forcing(state)
-    return _relax(dynamics_step(state, forcing, water_forcing, metrics, p), target, relaxation)
+    """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary; no physics
+    backwards."""
+    if physics is None or site is None:
+        forcing, water_forcing = no_forcing(state)
+        return _relax(dynamics_step(state, forcing, water_forcing, metrics, p, sign), target, relaxation)
+
+    def before(s: State) -> tuple[Slow, Array, Any]:
+        return tendencies(s, metrics, site, physics, p.dt, p.periodic)
+
+    def after(s: State) -> State:
+        return condense(s, metrics, physics, p.dt, p.periodic)
+
+    onwards = jnp.asarray(sign) > 0.0
+    forcing, water_forcing, surface = lax.cond(onwards, before, lambda s: (*no_forcing(s), s.surface), state)
+    state = dataclasses.replace(state, surface=surface)
+    state = dynamics_step(state, forcing, water_forcing, metrics, p, sign)
+    if physics.microphysics:
+        state = lax.cond(onwards, after, lambda s: s, state)
+    return _relax(state, target, relaxation)
 
 
-@partial(jax.jit, static_argnames=("p",))
+@partial(jax.jit, static_argnames=("p", "physics"))
 def _advance(
     state: State,
     forcing: Forcing | None,
     metrics: Metrics,
     relaxation: Relaxation | None,
+    site: Site | None,
     p: DynamicsParameters,
-    n: Array,
-    start: Array,
-    increment: Array,
+    physics: PhysicsParameters | None,
+    n: Array | int,
+    start: Array | float,
+    increment: Array | float,
+    sign: Array | float,
 ) -> State:
-    """n steps; the number is an argument, not a constant, so that every length of run shares one compilation."""
+    """n steps forwards (sign 1) or adiabatically backwards (sign -1).
+
+    Number and sign are arguments, not constants, so that runs of every length and the digital filter share one
+    compilation.
+    """
 
     def body(k: Array, state: State) -> State:
         weight = start + (k + 1.0) * increment
         target = None if forcing is None else interpolate(forcing.before, forcing.after, weight)
-        return _step(state, target, metrics, relaxation, p)
+        return _step(state, target, metrics, relaxation, site, p, physics, sign)
 
     return lax.fori_loop(0, n, body, state)
 
 
-@partial(jax.jit, static_argnames=("p", "n"))
-def _initialise(
-    state: State,
-    boundary: Boundary | None,
-    weights: Array,
-    metrics: Metrics,
-    relaxation: Relaxation | None,
-    p: DynamicsParameters,
-    n: int,
-) -> State:
-    def backward(_: Array, s: State) -> State:
-        forcing, water_forcing = no_forcing(s)
-        return _relax(dynamics_step(s, forcing, water_forcing, metrics, p, backward=True), boundary, relaxation)
-
-    def forward(carry: tuple[State, dict[str, Array]], weight: Array) -> tuple[tuple[State, dict[str, Array]], None]:
-        s, total = carry
-        s = _step(s, boundary, metrics, relaxation, p)
-        return (s, jax.tree.map(lambda a, b: a + weight * b, total, _filtered(s))), None
-
-    start = lax.fori_loop(0, n, backward, state)
-    total = jax.tree.map(lambda a: weights[0] * a, _filtered(start))
-    (_, total), _ = lax.scan(forward, (start, total), weights[1:])
-    total["water"] = jnp.maximum(total["water"], 0.0)
-    return dataclasses.replace(state, **total)
+FILTERED = ("ru", "rv", "rw", "drho", "drt", "water")
+"""Fields of a state that the digital filter averages."""
 
 
-def _filtered(state: State) -> dict[str, Array]:
-    """The fields of a state that the filter averages."""
-    return {name: getattr(state, name) for name in ("ru", "rv", "rw", "drho", "drt", "water")}
+@jax.jit
+def _accumulate(total: dict[str, Array] | None, state: State, weight: Array | float) -> dict[str, Array]:
+    """Add a state's share to the filter's sum."""
+    share = {name: weight * getattr(state, name) for name in FILTERED}
+    return share if total is None else jax.tree.map(jnp.add, total, share)
 
 
 @partial(jax.jit, static_argnames=("periodic",))

@@ -181,23 +181,30 @@ def short_steps(
     implicit: Implicit,
     metrics: Metrics,
     tau: Array,
-    n: int,
+    count: Array,
     p: DynamicsParameters,
     theta: Array,
     damping: Array,
     stage_rw: Array,
 ) -> tuple[Deviation, tuple[Array, Array, Array]]:
-    """n short steps of length tau: the deviation at their end and the mean of the mass fluxes over them."""
+    """`count` (at most p.acoustic_substeps) short steps of length tau: the deviation at their end and the mean of the
+    mass fluxes over them.
+
+    One compiled short step serves all stages: the loop has its full length, and what exceeds `count` is skipped.
+    """
     theta_u, theta_v = to_faces(theta, -1, p.periodic), to_faces(theta, -2, p.periodic)
 
-    def body(
-        carry: tuple[Deviation, tuple[Array, Array, Array]], _: None
-    ) -> tuple[tuple[Deviation, tuple[Array, Array, Array]], None]:
+    type Carry = tuple[Deviation, tuple[Array, Array, Array]]
+
+    def one(carry: Carry) -> Carry:
         deviation, total = carry
         deviation, flux = short_step(deviation, slow, implicit, metrics, tau, p, theta_u, theta_v, damping, stage_rw)
-        return (deviation, jax.tree.map(jnp.add, total, flux)), None
+        return deviation, jax.tree.map(jnp.add, total, flux)
+
+    def body(carry: Carry, k: Array) -> tuple[Carry, None]:
+        return lax.cond(k < count, one, lambda same: same, carry), None
 
     zeros = (jnp.zeros_like(d.ru), jnp.zeros_like(d.rv), jnp.zeros_like(d.rw))
-    (d, total), _ = lax.scan(body, (d, zeros), None, length=n)
+    (d, total), _ = lax.scan(body, (d, zeros), jnp.arange(p.acoustic_substeps))
     ru, rv = (close_periodic(d.ru, -1), close_periodic(d.rv, -2)) if p.periodic else (d.ru, d.rv)
-    return Deviation(ru, rv, d.rw, d.drho, d.drt, d.drt_before), jax.tree.map(lambda f: f / n, total)
+    return Deviation(ru, rv, d.rw, d.drho, d.drt, d.drt_before), jax.tree.map(lambda f: f / count, total)

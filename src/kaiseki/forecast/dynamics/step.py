@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from kaiseki.forecast.dynamics.acoustic import Deviation, Slow, factorise, short_steps
-from kaiseki.forecast.dynamics.advection import FaceValue, downwind3, koren, upwind3
+from kaiseki.forecast.dynamics.advection import koren, upwind3
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.operators import close_periodic
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
@@ -30,7 +31,12 @@ def damping_factor(metrics: Metrics, p: DynamicsParameters, tau: Array) -> Array
 
 
 def dynamics_step(
-    state: State, forcing: Slow, water_forcing: Array, metrics: Metrics, p: DynamicsParameters, backward: bool = False
+    state: State,
+    forcing: Slow,
+    water_forcing: Array,
+    metrics: Metrics,
+    p: DynamicsParameters,
+    sign: Array | float = 1.0,
 ) -> State:
     """Advance the dry dynamics and the water categories by one long step.
 
@@ -38,37 +44,33 @@ def dynamics_step(
         state: the state at the start of the step.
         forcing: tendencies of the physics, held fixed (shapes of the state's fields; rates per second).
         water_forcing: d(h a rho q)/dt of each water category, (q, z, y, x).
-        backward: integrate towards the past (without forcing, by the caller's choice), with every numerical damping
-            still damping.
+        sign: +1, or -1 to integrate towards the past (without forcing, by the caller's choice), with every numerical
+            damping still damping. A traced value, so that one compiled step serves both.
     """
-    sign = -1.0 if backward else 1.0
-    smooth: FaceValue = downwind3 if backward else upwind3
-    limited: FaceValue = downwind3 if backward else koren
+    smooth, limited = partial(upwind3, sign=sign), partial(koren, sign=sign)
     dtype = state.drho.dtype
     start = derive(state.drho, state.drt, metrics)
     gradient = exact_gradient(start.p_prime, metrics, p.periodic)
     n = p.acoustic_substeps
-    counts = (1, n // 2, n)
-    lengths = jnp.asarray([sign * p.dt / 3, sign * p.dt / 2, sign * p.dt], dtype=dtype)
+    counts = jnp.asarray([1, n // 2, n], dtype=jnp.int32)
+    lengths = sign * p.dt / jnp.asarray([3.0, 2.0, 1.0], dtype=dtype)
     old_water = state.water * start.mass
 
     def stage(carry: Prognostic, which: tuple[Array, Array]) -> tuple[Prognostic, None]:
         ru, rv, rw, drho, drt, water = carry
-        index, length = which
+        count, length = which
         derived = derive(drho, drt, metrics)
         slow, omega = slow_tendencies(ru, rv, rw, derived, drho, gradient, metrics, p, smooth, sign)
         slow = jax.tree.map(jnp.add, slow, forcing)
         first = state.drt - drt
         deviation = Deviation(state.ru - ru, state.rv - rv, state.rw - rw, state.drho - drho, first, first)
 
-        def run(count: int, d: Deviation) -> tuple[Deviation, tuple[Array, Array, Array]]:
-            tau = length / count
-            damping = damping_factor(metrics, p, jnp.abs(tau))
-            implicit = factorise(derived.stiffness, derived.theta, metrics, tau, p.off_centring)
-            return short_steps(d, slow, implicit, metrics, tau, count, p, derived.theta, damping, rw)
-
-        branches = [lambda d, c=c: run(c, d) for c in counts]
-        d, (mean_u, mean_v, mean_w) = lax.switch(index, branches, deviation)
+        tau = length / count
+        damping = damping_factor(metrics, p, jnp.abs(tau))
+        implicit = factorise(derived.stiffness, derived.theta, metrics, tau, p.off_centring)
+        d, (mean_u, mean_v, mean_w) = short_steps(
+            deviation, slow, implicit, metrics, tau, count, p, derived.theta, damping, rw
+        )
         flux_u, flux_v, flux_w = ru + mean_u, rv + mean_v, omega + mean_w
         if p.periodic:
             flux_u, flux_v = close_periodic(flux_u, -1), close_periodic(flux_v, -2)
@@ -84,8 +86,8 @@ def dynamics_step(
         return (ru + d.ru, rv + d.rv, rw + d.rw, new_drho, new_drt, new_water), None
 
     carry = (state.ru, state.rv, state.rw, state.drho, state.drt, state.water)
-    (ru, rv, rw, drho, drt, water), _ = lax.scan(stage, carry, (jnp.arange(3), lengths))
-    time = state.time + jnp.asarray(round(sign * p.dt), dtype=state.time.dtype)
+    (ru, rv, rw, drho, drt, water), _ = lax.scan(stage, carry, (counts, lengths))
+    time = state.time + jnp.asarray(jnp.round(sign * p.dt), dtype=state.time.dtype)
     return dataclasses.replace(state, ru=ru, rv=rv, rw=rw, drho=drho, drt=drt, water=water, time=time)
 
 

@@ -119,7 +119,7 @@ def slow_tendencies(
     metrics: Metrics,
     p: DynamicsParameters,
     face_value: FaceValue,
-    sign: float = 1.0,
+    sign: Array | float = 1.0,
 ) -> tuple[Slow, Array]:
     """All tendencies of a Runge-Kutta stage that the short steps hold fixed, and the stage's vertical mass flux."""
     periodic = p.periodic
