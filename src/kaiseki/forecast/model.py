@@ -90,7 +90,9 @@ class Model:
             ConfigError: physics without an epoch.
         """
         if physics is not None and epoch is None:
-            raise ConfigError("A model with physics needs the UTC of its time 0 (epoch), from which the sun's place follows.")
+            raise ConfigError(
+                "A model with physics needs the UTC of its time 0 (epoch), from which the sun's place follows."
+            )
         parameters = parameters or default_parameters(domain.spacing, float(np.max(domain.map_factor)))
         metrics = make_metrics(domain, reference, parameters.lateral)
         relaxation = (
@@ -117,7 +119,8 @@ class Model:
 
     def start(self, fields: Mapping[str, np.ndarray], time: int = 0) -> State:
         """State from fields at cell centres as `driving` gives them: u, v, temperature, pressure, qv, and where present
-        w and condensate; with physics also skin_temperature, sst, soil_temperature, soil_moisture and snow where present.
+        w and condensate; with physics also skin_temperature, sst, soil_temperature, soil_moisture and snow where
+        present.
 
         The pressure above the lowest level is replaced by the discrete hydrostatic one.
         """
@@ -144,8 +147,8 @@ class Model:
         return add_increment(state, dict(increment), self.domain, self.reference, self.metrics)
 
     def surface_fields(self, state: State) -> dict[str, np.ndarray]:
-        """What lies at the ground, by the names of core/variables.csv: pressures and precipitation (kg m-2 since time 0), and with physics the
-        surface, the soil and the air near the ground (see `ground.surface_fields`)."""
+        """What lies at the ground, by the names of core/variables.csv: pressures and precipitation (kg m-2 since time
+        0), and with physics the surface, the soil and the air near the ground (see `ground.surface_fields`)."""
         winds = (self.domain.to_east_north,) if self.physics is not None else ()
         found = surface_fields(state, self.metrics, self.site, self.physics, self.parameters.periodic)
         fields = {name: np.asarray(a) for name, a in found.items()}
@@ -186,9 +189,7 @@ class Model:
         """
         n, dt = self.steps(seconds), self.parameters.dt
         span = duration or seconds
-        new = _advance(
-            state, forcing, *self._fixed, n, elapsed / span, dt / span, 1.0
-        )
+        new = _advance(state, forcing, *self._fixed, n, elapsed / span, dt / span, 1.0)
         if not bool(jnp.isfinite(jnp.sum(new.drho)) & jnp.isfinite(jnp.sum(new.ru))):
             raise NumericsError(
                 f"The model became non-finite between {int(state.time)} s and {int(new.time)} s of the run on "
@@ -236,8 +237,8 @@ def _step(
     physics: PhysicsParameters | None,
     sign: Array | float,
 ) -> State:
-    """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary; no physics
-    backwards."""
+    """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary; no
+    physics backwards."""
     if physics is None or site is None:
         forcing, water_forcing = no_forcing(state)
         return _relax(dynamics_step(state, forcing, water_forcing, metrics, p, sign), target, relaxation)

@@ -19,7 +19,8 @@ class Microphysics:
     droplet_number: float = 100.0
     """Cloud droplets per cm3 (maritime air)."""
     autoconversion_rate: float = 1350.0
-    """Of cloud water to rain, s-1, with the powers 2.47 of qc and -1.79 of the droplet number (Khairoutdinov and Kogan 2000)."""
+    """Of cloud water to rain, s-1, with the powers 2.47 of qc and -1.79 of the droplet number (Khairoutdinov and Kogan
+    2000)."""
     accretion_rate: float = 67.0
     """Of cloud water by rain, s-1, with the power 1.15 of qc qr (Khairoutdinov and Kogan 2000)."""
     aggregation_rate: float = 1.0e-3
@@ -77,7 +78,8 @@ class BoundaryLayer:
     stability: float = 5.0
     """b = c = d of the stability functions (Louis et al. 1982)."""
     excess: float = 2.0
-    """Factor of the parcel's thermal excess, heat flux over velocity scale (Troen and Mahrt 1986: 6.5; with a limit of 2 K)."""
+    """Factor of the parcel's thermal excess, heat flux over velocity scale (Troen and Mahrt 1986: 6.5; with a limit of
+    2 K)."""
     excess_limit: float = 2.0
     """Largest thermal excess, K."""
     profile_power: float = 2.0
@@ -230,5 +232,11 @@ class PhysicsParameters:
         Raises:
             ConfigError: the section names a parameter that no scheme has.
         """
-        switches = {name: getattr(section, name) for name in ("microphysics", "boundary_layer", "surface", "radiation", "soil")}
+        switches = {
+            name: getattr(section, name) for name in ("microphysics", "boundary_layer", "surface", "radiation", "soil")
+        }
         return cls(**switches, radiation_interval=float(section.radiation_interval)).with_values(section.parameters)
+
+
+SOIL_DEPTH: tuple[float, ...] = tuple(sum(Soil.thickness[:k]) + 0.5 * layer for k, layer in enumerate(Soil.thickness))
+"""Depths of the centres of the soil's layers, m."""

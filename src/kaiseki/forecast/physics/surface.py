@@ -26,8 +26,8 @@ FREEZING_SEA = 271.35
 class Radiative:
     """Result of the last radiation call, held until the next.
 
-    heating (z, y, x): K/s; shortwave (y, x): solar radiation at the ground before reflection, W m-2; longwave (y, x): thermal radiation of the air at
-    the ground, W m-2; time (): int32, s since the start of the run.
+    heating (z, y, x): K/s; shortwave (y, x): solar radiation at the ground before reflection, W m-2; longwave (y, x):
+    thermal radiation of the air at the ground, W m-2; time (): int32, s since the start of the run.
     """
 
     heating: Array
@@ -41,7 +41,8 @@ class Radiative:
 class Surface:
     """Land and sea, (y, x) each, soil (nsoil, y, x) downwards.
 
-    sst: temperature of the sea, K; soil_temperature: K, its first layer is the skin of the land; soil_moisture: m3/m3; snow: on the land part, kg m-2;
+    sst: temperature of the sea, K; soil_temperature: K, its first layer is the skin of the land; soil_moisture: m3/m3;
+        snow: on the land part, kg m-2;
     radiative: what the last radiation call gave.
     """
 
@@ -67,11 +68,14 @@ def _layers(values: np.ndarray, n: int) -> np.ndarray:
     return (1.0 - share) * values[low] + share * values[high]
 
 
-def make_surface(fields: Mapping[str, np.ndarray], domain: Domain, p: PhysicsParameters, dtype: type = np.float32) -> Surface:
+def make_surface(
+    fields: Mapping[str, np.ndarray], domain: Domain, p: PhysicsParameters, dtype: type = np.float32
+) -> Surface:
     """Surface from fields at the ground; what is absent is replaced.
 
-    `skin_temperature` (of the whole cell) falls back on the air's at the lowest level, `sst` on the skin's, `soil_temperature` on the land's skin,
-    `soil_moisture` on the scheme's initial value, `snow` on none. Soil of another number of layers is taken by the layers' order.
+    `skin_temperature` (of the whole cell) falls back on the air's at the lowest level, `sst` on the skin's,
+    `soil_temperature` on the land's skin, `soil_moisture` on the scheme's initial value, `snow` on none. Soil of
+    another number of layers is taken by the layers' order.
     """
     land, n = domain.land_fraction, len(p.of_soil.thickness)
     skin = np.asarray(fields.get("skin_temperature", fields["temperature"][0]), dtype=float)

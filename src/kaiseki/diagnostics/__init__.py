@@ -1,0 +1,1 @@
+"""Thermodynamics and derived fields: pure functions of NumPy or JAX arrays."""

@@ -1,0 +1,119 @@
+"""The columns as the physics sees them: dry mass, temperature, wind and mixing ratios at cell centres; and the way back
+into flux form.
+
+Dry air of a cell is the one thing the physics does not change, so water is counted per kg of dry air here (mixing
+ratios r, as against the model's
+specific contents q), and heat capacity is that of the dry air: condensing dr warms by L dr / cp. The model's heat
+variable follows from rho theta_m = theta (rho_d + Rv/Rd rho_v): it does not know of condensate, so falling rain changes
+mass but not heat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from kaiseki.core.constants import EPSILON, GRAVITY, KAPPA, P0
+from kaiseki.forecast.dynamics.metrics import Metrics
+from kaiseki.forecast.dynamics.operators import to_cells, to_faces
+from kaiseki.forecast.dynamics.thermo import derive
+from kaiseki.forecast.fields import WATER
+from kaiseki.forecast.state import State
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Water:
+    """Mixing ratios, kg per kg of dry air: vapour, cloud water, rain, cloud ice, snow; in the order of
+    `fields.WATER`."""
+
+    rv: Array
+    rc: Array
+    rr: Array
+    ri: Array
+    rs: Array
+
+    def parts(self) -> tuple[Array, ...]:
+        """The five in order."""
+        return (self.rv, self.rc, self.rr, self.ri, self.rs)
+
+    def total(self) -> Array:
+        """All water per kg of dry air."""
+        return self.rv + self.rc + self.rr + self.ri + self.rs
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Columns:
+    """Cell-centre fields (z, y, x).
+
+    dry: mass of dry air, kg per m2 of true area; temperature, K; pressure, Pa; exner; thickness, m; height above the
+        ground, m; u, v: along the grid, m/s; water: mixing ratios.
+    """
+
+    dry: Array
+    temperature: Array
+    pressure: Array
+    exner: Array
+    thickness: Array
+    height: Array
+    u: Array
+    v: Array
+    water: Water
+
+    @property
+    def density(self) -> Array:
+        """Density of the dry air, kg m-3."""
+        return self.dry / self.thickness
+
+    @property
+    def theta_v(self) -> Array:
+        """Virtual potential temperature without condensate, K."""
+        return self.temperature / self.exner * (1.0 + self.water.rv / EPSILON) / (1.0 + self.water.rv)
+
+
+def make_columns(state: State, metrics: Metrics, periodic: bool = False) -> Columns:
+    """Columns of a state."""
+    derived = derive(state.drho, state.drt, metrics)
+    q = [state.water[i] for i in range(len(WATER))]
+    dry_share = 1.0 - (q[0] + q[1] + q[2] + q[3] + q[4])
+    water = Water(*(part / dry_share for part in q))
+    pressure = metrics.p_ref + derived.p_prime
+    exner = (pressure / P0) ** KAPPA
+    theta = derived.theta / (dry_share * (1.0 + water.rv / EPSILON))
+    u = to_cells(state.ru / (to_faces(derived.mass, -1, periodic) * metrics.map_u), -1)
+    v = to_cells(state.rv / (to_faces(derived.mass, -2, periodic) * metrics.map_v), -2)
+    return Columns(
+        dry=derived.mass / metrics.area * dry_share,
+        temperature=theta * exner,
+        pressure=pressure,
+        exner=exner,
+        thickness=metrics.thickness,
+        height=metrics.z - metrics.z_half[:1],
+        u=u,
+        v=v,
+        water=water,
+    )
+
+
+def heat_change(columns: Columns, warming: Array, vapour: Array) -> Array:
+    """Change of drt / area (K kg m-2) for a change of temperature (K) and of the vapour's mixing ratio at the state's
+    pressure."""
+    theta = columns.temperature / columns.exner
+    new = 1.0 + (columns.water.rv + vapour) / EPSILON
+    return columns.dry * (warming / columns.exner * new + theta * vapour / EPSILON)
+
+
+def specific_contents(water: Water) -> Array:
+    """Specific contents (q, z, y, x), kg per kg of total air."""
+    share = 1.0 / (1.0 + water.total())
+    return jnp.stack([part * share for part in water.parts()])
+
+
+def ground_pressure(columns: Columns) -> Array:
+    """Pressure at the ground, Pa: hydrostatic below the lowest centre."""
+    total = columns.dry[0] * (1.0 + columns.water.total()[0])
+    return columns.pressure[0] + GRAVITY * total * (columns.height[0] / columns.thickness[0])

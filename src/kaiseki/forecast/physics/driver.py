@@ -1,0 +1,174 @@
+"""One call of the physics per long step: tendencies for the dynamics before it, clouds and precipitation after it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from kaiseki.core.constants import CP_DRY, GRAVITY, LATENT_FUSION, LATENT_VAPORISATION, STEFAN_BOLTZMANN
+from kaiseki.forecast.dynamics.acoustic import Slow
+from kaiseki.forecast.dynamics.metrics import Metrics
+from kaiseki.forecast.dynamics.operators import to_faces
+from kaiseki.forecast.physics.boundary_layer import conductance, local_diffusivities, mix, profile_diffusivities
+from kaiseki.forecast.physics.columns import Columns, heat_change, make_columns, specific_contents
+from kaiseki.forecast.physics.exchange import Tile, land_tile, sea_tile, wind_speed
+from kaiseki.forecast.physics.microphysics import microphysics
+from kaiseki.forecast.physics.parameters import PhysicsParameters
+from kaiseki.forecast.physics.radiation import solar, thermal
+from kaiseki.forecast.physics.soil import receive, snow_cover, warm_and_dry
+from kaiseki.forecast.physics.sun import SunClock, cosine_of_zenith, sun_clock
+from kaiseki.forecast.physics.surface import Radiative, Surface
+from kaiseki.forecast.state import State
+from kaiseki.grid.domain import Domain
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Site:
+    """What the physics must know of the place and the start of the run: lat, lon (radians), land_fraction, (y, x) each;
+    the sun's clock."""
+
+    lat: Array
+    lon: Array
+    land_fraction: Array
+    clock: SunClock
+
+
+def make_site(domain: Domain, epoch: np.datetime64, dtype: type = np.float32) -> Site:
+    """Site of a Domain for a run whose time 0 is `epoch` (UTC)."""
+    lat, lon = (jnp.asarray(np.deg2rad(a).astype(dtype)) for a in (domain.lat, domain.lon))
+    return Site(lat, lon, jnp.asarray(domain.land_fraction.astype(dtype)), sun_clock(epoch, dtype))
+
+
+def tiles(columns: Columns, surface: Surface, p: PhysicsParameters) -> tuple[Tile, Tile]:
+    """Exchange over the land and over the sea of every cell."""
+    land = land_tile(
+        columns, surface.soil_temperature[0], surface.soil_moisture[0], surface.snow, p.of_surface, p.of_soil
+    )
+    return land, sea_tile(columns, surface.sst, p.of_surface)
+
+
+def _land_albedo(surface: Surface, p: PhysicsParameters) -> Array:
+    cover = snow_cover(surface.snow, p.of_soil)
+    return p.of_radiation.land_albedo + cover * (p.of_radiation.snow_albedo - p.of_radiation.land_albedo)
+
+
+def _radiation(columns: Columns, surface: Surface, site: Site, time: Array, p: PhysicsParameters) -> Radiative:
+    """Radiative fluxes, new if the last ones are older than the interval (or from another time altogether)."""
+    r = p.of_radiation
+
+    def renew(_: Radiative) -> Radiative:
+        f = site.land_fraction
+        emission = r.emissivity * STEFAN_BOLTZMANN * (f * surface.soil_temperature[0] ** 4 + (1.0 - f) * surface.sst**4)
+        # The downward flux that the ground reflects is small and taken from the last call.
+        emission = emission + (1.0 - r.emissivity) * surface.radiative.longwave
+        heating, longwave, _ = thermal(columns, emission, r)
+        seconds = time.astype(heating.dtype) + 0.5 * p.radiation_interval
+        cosine, distance = cosine_of_zenith(site.clock, seconds, site.lat, site.lon)
+        albedo = f * _land_albedo(surface, p) + (1.0 - f) * r.sea_albedo
+        sunny, shortwave = solar(columns, cosine, distance, albedo, r)
+        return Radiative(heating + sunny, shortwave, longwave, time)
+
+    age = jnp.abs(time - surface.radiative.time)
+    return lax.cond(age >= round(p.radiation_interval), renew, lambda held: held, surface.radiative)
+
+
+def _ground(surface: Surface, tile: Tile, air: tuple[Array, Array], dt: float, p: PhysicsParameters) -> Surface:
+    """The ground after a step of its energy balance with the air's new T + g z / cp (K) and vapour at the lowest
+    level."""
+    sensible = CP_DRY * tile.heat * (tile.temperature - air[0])
+    evaporation = tile.moisture * (tile.ratio - air[1])
+    cover = snow_cover(surface.snow, p.of_soil)
+    balance = -sensible - (LATENT_VAPORISATION + LATENT_FUSION * cover) * evaporation
+    damping = jnp.zeros_like(balance)
+    if p.radiation:
+        r = p.of_radiation
+        balance = balance + (1.0 - _land_albedo(surface, p)) * surface.radiative.shortwave
+        balance = balance + r.emissivity * (surface.radiative.longwave - STEFAN_BOLTZMANN * tile.temperature**4)
+        damping = 4.0 * r.emissivity * STEFAN_BOLTZMANN * tile.temperature**3
+    return warm_and_dry(surface, balance, damping, evaporation, dt, p.of_soil)
+
+
+def tendencies(
+    state: State, metrics: Metrics, site: Site, p: PhysicsParameters, dt: float, periodic: bool = False
+) -> tuple[Slow, Array, Surface]:
+    """Radiation, surface exchange, turbulence and ground from the state at the start of a step of dt (s).
+
+    Returns:
+        forcing of the dynamics (flux form, per second), of the water (d(h a rho q)/dt, (q, z, y, x)), and the surface
+        after the step.
+    """
+    columns = make_columns(state, metrics, periodic)
+    surface = state.surface
+    assert isinstance(surface, Surface)
+    f = site.land_fraction
+    zero, none = jnp.zeros_like(columns.dry), jnp.zeros_like(f)
+    du = dv = dt_air = d_rv = d_rc = d_ri = zero
+    drag, warmth, moisture = none, (none, none), (none, none)
+    k_momentum = k_heat = zero[1:]
+    land: Tile | None = None
+    if p.radiation:
+        surface = dataclasses.replace(surface, radiative=_radiation(columns, surface, site, state.time, p))
+    if p.surface:
+        land, sea = tiles(columns, surface, p)
+        parts = ((f, land), (1.0 - f, sea))
+        drag = sum(share * t.momentum for share, t in parts)
+        warmth = (sum(share * t.heat for share, t in parts), sum(share * t.heat * t.temperature for share, t in parts))
+        moisture = (
+            sum(share * t.moisture for share, t in parts),
+            sum(share * t.moisture * t.ratio for share, t in parts),
+        )
+    if p.boundary_layer:
+        k_momentum, k_heat = local_diffusivities(columns, p.of_boundary_layer)
+        if p.surface:
+            density, t0, rv0 = columns.density[0], columns.temperature[0], columns.water.rv[0]
+            flux_t = (warmth[1] - warmth[0] * (t0 + GRAVITY / CP_DRY * columns.height[0])) / density
+            flux_v = flux_t + 0.61 * t0 * (moisture[1] - moisture[0] * rv0) / density
+            friction = jnp.sqrt(drag * wind_speed(columns, p.of_surface) / density)
+            profile, _ = profile_diffusivities(
+                columns, friction, flux_v, GRAVITY / columns.theta_v[0] * flux_v, p.of_boundary_layer
+            )
+            k_momentum, k_heat = jnp.maximum(k_momentum, profile), jnp.maximum(k_heat, profile)
+        k_momentum, k_heat = (conductance(columns, k, p.of_boundary_layer) for k in (k_momentum, k_heat))
+    if p.boundary_layer or p.surface:
+        (du, dv, dt_air, d_rv, d_rc, d_ri), _ = mix(columns, k_momentum, k_heat, dt, drag, warmth, moisture)
+    if land is not None and p.soil:
+        new = (columns.temperature[0] + dt_air[0] + GRAVITY / CP_DRY * columns.height[0], columns.water.rv[0] + d_rv[0])
+        surface = _ground(surface, land, new, dt, p)
+    if p.radiation:
+        dt_air = dt_air + dt * surface.radiative.heating
+
+    scale = columns.dry * metrics.area / dt
+    mass = metrics.volume * metrics.rho_ref + state.drho
+    fu = to_faces(mass * du, -1, periodic) * metrics.map_u / dt
+    fv = to_faces(mass * dv, -2, periodic) * metrics.map_v / dt
+    if not periodic:  # the outermost faces belong to the boundary
+        fu = fu.at[..., 0].set(0.0).at[..., -1].set(0.0)
+        fv = fv.at[..., 0, :].set(0.0).at[..., -1, :].set(0.0)
+    heat = heat_change(columns, dt_air, d_rv) * metrics.area / dt
+    slow = Slow(fu, fv, jnp.zeros_like(state.rw), scale * (d_rv + d_rc + d_ri), heat)
+    return slow, jnp.stack([scale * d_rv, scale * d_rc, zero, scale * d_ri, zero]), surface
+
+
+def condense(state: State, metrics: Metrics, p: PhysicsParameters, dt: float, periodic: bool = False) -> State:
+    """State after clouds and precipitation of a step of dt (s): water, mass and heat changed at unchanged pressure,
+    precipitation added up."""
+    columns = make_columns(state, metrics, periodic)
+    temperature, water, rain, snow = microphysics(columns, dt, p.of_microphysics)
+    surface = state.surface
+    if p.soil and isinstance(surface, Surface):
+        surface = receive(surface, rain, snow, p.of_soil)
+    return dataclasses.replace(
+        state,
+        drho=state.drho + metrics.area * columns.dry * (water.total() - columns.water.total()),
+        drt=state.drt
+        + metrics.area * heat_change(columns, temperature - columns.temperature, water.rv - columns.water.rv),
+        water=specific_contents(water),
+        surface=surface,
+        precipitation=state.precipitation + rain + snow,
+    )
