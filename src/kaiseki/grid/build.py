@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,12 +26,8 @@ def interfaces(levels: Levels) -> tuple[float, ...]:
 
 
 def specification_from_section(section: Section, name: str = "domain") -> GridSpecification:
-    """The numbers of the grid: those of the preset with what stands beside it put in their place, or explicit ones.
-
-    Raises:
-        ConfigError: an explicit grid without one of its numbers.
-    """
-    given = {
+    """The numbers of the grid: those of the preset with what stands beside it put in their place, or explicit ones."""
+    given: dict[str, Any] = {
         field: value
         for field in (
             "spacing",
@@ -48,12 +45,8 @@ def specification_from_section(section: Section, name: str = "domain") -> GridSp
         given |= {"interfaces": interfaces(section.levels), "terrain_decay": section.levels.terrain_decay}
     if section.preset is not None:
         return dataclasses.replace(specification(section.preset), **given)
-    levels = Levels()
-    given = {
-        "interfaces": interfaces(levels),
-        "terrain_decay": levels.terrain_decay,
-        "rim_width": usual_rim(given["spacing"]),
-    } | given
+    given.setdefault("interfaces", interfaces(Levels()))
+    given.setdefault("rim_width", usual_rim(given["spacing"]))
     return GridSpecification(name=name, **given)
 
 

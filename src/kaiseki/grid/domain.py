@@ -108,7 +108,7 @@ class Domain:
 
     @cached_property
     def cell_area(self) -> np.ndarray:
-        """Area of the cells on the sphere (ny, nx), m2: (spacing / map factor)^2, exact to second order in the spacing."""
+        """Area of the cells on the sphere (ny, nx), m2: (spacing / map factor)^2, exact to second order."""
         return np.asarray((self.spacing / self.map_factor) ** 2)
 
     @cached_property

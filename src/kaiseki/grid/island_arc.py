@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
 
 from kaiseki.core.constants import EARTH_RADIUS
@@ -19,47 +19,56 @@ COAST = 8e3
 """Half the width over which land goes over into sea, m."""
 CONTINENT_HEIGHT = 350.0
 """Mean height of the continent far from its coast, m."""
-_POINTS = 500_000
+_REACH = 400e3
+"""Farther than this from a ridge line is sea, m."""
+_POINTS = 400_000
+"""Quadrature points handled at once."""
 
-# Backbone of the arc: latitude, longitude (degrees), half the width (km; below 0: a strait), height of the ridge (m).
-_ARC = np.array(
-    [
-        [30.6, 130.4, 12.0, 200.0],
-        [31.8, 130.9, 60.0, 700.0],
-        [33.1, 131.2, 75.0, 900.0],
-        [34.4, 132.6, 65.0, 700.0],
-        [35.1, 134.6, 85.0, 700.0],
-        [35.8, 136.8, 120.0, 1100.0],
-        [36.2, 138.4, 135.0, 1500.0],
-        [37.4, 139.6, 105.0, 1100.0],
-        [39.2, 140.6, 85.0, 850.0],
-        [40.7, 140.8, 60.0, 600.0],
-        [41.5, 140.9, -25.0, 0.0],
-        [42.4, 141.6, 55.0, 600.0],
-        [43.3, 142.8, 125.0, 1100.0],
-        [44.4, 142.9, 80.0, 700.0],
-        [45.4, 142.2, 15.0, 200.0],
-    ]
+# Lines of ridges: latitude, longitude (degrees), half the width of the land (km; below 0: a strait), height (m).
+_RIDGES = (
+    (  # Kyushu, Honshu, Hokkaido
+        (30.6, 130.4, 12.0, 200.0),
+        (31.8, 130.9, 60.0, 700.0),
+        (33.1, 131.2, 75.0, 900.0),
+        (34.3, 132.6, 75.0, 700.0),
+        (34.9, 134.6, 95.0, 700.0),
+        (35.7, 136.8, 120.0, 1100.0),
+        (36.2, 138.4, 135.0, 1500.0),
+        (37.4, 139.6, 105.0, 1100.0),
+        (39.2, 140.8, 85.0, 850.0),
+        (40.7, 140.9, 60.0, 600.0),
+        (41.5, 140.9, -25.0, 0.0),
+        (42.4, 141.6, 55.0, 600.0),
+        (43.3, 142.8, 125.0, 1100.0),
+        (44.4, 142.6, 80.0, 700.0),
+        (45.4, 142.1, 15.0, 200.0),
+    ),
+    ((42.0, 127.0, 120.0, 500.0), (39.5, 126.8, 110.0, 450.0), (37.0, 128.0, 120.0, 450.0), (34.8, 127.5, 90.0, 300.0)),
+    ((46.3, 142.3, 20.0, 200.0), (49.0, 142.9, 60.0, 450.0), (52.5, 142.9, 40.0, 250.0), (54.2, 142.8, 10.0, 50.0)),
+    ((22.2, 120.8, 15.0, 300.0), (23.6, 121.0, 65.0, 1300.0), (25.0, 121.4, 40.0, 500.0)),
 )
-# East coast of the continent: latitude, longitude, degrees.
+# East coast of the continent without its peninsulas: latitude, longitude, degrees.
 _COAST = np.array(
     [
-        [0.0, 103.0],
-        [10.0, 106.0],
-        [17.0, 107.0],
-        [21.5, 111.0],
-        [25.0, 118.5],
-        [30.0, 121.5],
-        [34.0, 120.0],
-        [38.0, 121.0],
-        [40.5, 126.0],
-        [43.5, 133.5],
-        [48.0, 140.0],
-        [53.0, 140.5],
-        [58.0, 150.0],
-        [62.0, 163.0],
-        [70.0, 175.0],
-        [90.0, 180.0],
+        (0.0, 103.0),
+        (10.0, 107.0),
+        (17.0, 107.0),
+        (21.5, 109.5),
+        (22.5, 115.0),
+        (25.0, 119.3),
+        (30.0, 121.9),
+        (34.0, 120.3),
+        (38.0, 119.5),
+        (40.0, 122.5),
+        (41.5, 128.5),
+        (43.0, 132.5),
+        (44.5, 136.0),
+        (48.0, 140.0),
+        (53.0, 141.0),
+        (59.0, 143.0),
+        (61.0, 160.0),
+        (65.0, 175.0),
+        (70.0, 180.0),
     ]
 )
 
@@ -70,37 +79,45 @@ def _unit(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _backbone() -> tuple[cKDTree, np.ndarray, np.ndarray]:
-    """Points along the arc about 0.3 km apart, half the width there (m) and height of the ridge (m)."""
-    node = np.arange(len(_ARC))
-    t = np.linspace(0, len(_ARC) - 1, 8001)
-    lat, lon, width, height = CubicSpline(node, _ARC)(t).T
-    return cKDTree(_unit(lat, lon)), 1e3 * width, np.maximum(height, 0.0)
+def _lines() -> tuple[tuple[cKDTree, np.ndarray, np.ndarray], ...]:
+    """For every line of ridges points less than 1 km apart, half the width there (m) and the height (m).
+
+    The arrays have one more element, for "no point within reach".
+    """
+    lines = []
+    for table in _RIDGES:
+        nodes = np.array(table)
+        t = np.linspace(0, len(nodes) - 1, 300 * (len(nodes) - 1) + 1)
+        lat, lon, width, height = PchipInterpolator(np.arange(len(nodes)), nodes)(t).T
+        lines.append((cKDTree(_unit(lat, lon)), np.append(1e3 * width, 0.0), np.append(height, 0.0)))
+    return tuple(lines)
 
 
 @lru_cache(maxsize=1)
-def _coast() -> CubicSpline:
-    return CubicSpline(_COAST[:, 0], _COAST[:, 1])
+def _coast() -> PchipInterpolator:
+    return PchipInterpolator(*_COAST.T)
 
 
 def _islands(lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance inland from the arc's coast (m, negative at sea) and height (m)."""
-    tree, width, height = _backbone()
-    chord, nearest = tree.query(_unit(lat, lon))
-    distance = 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(0.5 * chord, 1.0))
-    half = width[nearest]
-    ratio = np.minimum(distance / np.maximum(half, 1.0), 1.0)
-    return half - distance, height[nearest] * (1.0 - ratio**2) ** 2
+    """Distance inland from the coast of the ridges (m, negative at sea) and height (m)."""
+    place = _unit(lat, lon)
+    inland, height = np.full(lat.shape, -_REACH), np.zeros(lat.shape)
+    for tree, width, ridge in _lines():
+        chord, nearest = tree.query(place, distance_upper_bound=_REACH / EARTH_RADIUS)
+        distance = 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(0.5 * chord, 1.0))
+        half = width[nearest]
+        ratio = np.minimum(distance / np.maximum(half, 1.0), 1.0)
+        inland = np.maximum(inland, half - distance)
+        height = np.hypot(height, ridge[nearest] * (1.0 - ratio**2) ** 2)
+    return inland, height
 
 
 def _continent(lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As `_islands`; a peninsula like Korea stands out of the coast."""
+    """Distance inland from the coast of the continent, measured along the parallel, and height of its hills."""
     degree = np.deg2rad(EARTH_RADIUS)
-    peninsula = 6.5 * np.exp(-(((lat - 36.8) / 2.0) ** 2))
-    edge = _coast()(np.clip(lat, 0.0, 90.0)) + peninsula
-    east = (np.asarray(lon) - 130.0 + 180.0) % 360.0 - 180.0 + 130.0
-    # Along a parallel, shortened for coasts that slant to it.
-    inland = 0.7 * (edge - east) * degree * np.cos(np.deg2rad(lat))
+    # Continuous across the antimeridian; the cut lies in the Atlantic.
+    east = np.mod(np.asarray(lon) + 30.0, 360.0) - 30.0
+    inland = (_coast()(lat.clip(0.0, 70.0)) - east) * degree * np.cos(np.deg2rad(lat))
     hills = 1.0 + 0.5 * np.sin(np.deg2rad(22.0 * lat)) * np.sin(np.deg2rad(16.0 * east))
     rise = 1.0 - np.exp(-((np.maximum(inland, 0.0) / 300e3) ** 2))
     return inland, CONTINENT_HEIGHT * hills * rise
@@ -118,7 +135,7 @@ def surface(lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def on(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
     """Terrain (m) and land fraction averaged over the cells, (ny, nx) each.
 
-    Gauss-Legendre quadrature with points at most about 10 km apart, weighted with the area on the sphere.
+    Gauss-Legendre quadrature with points on average at most 10 km apart, weighted with the area on the sphere.
     """
     order = int(np.clip(np.ceil(domain.spacing / 10e3), 2, 16))
     node, weight = np.polynomial.legendre.leggauss(order)

@@ -20,7 +20,8 @@ def stretched_interfaces(number: int, top: float, first_thickness: float, stretc
     growth = k**stretching
     if number * first_thickness > top or number < 2:
         raise ConfigError(
-            f"{number} layers of at least {first_thickness:g} m do not fit under a top at {top:g} m; give fewer or thinner ones."
+            f"{number} layers of at least {first_thickness:g} m do not fit under a top at {top:g} m; "
+            "give between 2 and fewer of them, or thinner ones."
         )
 
     def over(c: float) -> float:

@@ -13,7 +13,7 @@ from kaiseki.grid.levels import decay, stretched_interfaces
 from kaiseki.grid.projection import LambertConformal
 
 RIM = 280e3
-"""Width of the lateral relaxation zone where nothing else is configured, m; the width in JMA's system is not published."""
+"""Width of the lateral relaxation zone unless configured, m; provisional, since JMA's is not published."""
 
 
 def usual_rim(spacing: float) -> int:
@@ -25,8 +25,8 @@ def usual_rim(spacing: float) -> int:
 class GridSpecification:
     """The numbers that define a domain over flat terrain; lengths in m, angles in degrees.
 
-    `shape` is (ny, nx). The reference point lies at `reference_index` (j, i from 0, need not be whole) or, without it, in
-    the middle of the grid. `interfaces` are the nominal heights of the level interfaces, from 0.
+    `shape` is (ny, nx). The reference point lies at `reference_index` (j, i from 0, need not be whole) or, without it,
+    in the middle of the grid. `interfaces` are the nominal heights of the level interfaces, from 0.
     """
 
     name: str
@@ -45,8 +45,8 @@ class GridSpecification:
         """The domain, over flat sea.
 
         Raises:
-            ConfigError: the rim leaves no interior, the parallels give no cone, the grid reaches the pole or wraps around
-                the projection's cut, or the terrain decay does not fit the top.
+            ConfigError: the rim leaves no interior, the parallels give no cone, the grid reaches around the pole, or
+                the terrain decay does not fit the top.
         """
         ny, nx = self.shape
         p1, p2 = self.standard_parallels
@@ -124,7 +124,7 @@ def specification(name: str) -> GridSpecification:
         case "coarse":
             return COARSE
     raise ConfigError(
-        f"There is no domain {name!r}; known are japan-5km-96, japan-5km-76, japan-20km, japan-40km, japan-60km, coarse."
+        f"No domain {name!r}; known are japan-5km-96, japan-5km-76, japan-20km, japan-40km, japan-60km and coarse."
     )
 
 
@@ -139,7 +139,7 @@ COARSE = GridSpecification(
     standard_parallels=(25.0, 55.0),
     central_longitude=135.0,
 )
-"""What surrounds the Japan presets where no global analysis does: about 80E-170W, 5-65N as far as a rectangle holds it."""
+"""Around the Japan presets where no global analysis is: about 80E-170W, 5-65N, as far as a rectangle holds it."""
 
 
 def preset(name: str) -> Domain:

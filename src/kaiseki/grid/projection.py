@@ -1,4 +1,4 @@
-"""Lambert conformal conic projection on a sphere (Snyder 1987, USGS Professional Paper 1395, equations 15-1 to 15-11)."""
+"""Lambert conformal conic projection on a sphere (Snyder 1987, USGS Professional Paper 1395, eqs 15-1 to 15-11)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kaiseki.core.constants import EARTH_RADIUS
 
 @dataclass(frozen=True)
 class LambertConformal:
-    """Two standard parallels (equal for the tangent case) and the meridian along which y points north, degrees; radius in m."""
+    """Two standard parallels (equal if tangent), the meridian along which y points north, degrees; radius in m."""
 
     parallel_1: float = 30.0
     parallel_2: float = 60.0
@@ -36,7 +36,7 @@ class LambertConformal:
         return np.asarray(self.radius * self._scale / np.tan(np.pi / 4 + np.deg2rad(lat) / 2) ** self.cone)
 
     def rotation(self, lon: np.ndarray) -> np.ndarray:
-        """Angle gamma = n (lon - lon0), rad: u_east = u cos gamma + v sin gamma, v_north = -u sin gamma + v cos gamma."""
+        """Angle g = n (lon - lon0), rad: u_east = u cos g + v sin g, v_north = -u sin g + v cos g."""
         difference = (np.asarray(lon, dtype=float) - self.central_longitude + 180.0) % 360.0 - 180.0
         return np.asarray(self.cone * np.deg2rad(difference))
 

@@ -1,4 +1,4 @@
-"""A regular latitude-longitude raster of a static field: pixels that are averages over their area, some without data."""
+"""A regular latitude-longitude raster of a static field: pixels are averages over their area, some without data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _POINTS = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """Values (rows, columns), rows from south to north, columns from west to east; NaN or `missing` where there is no data.
+    """Values (rows, columns), rows from south to north, columns from west to east; NaN or `missing` where none.
 
     `south` and `west` are the outer edges of the first row and column, `step_lat` and `step_lon` the size of a pixel,
     all in degrees. `name` is the file, for messages.

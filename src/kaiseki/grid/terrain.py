@@ -29,9 +29,10 @@ def _complete(domain: Domain, mean: np.ndarray, coverage: np.ndarray, what: str,
     holes = coverage < _COVERED
     if holes.any():
         j, i = np.argwhere(holes)[0]
+        place = f"{domain.lat[j, i]:.2f}N {domain.lon[j, i]:.2f}E"
         raise InputError(
-            f"The {what} files {', '.join(str(p) for p in paths)} leave {holes.sum()} of {mean.size} cells of the domain "
-            f"without data, the first at {domain.lat[j, i]:.2f}N {domain.lon[j, i]:.2f}E; add a file that covers them."
+            f"The {what} files {', '.join(str(p) for p in paths)} leave {holes.sum()} of the {mean.size} cells of "
+            f"{domain.name} without data, the first at {place}; add a file that covers them."
         )
 
 
@@ -40,9 +41,9 @@ def from_files(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Terrain height (ny, nx) m and land fraction (ny, nx) 0..1, as averages over the cells' areas, not smoothed.
 
-    At every place the first file in order that has data there counts, so finer files come first. Where the mask says that
-    all is sea the height is 0, whatever the terrain files say: depths and the ripples of spectral orographies do not count.
-    Lakes are land.
+    At every place the first file in order that has data there counts, so finer files come first. Where the mask says
+    that all is sea the height is 0, whatever the terrain files say: depths and the ripples of spectral orographies do
+    not count. Lakes are land.
 
     Raises:
         InputError: a file cannot be read, or cells of the domain stay without data.

@@ -54,7 +54,7 @@ def _axis(path: Path, dataset: xr.Dataset, names: tuple[str, ...]) -> tuple[str,
 
 
 def read(path: Path, quantity: Quantity) -> Raster:
-    """Heights (surface altitude, or geopotential divided by the standard gravity) or land fraction; of several times the first.
+    """Heights (surface altitude, or geopotential over standard gravity) or land fraction; the first of several times.
 
     Raises:
         InputError: damaged, not on a regular latitude-longitude grid, without the quantity, or in other units.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from kaiseki.grid.sources.opening import Quantity
 
 ETOPO20 = (540, 1081)
-"""Rows from the south and columns of NOAA's ETOPO20 table: pixels of 20', the first edge at 20E, the last column repeated."""
+"""Rows from the south and columns of NOAA's ETOPO20 table: pixels of 20', first edge at 20E, last column repeated."""
 CODES = (0, 1, 2)
 """Sea, land, lake in the bytes of a land-sea mask."""
+_PIECE = 1 << 20
 
 
 def _content(path: Path) -> bytes:
@@ -43,9 +45,7 @@ def read_etopo20(path: Path, quantity: Quantity) -> Raster:
         raise InputError(f"{path}: is not a table of numbers ({error}).") from error
     rows, columns = ETOPO20
     if values.size != rows * columns:
-        raise InputError(
-            f"{path}: has {values.size} numbers; expected the {rows} x {columns} heights of ETOPO20, the only table read."
-        )
+        raise InputError(f"{path}: has {values.size} numbers; expected the {rows} x {columns} heights of ETOPO20.")
     return Raster(str(path), -90.0, 20.0, 1 / 3, 1 / 3, values.reshape(ETOPO20)[:, :-1])
 
 
@@ -57,11 +57,25 @@ def read_codes(path: Path, quantity: Quantity) -> Raster:
     """
     if quantity != "land":
         raise InputError(f"{path}: is a land-sea mask, but heights are wanted.")
-    values = np.frombuffer(_content(path), dtype=np.uint8)
-    rows = int(np.sqrt(values.size / 2))
-    if rows == 0 or 2 * rows * rows != values.size:
-        raise InputError(f"{path}: has {values.size} bytes; expected n rows of 2 n bytes of a global land-sea mask.")
-    if values.max() > max(CODES):
-        raise InputError(f"{path}: holds the byte {values.max()}; expected 0 for sea, 1 for land and 2 for lakes.")
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+            file.seek(-4 if zipped else 0, 2)
+            # A gzip file ends with the length of its content (RFC 1952).
+            size = int.from_bytes(file.read(4), "little") if zipped else file.tell()
+        rows = math.isqrt(size // 2)
+        if rows == 0 or 2 * rows * rows != size:
+            raise InputError(f"{path}: does not hold n rows of 2 n bytes of a global land-sea mask, or is truncated.")
+        # In pieces, since the whole is large and never needed as bytes.
+        land, done = np.empty(size, dtype=bool), 0
+        with gzip.open(path) if zipped else path.open("rb") as stream:
+            while piece := stream.read(_PIECE):
+                codes = np.frombuffer(piece, dtype=np.uint8)
+                if codes.max() > max(CODES):
+                    raise InputError(f"{path}: holds the byte {codes.max()}; expected 0 sea, 1 land, 2 lake.")
+                np.not_equal(codes, 0, out=land[done : done + codes.size])
+                done += codes.size
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read to its end ({error}); it is damaged or truncated.") from error
     step = 180.0 / rows
-    return Raster(str(path), -90.0, -180.0, step, step, np.minimum(values, 1).reshape(rows, 2 * rows))
+    return Raster(str(path), -90.0, -180.0, step, step, land.reshape(rows, 2 * rows))
