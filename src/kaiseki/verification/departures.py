@@ -56,6 +56,10 @@ class Departures:
         columns = {name: column[rows] for name, column in self.columns.items()}
         return Departures(columns, {name: value[rows] for name, value in self.values.items()})
 
+    def keep(self, *experiments: str) -> Departures:
+        """The same rows with these experiments only."""
+        return Departures(self.columns, {name: self.values[name] for name in experiments})
+
     def against(self, which: str) -> Departures:
         """The rows that were "withheld" (and that no check doubts), or "assimilated".
 
@@ -69,11 +73,6 @@ class Departures:
         if which == "withheld":
             return self.take(withheld & (flags & (WRONG_BITS | NO_EQUIVALENT_BITS) == 0))
         return self.take(~withheld & (flags & REJECTING_BITS == 0))
-
-    def unrejected(self) -> Departures:
-        """The rows that no check doubts and that have an equivalent, withheld or not, assimilated or monitored."""
-        flags = self.columns["flags"].astype(np.int64)
-        return self.take(flags & (WRONG_BITS | NO_EQUIVALENT_BITS) == 0)
 
     def inside(self, domain: Domain) -> Departures:
         """The rows inside the rim of the domain."""

@@ -111,7 +111,7 @@ def truth_rows(
                 continue
             square = np.square(np.stack([part[number] for part in parts])).sum(axis=0)
             means = [float(part[number][valid].mean()) for part in parts]
-            bias = float(np.hypot(*means)) if name == "wind" else means[0]
+            bias = float(np.hypot(means[0], means[1])) if name == "wind" else means[0]
             label = name if name == "wind" else variable(name).standard_name
             add(label, float(level), np.where(valid, square, 0.0), valid * 1.0, bias)
     return rows

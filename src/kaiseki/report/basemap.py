@@ -1,0 +1,187 @@
+"""The ground of every map: coastline, graticule and frame on the projection of the domain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from kaiseki.core.errors import InputError
+from kaiseki.grid import Domain
+from kaiseki.report.style import MAP_INK, MAP_MUTED
+
+_KM = 1.0e-3
+_LINES = {"LineString", "MultiLineString", "Polygon", "MultiPolygon"}
+
+
+class Basemap:
+    """Draws the ground of maps of one domain; coordinates of the axes are kilometres on the map.
+
+    Attributes:
+        domain: the grid.
+        coast: lines (n, 2) [km] of the coast; empty where the land of the grid is used instead.
+        x, y: cell centres [km].
+    """
+
+    def __init__(self, domain: Domain, coast_files: Sequence[Path] = ()) -> None:
+        """Read the coastlines.
+
+        Raises:
+            InputError: a file is not GeoJSON.
+        """
+        self.domain = domain
+        self.x, self.y = domain.x * _KM, domain.y * _KM
+        half = 0.5 * domain.spacing * _KM
+        self.extent = (self.x[0] - half, self.x[-1] + half, self.y[0] - half, self.y[-1] + half)
+        self.coast = [line for path in coast_files for line in self._visible(path)]
+
+    @property
+    def aspect(self) -> float:
+        """Height of the map over its width."""
+        west, east, south, north = self.extent
+        return (north - south) / (east - west)
+
+    def draw(self, axes: Axes, *, tint: bool = True) -> None:
+        """Coast, meridians and parallels, frame; land is tinted where `tint` is set."""
+        west, east, south, north = self.extent
+        axes.set_xlim(west, east)
+        axes.set_ylim(south, north)
+        axes.set_aspect("equal")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        land = self.domain.land_fraction
+        mixed = land.min() < 0.5 <= land.max()
+        if tint and mixed:
+            axes.contourf(self.x, self.y, land, levels=[0.5, 2.0], colors=["#ece7da"], zorder=0)
+        for line in self.coast:
+            axes.plot(line[:, 0], line[:, 1], color=MAP_INK, linewidth=0.55, zorder=4, solid_joinstyle="round")
+        if not self.coast and mixed:
+            axes.contour(self.x, self.y, land, levels=[0.5], colors=[MAP_INK], linewidths=0.7, zorder=4)
+        self._graticule(axes)
+
+    def rim(self, axes: Axes) -> None:
+        """The inner edge of the rim as a thin broken line."""
+        r = self.domain.rim_width
+        half = 0.5 * self.domain.spacing * _KM
+        if 2 * r >= min(self.domain.nx, self.domain.ny):
+            return
+        west, east = self.x[r] - half, self.x[-1 - r] + half
+        south, north = self.y[r] - half, self.y[-1 - r] + half
+        axes.plot(
+            [west, east, east, west, west],
+            [south, south, north, north, south],
+            color=MAP_MUTED,
+            linewidth=0.8,
+            linestyle=(0, (4, 3)),
+            zorder=4,
+        )
+
+    def place(self, latitude: Any, longitude: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates of places [km]."""
+        x, y = self.domain.projection.forward(np.asarray(latitude, float), np.asarray(longitude, float))
+        return x * _KM, y * _KM
+
+    def _graticule(self, axes: Axes) -> None:
+        lat, lon = self.domain.lat, self.domain.lon
+        centre = self.domain.projection.central_longitude
+        turned = (lon - centre + 180.0) % 360.0 - 180.0
+        step = next(s for s in (10.0, 5.0, 2.0, 1.0, 0.5) if np.ptp(lat) / s >= 2.5 or s == 0.5)
+        style: dict[str, Any] = {"color": MAP_MUTED, "linewidth": 0.4, "alpha": 0.55, "zorder": 3.5}
+        west, east, south, north = self.extent
+        label: dict[str, Any] = {"fontsize": 6.5, "color": MAP_MUTED, "zorder": 6}
+        for value in np.arange(np.ceil(lat.min() / step), np.floor(lat.max() / step) + 1) * step:
+            span = np.linspace(turned.min() - 5.0, turned.max() + 5.0, 121) + centre
+            x, y = self.place(np.full_like(span, value), span)
+            axes.plot(x, y, **style)
+            edge = np.interp(west, x, y)
+            if south < edge < north:
+                axes.annotate(
+                    _degrees(value, "NS"),
+                    (west, edge),
+                    (-3, 0),
+                    textcoords="offset points",
+                    ha="right",
+                    va="center",
+                    annotation_clip=False,
+                    **label,
+                )
+        for value in (
+            np.arange(np.ceil((turned.min() + centre) / step), np.floor((turned.max() + centre) / step) + 1) * step
+        ):
+            span = np.linspace(max(lat.min() - 5.0, -89.0), min(lat.max() + 5.0, 89.0), 121)
+            x, y = self.place(span, np.full_like(span, value))
+            axes.plot(x, y, **style)
+            edge = np.interp(south, y, x)
+            if west < edge < east:
+                axes.annotate(
+                    _degrees((value + 180.0) % 360.0 - 180.0, "EW"),
+                    (edge, south),
+                    (0, -3),
+                    textcoords="offset points",
+                    ha="center",
+                    va="top",
+                    annotation_clip=False,
+                    **label,
+                )
+
+    def _visible(self, path: Path) -> Iterator[np.ndarray]:
+        """Lines of a file that come near the map, cut where they leave it."""
+        west, east, south, north = self.extent
+        margin = 0.05 * max(east - west, north - south)
+        for line in _lines(path):
+            longitude, latitude = line[:, 0], np.clip(line[:, 1], -89.9, 89.9)
+            x, y = self.place(latitude, longitude)
+            near = (x > west - margin) & (x < east + margin) & (y > south - margin) & (y < north + margin)
+            for piece in np.split(np.arange(len(x)), np.flatnonzero(np.diff(near.astype(int))) + 1):
+                if near[piece[0]] and piece.size > 1:
+                    yield np.stack([x[piece], y[piece]], axis=1)
+
+
+def coast_files(patterns: Sequence[str], root: Path | None) -> list[Path]:
+    """Files of coastlines that the experiment names, [] without a data root.
+
+    Raises:
+        InputError: a pattern finds nothing.
+    """
+    if root is None:
+        return []
+    found = []
+    for pattern in patterns:
+        files = sorted(root.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+        if not files or not files[0].is_file():
+            raise InputError(f"No file of coastlines fits {pattern!r} in {root}; correct domain.coast_files")
+        found += files
+    return found
+
+
+def _lines(path: Path) -> Iterator[np.ndarray]:
+    """Lines (n, 2) of longitude and latitude in a GeoJSON file."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        features = document["features"]
+        for feature in features:
+            geometry = feature["geometry"]
+            if geometry is not None and geometry["type"] in _LINES:
+                for part in _flat(geometry["coordinates"]):
+                    yield np.asarray(part, float)[:, :2]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise InputError(f"{path} is not a GeoJSON file of coastlines: {error}") from None
+
+
+def _flat(coordinates: Any) -> Iterator[Any]:
+    """The lists of points in coordinates of any depth."""
+    if coordinates and isinstance(coordinates[0][0], int | float):
+        yield coordinates
+        return
+    for part in coordinates:
+        yield from _flat(part)
+
+
+def _degrees(value: float, signs: str) -> str:
+    if value == 0.0:
+        return "0°"
+    return f"{abs(value):g}°{signs[0] if value > 0 else signs[1]}"

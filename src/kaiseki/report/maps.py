@@ -1,0 +1,251 @@
+"""Weather maps of one analysis, of its increments and of the precipitation of the last hours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+
+from kaiseki.core.timing import format_utc, label
+from kaiseki.report.basemap import Basemap
+from kaiseki.report.style import MAP_INK, Picture, map_style, png_picture
+from kaiseki.report.weather import Weather
+
+_HPA = 100.0
+_WIDTH = 6.2
+_RAIN_LEVELS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0)
+_BARBS = {"half": 2.5, "full": 5.0, "flag": 25.0}
+BARB_WORDS = "barbs: half 2.5, full 5, pennant 25 m s⁻¹"
+
+
+def weather_maps(now: Weather, base: Basemap, time: np.datetime64) -> list[Picture]:
+    """Sea-level pressure, 500 hPa, 250 hPa and 850 hPa."""
+    return [_surface(now, base, time), _middle(now, base, time), _jet(now, base, time), _low(now, base, time)]
+
+
+def _frame(base: Basemap, title: str, subtitle: str, bar: bool) -> tuple[Figure, Axes]:
+    """A figure with one map, its title in the top left corner; room for a colour bar below on demand."""
+    left, right, top, bottom = 0.42, 0.12, 0.58, 0.78 if bar else 0.28
+    width = _WIDTH - left - right
+    height = width * base.aspect
+    figure = Figure(figsize=(_WIDTH, height + top + bottom))
+    total = height + top + bottom
+    axes = figure.add_axes((left / _WIDTH, bottom / total, width / _WIDTH, height / total))
+    figure.text(left / _WIDTH, 1.0 - 0.17 / total, title, fontsize=10.5, fontweight="bold", va="center", color=MAP_INK)
+    figure.text(left / _WIDTH, 1.0 - 0.40 / total, subtitle, fontsize=8.5, va="center", color="#46505a")
+    return figure, axes
+
+
+def _bar(figure: Figure, axes: Axes, drawn: Any, words: str, **options: Any) -> None:
+    """A thin colour bar under a map, with the unit."""
+    box = axes.get_position()
+    height = figure.get_size_inches()[1]
+    slot = figure.add_axes((box.x0, box.y0 - 0.36 / height, box.width, 0.10 / height))
+    bar = figure.colorbar(drawn, cax=slot, orientation="horizontal", **options)
+    bar.set_label(words, fontsize=8, labelpad=2)
+    bar.ax.tick_params(labelsize=7.5, length=2, pad=2)
+    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+
+
+def _contours(axes: Axes, base: Basemap, field: np.ndarray, step: float, thick: float, **style: Any) -> None:
+    """Labelled contours every `step`, heavier every `thick`."""
+    finite = field[np.isfinite(field)]
+    if finite.size == 0:
+        return
+    levels = np.arange(np.ceil(finite.min() / step), np.floor(finite.max() / step) + 1) * step
+    if levels.size == 0:
+        return
+    colour = style.pop("color", MAP_INK)
+    widths = [1.5 if abs(level / thick - round(level / thick)) < 1e-6 else 0.85 for level in levels]
+    drawn = axes.contour(base.x, base.y, field, levels=levels, colors=colour, linewidths=widths, zorder=5, **style)
+    axes.clabel(drawn, fmt="%g", fontsize=7.0, inline_spacing=3)
+
+
+def _barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int = 17) -> None:
+    """Wind barbs on every so-manieth cell."""
+    step = max(1, round(len(base.x) / across))
+    chosen = slice(step // 2, None, step)
+    u, v = u[chosen, chosen], v[chosen, chosen]
+    x, y = np.meshgrid(base.x[chosen], base.y[chosen])
+    good = np.isfinite(u) & np.isfinite(v)
+    axes.barbs(
+        x[good], y[good], u[good], v[good], length=4.6, linewidth=0.5, color="#2b333b", barb_increments=_BARBS,
+        zorder=5.5, sizes={"emptybarb": 0.06},
+    )  # fmt: skip
+
+
+def _shade(axes: Axes, base: Basemap, field: np.ndarray, levels: np.ndarray, cmap: str, extend: str = "both") -> Any:
+    return axes.contourf(base.x, base.y, field, levels=levels, cmap=cmap, extend=extend, zorder=1)
+
+
+def _steps(field: np.ndarray, step: float, count: int = 6) -> np.ndarray:
+    """Round levels that hold the field without its extremes."""
+    finite = field[np.isfinite(field)]
+    if finite.size == 0:
+        return np.array([0.0, step])
+    low, high = np.percentile(finite, [1.0, 99.0])
+    levels = np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
+    return levels if levels.size >= count else levels[0] + step * np.arange(count)
+
+
+def _surface(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
+    with map_style():
+        figure, axes = _frame(base, "Pressure at mean sea level and wind near the ground", label(time), bar=False)
+        base.draw(axes)
+        _contours(axes, base, now.sea_level_pressure / _HPA, 4.0, 20.0, color="#0b4a7a")
+        _barbs(axes, base, now.u, now.v)
+        low, high = (value / _HPA for value in (now.sea_level_pressure.min(), now.sea_level_pressure.max()))
+        alt = (
+            f"Map of the pressure at mean sea level at {format_utc(time)}: isobars every 4 hPa from {low:.0f} to "
+            f"{high:.0f} hPa, with coastlines and wind barbs."
+        )
+        return png_picture(figure, alt, f"Isobars every 4 hPa; wind at the lowest model level, {BARB_WORDS}.")
+
+
+def _middle(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
+    level = now.levels[50_000.0]
+    with map_style():
+        figure, axes = _frame(base, "500 hPa: height, temperature, wind", label(time), bar=True)
+        base.draw(axes, tint=False)
+        drawn = _shade(axes, base, level.temperature - 273.15, _steps(level.temperature - 273.15, 4.0), "cividis")
+        _contours(axes, base, level.height, 60.0, 300.0)
+        _barbs(axes, base, level.u, level.v)
+        _bar(figure, axes, drawn, "temperature (°C)")
+        alt = (
+            f"Map at 500 hPa at {format_utc(time)}: height contours every 60 m from "
+            f"{np.nanmin(level.height):.0f} to {np.nanmax(level.height):.0f} m, temperature shaded, wind barbs."
+        )
+        return png_picture(figure, alt, f"Height every 60 m, temperature shaded every 4 °C, {BARB_WORDS}.")
+
+
+def _jet(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
+    level = now.levels[25_000.0]
+    with map_style():
+        figure, axes = _frame(base, "250 hPa: wind speed and height", label(time), bar=True)
+        base.draw(axes, tint=False)
+        top = max(60.0, 10.0 * np.ceil(np.nanpercentile(level.speed, 99.5) / 10.0))
+        drawn = _shade(axes, base, level.speed, np.arange(20.0, top + 1.0, 10.0), "YlGnBu", "max")
+        _contours(axes, base, level.height, 120.0, 600.0)
+        _barbs(axes, base, level.u, level.v, across=13)
+        _bar(figure, axes, drawn, "wind speed (m s⁻¹)")
+        alt = (
+            f"Map of the wind speed at 250 hPa at {format_utc(time)}, greatest value "
+            f"{np.nanmax(level.speed):.0f} m/s, with height contours every 120 m."
+        )
+        return png_picture(figure, alt, f"Speed shaded from 20 m s⁻¹, height every 120 m, {BARB_WORDS}.")
+
+
+def _low(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
+    level = now.levels[85_000.0]
+    with map_style():
+        figure, axes = _frame(base, "850 hPa: temperature and height", label(time), bar=True)
+        base.draw(axes, tint=False)
+        celsius = level.temperature - 273.15
+        drawn = _shade(axes, base, celsius, _steps(celsius, 3.0), "cividis")
+        _contours(axes, base, celsius, 3.0, 15.0, color="#ffffff", alpha=0.85)
+        _contours(axes, base, level.height, 30.0, 150.0)
+        _bar(figure, axes, drawn, "temperature (°C)")
+        alt = (
+            f"Map of the temperature at 850 hPa at {format_utc(time)} from {np.nanmin(celsius):.0f} to "
+            f"{np.nanmax(celsius):.0f} degrees Celsius, with height contours every 30 m."
+        )
+        caption = (
+            "Temperature shaded every 3 °C (white lines), height every 30 m (dark lines); blank where 850 hPa is below "
+            "ground."
+        )
+        return png_picture(figure, alt, caption)
+
+
+def precipitation_map(rain: np.ndarray, base: Basemap, start: np.datetime64, end: np.datetime64) -> Picture:
+    """Precipitation of an interval (y, x) [kg m-2], which is mm."""
+    with map_style():
+        hours = (end - start) / np.timedelta64(3600, "s")
+        figure, axes = _frame(
+            base, f"Precipitation of the last {hours:g} h of forecast", f"up to {label(end)}", bar=True
+        )
+        base.draw(axes)
+        shades = [
+            "#cfe8f3", "#a6d3e8", "#74b6d9", "#4393c3", "#2b6ca8", "#3b4d9b", "#5a3c99", "#7d2f8a", "#9c2a6b",
+        ]  # fmt: skip
+        cmap = ListedColormap(shades).with_extremes(over="#5e1440", bad=(0.0, 0.0, 0.0, 0.0))
+        drawn = axes.pcolormesh(
+            base.x,
+            base.y,
+            np.ma.masked_less(rain, _RAIN_LEVELS[0]),
+            cmap=cmap,
+            norm=BoundaryNorm(_RAIN_LEVELS, len(shades)),
+            shading="nearest",
+            zorder=1,
+        )
+        _bar(
+            figure, axes, drawn, "precipitation (mm)", extend="max", ticks=_RAIN_LEVELS, format="%g", spacing="uniform"
+        )
+        wet = 100.0 * float((rain >= _RAIN_LEVELS[0]).mean())
+        alt = (
+            f"Map of the precipitation of the {hours:g} hours to {format_utc(end)}: at least 0.1 mm in {wet:.0f} per "
+            f"cent of the area, at most {np.nanmax(rain):.1f} mm."
+        )
+        caption = "Sum along the forecasts of the cycle, cell by cell; blank below 0.1 mm."
+        return png_picture(figure, alt, caption)
+
+
+def increment_map(analysis: Weather, background: Weather, base: Basemap, time: np.datetime64) -> Picture:
+    """Analysis minus background in four panels."""
+    mid, mid_b = analysis.levels[50_000.0], background.levels[50_000.0]
+    low, low_b = analysis.levels[85_000.0], background.levels[85_000.0]
+    top, top_b = analysis.levels[25_000.0], background.levels[25_000.0]
+    panels = [
+        ("sea-level pressure", (analysis.sea_level_pressure - background.sea_level_pressure) / _HPA, "hPa", None),
+        ("height 500 hPa", mid.height - mid_b.height, "m", None),
+        ("temperature 850 hPa", low.temperature - low_b.temperature, "K", None),
+        ("wind 250 hPa (speed; arrows)", top.speed - top_b.speed, "m s⁻¹", (top.u - top_b.u, top.v - top_b.v)),
+    ]
+    with map_style():
+        width, gap, bar, head = 4.1, 0.42, 0.62, 0.52
+        height = width * base.aspect
+        size = (2 * width + 3 * gap, 2 * (height + bar + 0.3) + head)
+        figure = Figure(figsize=size)
+        figure.text(
+            gap / size[0],
+            1 - 0.18 / size[1],
+            "Increments: analysis minus background",
+            fontsize=10.5,
+            fontweight="bold",
+            va="center",
+        )
+        figure.text(gap / size[0], 1 - 0.40 / size[1], label(time), fontsize=8.5, va="center", color="#46505a")
+        largest = []
+        for number, (name, field, unit, arrows) in enumerate(panels):
+            row, column = divmod(number, 2)
+            bottom = size[1] - head - (row + 1) * (height + 0.3) - row * bar
+            left = gap + column * (width + gap)
+            axes = figure.add_axes((left / size[0], bottom / size[1], width / size[0], height / size[1]))
+            limit = _round_up(float(np.nanpercentile(np.abs(field), 99.5)))
+            base.draw(axes, tint=False)
+            drawn = _shade(axes, base, field, np.linspace(-limit, limit, 11), "RdBu_r")
+            if arrows is not None:
+                _arrows(axes, base, *arrows)
+            axes.set_title(f"{name} ({unit})", fontsize=8.5, pad=4)
+            _bar(figure, axes, drawn, unit, ticks=np.linspace(-limit, limit, 5), format="%g")
+            largest.append(f"{name} up to {np.nanmax(np.abs(field)):.2g} {unit}")
+        alt = f"Four maps of analysis minus background at {format_utc(time)}: {'; '.join(largest)}."
+        return png_picture(figure, alt, "What the observations changed. Red: the analysis is higher.")
+
+
+def _arrows(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray) -> None:
+    step = max(1, round(len(base.x) / 20))
+    chosen = slice(step // 2, None, step)
+    axes.quiver(
+        base.x[chosen], base.y[chosen], u[chosen, chosen], v[chosen, chosen], color=MAP_INK, width=0.0028, zorder=5.5
+    )
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 2.5, 5 times a power of ten; 1 for nothing at all."""
+    if not np.isfinite(value) or value <= 0.0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if value <= step * power * (1.0 + 1e-9)))

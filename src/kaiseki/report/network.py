@@ -1,0 +1,182 @@
+"""The network: a map of stations used and withheld, and where the decoded observations lie."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from kaiseki.core.timing import format_utc, label
+from kaiseki.report.basemap import Basemap
+from kaiseki.report.maps import _frame
+from kaiseki.report.style import MAP_INK, MAP_MUTED, Picture, map_style, png_picture
+from kaiseki.verification.departures import REJECTING_BITS
+
+KIND_LOOKS = {
+    "synop": ("#6b7783", ".", 14, "SYNOP"),
+    "ship": ("#009E73", "s", 11, "ship"),
+    "buoy": ("#E69F00", "D", 11, "buoy"),
+    "aircraft": ("#CC79A7", "x", 13, "aircraft"),
+    "satwind": ("#8c6bb1", "+", 16, "satellite wind"),
+    "pilot": ("#56B4E9", "^", 24, "pilot balloon"),
+    "sonde": ("#0072B2", "o", 34, "radiosonde"),
+    "paob": ("#999999", "v", 12, "bogus pressure"),
+}
+"""Kinds of report in the order of drawing: colour, marker, size, name."""
+
+
+def station_map(table: Mapping[str, np.ndarray], base: Basemap, time: np.datetime64) -> Picture:
+    """Reports of a window: used, withheld (ringed in vermilion) and those without a used value (pale)."""
+    flags = table["flags"].astype(np.int64)
+    counts = {}
+    with map_style():
+        figure, axes = _frame(base, "Observations of the window, used and withheld", label(time), bar=False)
+        base.draw(axes)
+        base.rim(axes)
+        for kind, (colour, marker, size, name) in KIND_LOOKS.items():
+            places = _places(table, (table["kind"] == kind), flags)
+            if places is None:
+                continue
+            x, y = base.place(places["latitude"], places["longitude"])
+            west, east, south, north = base.extent
+            visible = (x > west) & (x < east) & (y > south) & (y < north)
+            used = visible & places["used"] & ~places["withheld"]
+            held = visible & places["withheld"]
+            idle = visible & ~places["used"] & ~places["withheld"]
+            counts[name] = int(used.sum()), int(held.sum())
+            style: dict[str, Any] = {"marker": marker, "s": size, "zorder": 5.2}
+            line = {"linewidths": 0.8} if marker in "x+" else {"linewidths": 0.0}
+            axes.scatter(x[idle], y[idle], color=colour, alpha=0.25, **line, **style)
+            axes.scatter(x[used], y[used], color=colour, **line, **style)
+            axes.scatter(x[held], y[held], color=colour, **line, **style)
+            axes.scatter(
+                x[held], y[held], s=size * 1.5 + 26, marker="o", facecolors="none", edgecolors="#D55E00",
+                linewidths=1.1, zorder=5.4,
+            )  # fmt: skip
+            axes.scatter(
+                [],
+                [],
+                color=colour,
+                marker=marker,
+                s=size,
+                linewidths=line["linewidths"],
+                label=f"{name} ({used.sum()} used, {held.sum()} withheld)",
+            )
+        axes.scatter(
+            [], [], s=50, marker="o", facecolors="none", edgecolors="#D55E00", linewidths=1.1, label="withheld"
+        )
+        legend = axes.legend(
+            loc="upper left",
+            fontsize=7,
+            frameon=True,
+            framealpha=0.9,
+            borderpad=0.6,
+            labelspacing=0.35,
+            facecolor="#fdfcf9",
+            edgecolor="#c9cdd1",
+        )
+        legend.set_zorder(7)
+        words = "; ".join(f"{name} {used} used, {held} withheld" for name, (used, held) in counts.items())
+        alt = f"Map of the reports of the window ending {format_utc(time)}: {words}."
+        return png_picture(
+            figure,
+            alt,
+            "Places with a value used (full), withheld (ringed) or without a value used (pale); broken line: inner edge of "
+            "the rim.",
+        )
+
+
+def _places(table: Mapping[str, np.ndarray], rows: np.ndarray, flags: np.ndarray) -> dict[str, np.ndarray] | None:
+    """One entry per place: whether a value was used, whether it is withheld."""
+    if not rows.any():
+        return None
+    place = np.stack([np.round(table[name][rows], 2) for name in ("latitude", "longitude")], axis=1)
+    places, number = np.unique(place, axis=0, return_inverse=True)
+    withheld = table["withheld"][rows].astype(bool)
+    used = (flags[rows] & REJECTING_BITS == 0) & ~withheld
+    return {
+        "latitude": places[:, 0],
+        "longitude": places[:, 1],
+        "used": np.bincount(number.ravel(), used, len(places)) > 0,
+        "withheld": np.bincount(number.ravel(), withheld, len(places)) > 0,
+    }
+
+
+_INVENTORY_COLUMNS = (
+    "kind", "quantity", "time", "west", "south", "values", "reports", "stations", "least", "mean", "greatest",
+)  # fmt: skip
+
+
+def inventory_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The whole inventory as comma-separated text."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, _INVENTORY_COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def inventory_table(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Counts and ranges by some of `kind`, `quantity`, `time`, `west`, `south`, summed over the others.
+
+    A station that reports in several boxes or hours would be counted more than once, so stations are left out.
+    """
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in keys)
+        one = groups.setdefault(
+            key, dict(zip(keys, key, strict=True)) | {"values": 0, "total": 0.0, "least": np.inf, "greatest": -np.inf}
+        )
+        one["values"] += row["values"]
+        one["total"] += row["values"] * row["mean"]
+        one["least"], one["greatest"] = min(one["least"], row["least"]), max(one["greatest"], row["greatest"])
+    for one in groups.values():
+        one["mean"] = one.pop("total") / one["values"] if one["values"] else 0.0
+    return [groups[key] for key in sorted(groups)]
+
+
+def inventory_maps(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
+    """Values by kind in boxes of 10 degrees over the globe; None without rows."""
+    kinds = [kind for kind in KIND_LOOKS if any(row["kind"] == kind for row in rows)]
+    if not kinds:
+        return None
+    totals = {kind: inventory_table([row for row in rows if row["kind"] == kind], ("west", "south")) for kind in kinds}
+    greatest = max(box["values"] for boxes in totals.values() for box in boxes)
+    with map_style():
+        columns = min(3, len(kinds))
+        lines = -(-len(kinds) // columns)
+        figure = Figure(figsize=(9.0, 0.75 + 1.75 * lines), layout="constrained")
+        plots = np.atleast_1d(figure.subplots(lines, columns, sharex=True, sharey=True)).ravel()
+        norm = LogNorm(1.0, max(10.0, greatest))
+        shades = PatchCollection([])
+        for axes, kind in zip(plots, kinds, strict=False):
+            boxes = totals[kind]
+            patches = [Rectangle(((box["west"] % 360.0), box["south"]), 10.0, 10.0) for box in boxes]
+            shades = PatchCollection(patches, cmap="cividis_r", norm=norm, edgecolor="#fdfcf9", linewidth=0.3)
+            shades.set_array(np.array([box["values"] for box in boxes], float))
+            axes.add_collection(shades)
+            count = sum(box["values"] for box in boxes)
+            axes.set_title(f"{KIND_LOOKS[kind][3]}: {count:,} values".replace(",", " "), fontsize=8.5, pad=3)
+            axes.set_xlim(0.0, 360.0)
+            axes.set_ylim(-90.0, 90.0)
+            axes.set_xticks([0, 90, 180, 270, 360], ["0°", "90°E", "180°", "90°W", "0°"])
+            axes.set_yticks([-90, -45, 0, 45, 90], ["90°S", "45°S", "0°", "45°N", "90°N"])
+            axes.tick_params(labelsize=6.5, length=2, colors=MAP_MUTED)
+            axes.grid(visible=True, linewidth=0.3, color="#c9cdd1")
+        for axes in plots[len(kinds) :]:
+            axes.set_visible(False)
+        bar = figure.colorbar(shades, ax=list(plots), orientation="vertical", fraction=0.025, pad=0.01)
+        bar.set_label("values per box of 10°", fontsize=8, color=MAP_INK)
+        alt = "Maps of the number of decoded values in boxes of 10 degrees: " + "; ".join(
+            f"{KIND_LOOKS[kind][3]} {sum(box['values'] for box in totals[kind])} values" for kind in kinds
+        )
+        return png_picture(
+            figure, alt + ".", "Decoded values by kind in boxes of 10 degrees, whole globe, before any selection."
+        )

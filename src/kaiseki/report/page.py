@@ -1,0 +1,198 @@
+"""The page: sections of the report filled from a run and written as one HTML file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from kaiseki.archive.metadata import program_version
+from kaiseki.core.timing import format_utc, label
+from kaiseki.report import charts, maps, network, tables, words
+from kaiseki.report.basemap import Basemap, coast_files
+from kaiseki.report.judge import Judgement, departures_at, judge
+from kaiseki.report.run import Run
+from kaiseki.report.style import Picture
+from kaiseki.report.weather import weather
+from kaiseki.verification import consistency_rows, pool
+
+
+def make_report(
+    run_directory: Path,
+    title: str | None = None,
+    *,
+    data_root: Path | None = None,
+    judgement: Judgement | None = None,
+) -> Path:
+    """Write `report.html` of a run into its directory, whole or not at all.
+
+    Args:
+        run_directory: see docs/architecture.md; what is not there is named in the report.
+        title: title of the page; without it that of the case.
+        data_root: folder that `domain.coast_files` of the experiment is relative to; without it the coast is the half
+            land contour of the grid.
+        judgement: scores of the run if they are at hand (`judge`); computed without them.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        InputError: no such directory, or a file of coastlines that cannot be read.
+        ConfigError: `experiment.toml` is missing or wrong.
+        StoreError: there is no `analysis.store`, or it has no complete cycle.
+    """
+    run = Run(Path(run_directory))
+    context = _context(run, title, data_root, judge(run) if judgement is None else judgement)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("kaiseki.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("report.html.j2").render(context)
+    path = run.directory / "report.html"
+    scratch = path.with_suffix(".html.part")
+    scratch.write_text(text, encoding="utf-8")
+    return scratch.replace(path)
+
+
+def _context(run: Run, title: str | None, data_root: Path | None, judgement: Judgement) -> dict[str, Any]:
+    experiment, last = run.experiment, run.cycles[-1]
+    base = Basemap(run.domain, coast_files(experiment.domain.coast_files, data_root))
+    main = run.sonde_time if run.sonde_time is not None else last
+    diagnostics = run.diagnostics()
+    consistency = consistency_rows(diagnostics)
+    settings = experiment.verification
+    return {
+        "title": title or experiment.case.title or experiment.case.name,
+        "case": experiment.case.name,
+        "kind": experiment.case.kind,
+        "subtitle": _subtitle(run),
+        "main_time": label(main),
+        "last_time": label(last),
+        "headline": _headline(run, judgement, main),
+        "cards": tables.cards(judgement, main, last),
+        "scores": tables.scores(judgement.rows, main, last),
+        "confidence": f"{100 * settings.confidence:g}",
+        "minimum": settings.minimum_count,
+        "missing": [_MISSING[name] for name in run.missing],
+        "weather": _weather(run, base, last),
+        "departures": _departures(run, main),
+        "cycles": [*_each(charts.pressure_series, judgement.rows), *_each(charts.tendencies, diagnostics)],
+        "cycle_table": tables.cycles(diagnostics),
+        "minimisation": _each(charts.minimisation, diagnostics),
+        "consistency": _each(charts.consistency, consistency),
+        "network": _network(run, base, main),
+        "rejections": tables.rejections(run),
+        "inventory": _inventory(run),
+        "facts": tables.facts(run),
+        "open_line": f'kaiseki.open("{run.directory.name}/analysis.store")',
+        "credits": words.credits(experiment, _sources(run)),
+        "limits": words.LIMITS,
+        "version": program_version(),
+    }
+
+
+_MISSING = {
+    "free_run": "This run has no free_run.store, so there is no model without assimilation to compare with.",
+    "driving": "This run has no driving.store, so the analysis cannot be compared with the fields that drive it.",
+    "optimal_interpolation": "This run has no optimal_interpolation.store, so the two analyses cannot be compared.",
+    "truth": "This twin experiment has no truth.store, so its fields cannot be compared with the truth.",
+}
+
+
+def _each(draw: Callable[[Any], Picture | None], of: Any) -> list[Picture]:
+    """The picture as a list of one, or of none."""
+    picture = draw(of)
+    return [] if picture is None else [picture]
+
+
+def _subtitle(run: Run) -> str:
+    domain = run.domain
+    return (
+        f"{label(run.cycles[0])} to {label(run.cycles[-1])} · {domain.nx} × {domain.ny} × {domain.nz} cells of "
+        f"{domain.spacing / 1000:g} km · {run.cycles.size} analyses"
+    )
+
+
+def _headline(run: Run, judgement: Judgement, main: np.datetime64) -> list[str]:
+    """Sentences: against the truth first, where there is one, then against withheld observations."""
+    moment = format_utc(main)
+    sentences = words.headline([row for row in judgement.truth_card if row["time"] == moment], "cells")
+    card = [row for row in judgement.card if row["time"] == moment and row["against"] == "withheld"]
+    sentences += words.headline(card, "withheld values")
+    if not sentences:
+        sentences = ["There is no run without assimilation, or no withheld observation, to judge the analysis by."]
+    return sentences
+
+
+def _weather(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
+    dataset = run.fields("analysis", time)
+    if dataset is None:
+        return []
+    now = weather(dataset, run.domain)
+    pictures = maps.weather_maps(now, base, time)
+    pictures += _precipitation(run, base, time)
+    before = run.fields("analysis", time, "background only")
+    if before is not None:
+        pictures.append(maps.increment_map(now, weather(before, run.domain), base, time))
+    return pictures
+
+
+def _precipitation(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
+    """Sum of the forecast precipitation of the window that ends at a time."""
+    start = time - run.experiment.period.window
+    rain, found = np.zeros(run.domain.shape[1:]), False
+    for moment in run.analysis.times[(run.analysis.times > start) & (run.analysis.times <= time)]:
+        dataset = run.fields("analysis", moment, "background only")
+        if dataset is not None and "precipitation" in dataset:
+            rain, found = rain + np.nan_to_num(dataset["precipitation"].values.astype(float)), True
+    return [maps.precipitation_map(rain, base, start, time)] if found else []
+
+
+def _departures(run: Run, main: np.datetime64) -> list[Picture]:
+    found = {time: departures_at(run, time) for time in run.observed_cycles}
+    tables_ = {time: table for time, table in found.items() if table is not None and len(table)}
+    pictures: list[Picture | None] = []
+    if main in tables_:
+        withheld = tables_[main].against("withheld")
+        pictures.append(charts.profiles(withheld, f"withheld soundings inside the rim, {label(main)}"))
+    both = [table for table in tables_.values() if {"analysis", "background"} <= set(table.values)]
+    if both:
+        kept = [table.keep("background", "analysis").against("assimilated") for table in both]
+        pictures.append(charts.histograms(pool(kept)))
+    return [picture for picture in pictures if picture is not None]
+
+
+def _network(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
+    table = run.table("analysis", time)
+    return [] if table is None else [network.station_map(table, base, time)]
+
+
+def _inventory(run: Run) -> dict[str, Any]:
+    rows = run.inventory()
+    data = base64.b64encode(network.inventory_csv(rows).encode()).decode()
+    return {
+        "pictures": _each(network.inventory_maps, rows),
+        "by_kind": tables.inventory(network.inventory_table(rows, ("kind", "quantity"))),
+        "by_time": tables.inventory(network.inventory_table(rows, ("kind", "quantity", "time"))),
+        "by_place": tables.inventory(network.inventory_table(rows, ("kind", "quantity", "south", "west"))),
+        "rows": len(rows),
+        "csv": f"data:text/csv;base64,{data}",
+    }
+
+
+def _sources(run: Run) -> Sequence[tuple[str, str]]:
+    """(source, licence) pairs of the observation tables; sources are file names, of which the folder says nothing."""
+    found: set[tuple[str, str]] = set()
+    for time in run.observed_cycles:
+        table = run.table("analysis", time)
+        assert table is not None
+        if "source" in table and "licence" in table:
+            found |= set(zip(table["source"].tolist(), table["licence"].tolist(), strict=True))
+    return sorted(found)

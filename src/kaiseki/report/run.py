@@ -1,0 +1,172 @@
+"""A run directory as the report reads it: the experiment, the stores, their tables, diagnostics and fields."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import xarray as xr
+
+from kaiseki.archive import RunStore, open_archive
+from kaiseki.core.errors import InputError, StoreError
+from kaiseki.core.experiment import Experiment
+from kaiseki.grid import Domain
+
+BASELINE_STORES: Final = ("optimal_interpolation", "free_run", "driving")
+"""Baselines by the name of their store, without the suffix."""
+
+DEPARTURES: Final[dict[str, tuple[str, str]]] = {
+    "analysis": ("analysis", "analysis_departure"),
+    "background": ("analysis", "background_departure"),
+    "optimal_interpolation": ("optimal_interpolation", "analysis_departure"),
+    "free_run": ("free_run", "background_departure"),
+    "driving": ("driving", "background_departure"),
+}
+"""Where the departures of each experiment stand: store, column."""
+
+
+class Run:
+    """A run on disk, see docs/architecture.md.
+
+    Attributes:
+        directory: the run directory.
+        experiment: what the run was made with.
+        analysis: store of the analyses.
+        domain: its grid.
+        cycles: ends of the complete cycles, datetime64[s].
+        stores: open stores by name, `analysis` and those baselines and `truth` that are there.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Open what is there.
+
+        Raises:
+            InputError: no such directory.
+            ConfigError: `experiment.toml` is missing or wrong.
+            StoreError: there is no `analysis.store`, or it has no complete cycle.
+        """
+        self.directory = directory
+        if not directory.is_dir():
+            raise InputError(f"There is no run directory {directory}; give the folder that `kaiseki run` wrote")
+        if not RunStore.exists(directory / "analysis.store"):
+            raise StoreError(
+                f"{directory} has no analysis.store, so that there is nothing to report; run the case first"
+            )
+        self.experiment = Experiment.load(directory / "experiment.toml")
+        names = ("analysis", *BASELINE_STORES, "truth")
+        places = {name: directory / f"{name}.store" for name in names}
+        self.stores = {name: RunStore.open(place, "r") for name, place in places.items() if RunStore.exists(place)}
+        self.analysis = self.stores["analysis"]
+        self.domain: Domain = self.analysis.domain()
+        self.cycles = self.analysis.completed_cycles()
+        if self.cycles.size == 0:
+            raise StoreError(f"{places['analysis']} has no complete cycle yet; resume the run and make the report then")
+        self._tables: dict[tuple[str, np.datetime64], dict[str, np.ndarray] | None] = {}
+
+    @property
+    def missing(self) -> list[str]:
+        """Baselines, and the truth of a twin experiment, that the directory does not hold."""
+        wanted = [*BASELINE_STORES, *(["truth"] if self.experiment.case.kind == "twin" else [])]
+        return [name for name in wanted if name not in self.stores]
+
+    def table(self, store: str, time: np.datetime64) -> dict[str, np.ndarray] | None:
+        """Columns of the observation table of a cycle, None where there is none."""
+        key = (store, time)
+        if key not in self._tables:
+            self._tables[key] = self._read(store, time)
+        return self._tables[key]
+
+    def _read(self, name: str, time: np.datetime64) -> dict[str, np.ndarray] | None:
+        store = self.stores.get(name)
+        if store is None or time not in store.completed_cycles():
+            return None
+        table = store.read_observations(time)
+        return None if table is None or table.num_rows == 0 else as_columns(table)
+
+    def diagnostics(self, store: str = "analysis") -> dict[np.datetime64, dict[str, Any]]:
+        """What each complete cycle wrote, by its time; cycles that wrote nothing are left out."""
+        if store not in self.stores:
+            return {}
+        opened = self.stores[store]
+        found = {time: opened.read_diagnostics(time) for time in opened.completed_cycles()}
+        return {time: values for time, values in found.items() if values}
+
+    @cached_property
+    def observed_cycles(self) -> list[np.datetime64]:
+        """Cycles that have an observation table."""
+        return [time for time in self.cycles if self.table("analysis", time) is not None]
+
+    @cached_property
+    def sonde_time(self) -> np.datetime64 | None:
+        """The last cycle with at least half as many soundings as the fullest one; None without soundings."""
+        counts = {}
+        for time in self.observed_cycles:
+            table = self.table("analysis", time)
+            assert table is not None
+            sondes = (table["kind"] == "sonde") & (table["quantity"] != "surface_pressure")
+            counts[time] = len(np.unique(table["station"][sondes]))
+        fullest = max(counts.values(), default=0)
+        good = [time for time, count in counts.items() if count > 0 and count >= 0.5 * fullest]
+        return good[-1] if good else None
+
+    def fields(self, store: str, time: np.datetime64, first: str = "analysis") -> xr.Dataset | None:
+        """Fields of a store at one time, from the kind named first or the other one; None where there are none.
+
+        Args:
+            store: name of the store.
+            time: instant wanted.
+            first: "analysis" or "background"; with "background only" the analyses are not looked at.
+        """
+        if store not in self.stores:
+            return None
+        kinds = {
+            "analysis": ("analysis", "background"),
+            "background": ("background", "analysis"),
+            "background only": ("background",),
+        }[first]
+        for kind in kinds:
+            try:
+                dataset = open_archive(self.directory / f"{store}.store", kind)  # type: ignore[arg-type]
+            except StoreError:
+                continue  # none of this kind yet
+            moments = dataset["time"].values.astype("datetime64[s]")
+            if time in moments and "temperature" in dataset:
+                return dataset.isel(time=int(np.flatnonzero(moments == time)[0]))
+        return None
+
+    def inventory(self) -> list[dict[str, Any]]:
+        """Rows of `inventory.json`, [] where the run has none.
+
+        Raises:
+            InputError: the file is not a list of rows.
+        """
+        path = self.directory / "inventory.json"
+        if not path.is_file():
+            return []
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path} is not JSON: {error}") from None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise InputError(f"{path} must hold a list of rows, as the inventory of the observations is written")
+        return rows
+
+
+def as_columns(table: pa.Table) -> dict[str, np.ndarray]:
+    """Columns of an Arrow table as NumPy arrays; texts as unicode, missing ones empty."""
+    columns = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            column, kind = column.cast(kind.value_type), kind.value_type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            columns[name] = np.array(column.fill_null("").to_pylist(), np.str_)
+        elif pa.types.is_timestamp(kind):
+            columns[name] = column.cast(pa.timestamp("s")).to_numpy().astype("datetime64[s]")
+        else:
+            columns[name] = column.to_numpy()
+    return columns

@@ -1,0 +1,159 @@
+"""Words of the report: names, numbers with units, credits, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kaiseki.core.experiment import Experiment
+from kaiseki.report.style import look
+
+UNITS: Mapping[str, tuple[str, str, float, int]] = {
+    "air_temperature": ("temperature", "K", 1.0, 2),
+    "wind": ("vector wind", "m s⁻¹", 1.0, 2),
+    "specific_humidity": ("specific humidity", "g kg⁻¹", 1000.0, 3),
+    "geopotential_height": ("height", "m", 1.0, 1),
+    "surface_air_pressure": ("surface pressure", "hPa", 0.01, 2),
+    "dry_total_energy": ("dry total-energy norm", "(J kg⁻¹)^½", 1.0, 2),
+}
+"""Variables of the score rows: name, unit shown, factor from SI, decimals."""
+
+FLAG_WORDS = (
+    "outside the physical range",
+    "heights and temperatures disagree",
+    "superadiabatic",
+    "wind shear",
+    "duplicate",
+    "position",
+    "disagrees with neighbours",
+    "too far from the background",
+    "thinned",
+    "outside the domain",
+    "outside the window",
+    "on a list of bad stations",
+    "only monitored",
+    "marked bad by the source",
+    "no model equivalent",
+    "no error known",
+    "downweighted",
+    "suspect",
+)
+"""Reasons in the order of the bits of `observations.Flag`."""
+
+LIMITS = (
+    "The analysis is three-dimensional: observations are compared at their own times, but the correction is applied as "
+    "one field; four-dimensional assimilation is a later step.",
+    "One deterministic analysis: the archive does not say how uncertain a single value is.",
+    "The model is a first version with single-moment cloud physics and no convection scheme; at 20 to 60 km, "
+    "precipitation is a by-product and is not assimilated.",
+    "Satellite radiances, radar, GNSS delays, 2-m temperature and 10-m wind over land are not assimilated.",
+    "Scores by station assume that stations err independently; with few stations an interval is itself uncertain, "
+    "and below the minimum number of values no verdict is drawn.",
+)
+"""What every run of this version cannot do."""
+
+_CREDITS = (
+    (("prepbufr",), "Observations: NCEP PREPBUFR, NOAA National Centers for Environmental Prediction."),
+    (("era5",), "ERA5: Copernicus Climate Change Service, ECMWF."),
+    (("gfs", "gefs", "cfsr"), "Global analyses GFS, GEFS, CFSR: NOAA National Centers for Environmental Prediction."),
+    (("jra",), "Japanese reanalyses: Japan Meteorological Agency."),
+    (("merra",), "MERRA-2: NASA Global Modeling and Assimilation Office."),
+    (("oisst",), "Sea-surface temperature: OISST v2, NOAA National Centers for Environmental Information."),
+    (("sst_climatology", "sst"), "Sea-surface temperature: the files named in the experiment."),
+    (("etopo",), "Terrain: ETOPO, NOAA National Centers for Environmental Information."),
+    (("gtopo", "dem"), "Terrain: GTOPO30, U.S. Geological Survey."),
+    (("lsmask",), "Land-sea mask: the files named in the experiment."),
+    (("ne_",), "Coastlines: Natural Earth."),
+    (("gshhs",), "Coastlines: GSHHG, P. Wessel and W. H. F. Smith."),
+)
+
+
+def credits(experiment: Experiment, sources: Iterable[tuple[str, str]]) -> list[str]:
+    """Whom to thank: by the names of the files, and the sources and terms written in the observation table.
+
+    Args:
+        experiment: names the files.
+        sources: (source, licence) pairs of the table.
+    """
+    files = [
+        *experiment.observations.files,
+        *experiment.driving.first_guess_files,
+        *experiment.driving.sst_files,
+        *experiment.domain.terrain_files,
+        *experiment.domain.mask_files,
+        *experiment.domain.coast_files,
+    ]
+    found = []
+    for names, sentence in _CREDITS:
+        if any(name in file.lower() for file in files for name in names) and not (
+            names[-1] == "sst" and any("sea-surface temperature" in text.lower() for text in found)
+        ):
+            found.append(sentence)
+    if experiment.case.kind == "twin":
+        found.append("Twin experiment: truth and observations were made by this program; no real data are shown.")
+    for source, licence in sorted(set(sources)):
+        if source:
+            found.append(f"Reports: {source}" + (f" ({licence})." if licence else "."))
+    return found
+
+
+def level_words(level: Any) -> str:
+    """ "850–250 hPa", "500 hPa", or nothing at the surface."""
+    if level is None:
+        return ""
+    if isinstance(level, str):
+        return level.replace("-", "–") + " hPa"
+    return f"{level / 100:g} hPa"
+
+
+def target_words(row: Mapping[str, Any]) -> str:
+    """ "temperature, 850–250 hPa"."""
+    name = UNITS.get(row["variable"], (row["variable"].replace("_", " "), "", 1.0, 2))[0]
+    level = level_words(row["level"])
+    return f"{name}, {level}" if level else name
+
+
+def unit(variable: str) -> str:
+    """The unit a variable is shown in."""
+    return UNITS.get(variable, ("", "", 1.0, 2))[1]
+
+
+def number(value: float | None, variable: str, *, sign: bool = False) -> str:
+    """A value in the unit it is shown in; an en dash where there is none."""
+    if value is None:
+        return "–"
+    _, _, factor, decimals = UNITS.get(variable, ("", "", 1.0, 2))
+    text = f"{value * factor:+.{decimals}f}" if sign else f"{value * factor:.{decimals}f}"
+    return text.replace("-", "−")
+
+
+def percent(part: float) -> str:
+    """ "+42 %" of 0.42; a true minus sign."""
+    return f"{100.0 * part:+.0f} %".replace("-", "−")
+
+
+def experiment_words(name: str) -> str:
+    """How an experiment is called."""
+    return look(name).label
+
+
+def headline(cards: Sequence[Mapping[str, Any]], against: str) -> list[str]:
+    """Sentences of the scorecard rows, one per variable, for the baseline without assimilation first."""
+    sentences = []
+    for row in cards:
+        if row["baseline"] != "free_run":
+            continue
+        n, low, high = row["n"], percent(row["reduction_low"]), percent(row["reduction_high"])
+        what = target_words(row)
+        match row["verdict"]:
+            case "better":
+                text = f"The error in {what} is {abs(100 * row['reduction']):.0f} % smaller than without assimilation"
+            case "worse":
+                text = f"The error in {what} is {abs(100 * row['reduction']):.0f} % larger than without assimilation"
+            case "too few":
+                sentences.append(f"No verdict on {what}: only {n} {against}.")
+                continue
+            case _:
+                text = f"For {what} no difference to the run without assimilation is shown"
+        sentences.append(f"{text} (95 % interval of the reduction {low} to {high}, {n} {against}).")
+    return sentences
