@@ -1,6 +1,6 @@
 """Assimilation: observation operators, background check, analysis engines, consistency and estimation of errors."""
 
-from kaiseki.assimilation.departures import departures
+from kaiseki.assimilation.comparison import departures
 from kaiseki.assimilation.engine import Analysis, Engine, EngineSettings, engine
 from kaiseki.assimilation.trajectory import Trajectory
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.assimilation import background_check, consistency
-from kaiseki.assimilation.departures import evaluate, observed
+from kaiseki.assimilation.comparison import evaluate, observed
 from kaiseki.assimilation.engine import Analysis, EngineSettings
 from kaiseki.assimilation.operators import LinearOperator, Plan, elevation, linearise, locate, model_height
 from kaiseki.assimilation.operators.plan import places
