@@ -1,0 +1,70 @@
+"""Random synoptic and mesoscale waves in the geopotential: what an analytic flow lacks, and what an analysis gets wrong.
+
+A sum of plane waves of many lengths and directions with random vertical structure is, by the central limit theorem,
+close to a Gaussian random field. Because it is a geopotential, temperature and wind derived from it are balanced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kaiseki.core.constants import EARTH_RADIUS, GRAVITY
+
+LENGTHS = (1.2e6, 4.0e6)
+"""m: shortest and longest wave; the shortest is resolved by a one-degree analysis and by any sonde network."""
+MIDDLE_LENGTH = 2.4e6
+"""m: the wave whose amplitude is the typical one; amplitudes are proportional to length, so that winds are alike."""
+VERTICAL = (0.6, 3.0)
+"""Range of the vertical wave number in ln p; pi / ln(10) = 1.4 turns the sign between 1000 and 100 hPa."""
+SPEED = (12.0, 4.0)
+"""m/s: mean and spread of the eastward phase speed."""
+COUNT = 40
+PARALLEL = 40.0
+"""Degrees north where a degree of longitude has its true length in the waves' plane."""
+
+
+@dataclass(frozen=True)
+class Ripples:
+    """One draw of the random field.
+
+    Args:
+        seed: what it is drawn from.
+        height: standard deviation of geopotential height, m.
+    """
+
+    seed: tuple[int, ...]
+    height: float
+
+    @cached_property
+    def _waves(self) -> dict[str, np.ndarray]:
+        r = np.random.default_rng(self.seed)
+        length = np.exp(r.uniform(*np.log(LENGTHS), COUNT))
+        direction = r.uniform(-np.pi / 2, np.pi / 2, COUNT)
+        amplitude = length / MIDDLE_LENGTH
+        amplitude *= self.height * GRAVITY / np.sqrt(np.mean(amplitude**2) * COUNT / 4.0)
+        kx, ky = 2 * np.pi / length * np.cos(direction), 2 * np.pi / length * np.sin(direction)
+        return {
+            "amplitude": amplitude,
+            "kx": kx,
+            "ky": ky,
+            "frequency": kx * r.normal(*SPEED, COUNT),
+            "phase": r.uniform(0, 2 * np.pi, COUNT),
+            "m": r.uniform(*VERTICAL, COUNT),
+            "vertical_phase": r.uniform(0, 2 * np.pi, COUNT),
+        }
+
+    def geopotential(self, lat: np.ndarray, lon: np.ndarray, log_sigma: np.ndarray, seconds: float) -> np.ndarray:
+        """Geopotential (m2 s-2) on (level, lat, lon), mean 0; arguments as `Flow.geopotential`."""
+        w = self._waves
+        degree = np.deg2rad(1.0) * EARTH_RADIUS
+        x = lon * degree * np.cos(np.deg2rad(PARALLEL))
+        alpha = np.multiply.outer(w["kx"], x) + (w["phase"] - w["frequency"] * seconds)[:, None]
+        beta = np.multiply.outer(w["ky"], lat * degree)
+        column = w["amplitude"] * np.cos(np.multiply.outer(log_sigma, w["m"]) + w["vertical_phase"])
+        # cos(a + b) by the addition theorem, so that the sum over waves is two matrix products.
+        even = np.einsum("kw,wy,wx->kyx", column, np.cos(beta), np.cos(alpha), optimize=True)
+        odd = np.einsum("kw,wy,wx->kyx", column, np.sin(beta), np.sin(alpha), optimize=True)
+        return np.asarray(even - odd)
