@@ -6,25 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kaiseki.core.errors import InputError
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.raster import Raster
 
-PIECES_PER_CELL = 6
+PIECES_PER_CELL = 4
 """A pixel is split until at least so many pieces fit into a cell along each axis."""
+FINE = 0.125
+"""Pieces smaller than this part of a cell belong to the cell in which their centre lies."""
 
 
 def bounds(domain: Domain) -> tuple[float, float, float, float]:
-    """South, north, west, east (degrees) of the domain's outer edge; longitudes may lie beyond +-180.
-
-    Raises:
-        InputError: the domain contains the pole.
-    """
+    """South, north, west, east (degrees) of the domain; longitudes may lie beyond +-180."""
     half = 0.5 * domain.spacing
     x = np.concatenate([domain.x - half, domain.x[-1:] + half])
     y = np.concatenate([domain.y - half, domain.y[-1:] + half])
-    if y[-1] >= 0.0:
-        raise InputError(f"The domain {domain.name} reaches the pole; move its northern edge south.")
     x, y = np.meshgrid(x, y)
     lat, lon = domain.projection.inverse(x, y)
     centre = domain.projection.central_longitude
@@ -32,11 +27,19 @@ def bounds(domain: Domain) -> tuple[float, float, float, float]:
     return float(lat.min()), float(lat.max()), float(lon.min()), float(lon.max())
 
 
+def _shares(position: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First cell that intervals about `position` (in cells from the grid's edge) touch, and their part in the next."""
+    end = position + 0.5 * width
+    first = np.floor(position - 0.5 * width)
+    return first.astype(np.int32), np.clip(end - first - 1.0, 0.0, width) / width
+
+
 def average(domain: Domain, layers: Sequence[Raster]) -> tuple[np.ndarray, np.ndarray]:
     """Mean over each cell of the first layer that has data, and how much of the cell's area had any.
 
-    The pixels are split into pieces much smaller than a cell; each piece belongs to the cell in which its centre lies.
-    So the sum over the cells of mean times covered area equals the sum over the pieces in the domain to round-off.
+    The pixels are split into pieces smaller than a cell, and each piece, taken as a rectangle along the grid's axes, is
+    shared out to the cells that it touches (a very small one goes to one cell). So the sum over the cells of mean times
+    covered area equals the integral over the pixels to round-off.
 
     Args:
         domain: the target.
@@ -45,23 +48,41 @@ def average(domain: Domain, layers: Sequence[Raster]) -> tuple[np.ndarray, np.nd
     Returns:
         mean (ny, nx), NaN in cells without any data, and coverage (ny, nx), about 0 to 1.
     """
-    total, weight = np.zeros(domain.ny * domain.nx), np.zeros(domain.ny * domain.nx)
-    size = np.rad2deg(domain.spacing / domain.projection.radius / domain.map_factor.max()) / PIECES_PER_CELL
+    # One cell more on each side takes what lies across the edge.
+    ny, nx = domain.ny + 2, domain.nx + 2
+    total, weight = np.zeros(ny * nx), np.zeros(ny * nx)
+    radius = domain.projection.radius
+    size = np.rad2deg(domain.spacing / radius / domain.map_factor.max()) / PIECES_PER_CELL
     for number, layer in enumerate(layers):
         for lat, lon, angle, values in layer.pieces(size):
             wanted = np.isfinite(values)
             for better in layers[:number]:
                 wanted &= ~better.has_data(lat, lon)
             x, y = domain.projection.forward(lat[:, None], lon[None, :])
-            j = np.floor((y - domain.y[0]) / domain.spacing + 0.5).astype(np.int32)
-            i = np.floor((x - domain.x[0]) / domain.spacing + 0.5).astype(np.int32)
-            wanted &= (j >= 0) & (j < domain.ny) & (i >= 0) & (i < domain.nx)
-            cell = (j * domain.nx + i)[wanted]
-            angles = np.broadcast_to(angle[:, None], wanted.shape)[wanted]
-            weight += np.bincount(cell, angles, minlength=weight.size)
-            total += np.bincount(cell, angles * values[wanted], minlength=weight.size)
-    shape = (domain.ny, domain.nx)
-    mean = np.full(weight.size, np.nan)
+            x = (x - domain.x[0]) / domain.spacing + 1.5
+            y = (y - domain.y[0]) / domain.spacing + 1.5
+            wanted &= (x > 0.5) & (x < nx - 0.5) & (y > 0.5) & (y < ny - 0.5)
+            scale = domain.projection.map_factor(lat) * radius / domain.spacing
+            high = np.deg2rad(lat[1] - lat[0] if lat.size > 1 else layer.step_lat) * scale
+            wide = np.deg2rad(lon[1] - lon[0] if lon.size > 1 else layer.step_lon) * np.cos(np.deg2rad(lat)) * scale
+            index = np.flatnonzero(wanted)
+            row = index // lon.size
+            x, y, values, angles = x.ravel()[index], y.ravel()[index], values.ravel()[index], angle[row]
+            if max(high.max(), wide.max()) < FINE:
+                cell = y.astype(np.int32) * nx + x.astype(np.int32)
+                weight += np.bincount(cell, angles, minlength=weight.size)
+                total += np.bincount(cell, angles * values, minlength=weight.size)
+                continue
+            i, right = _shares(x, wide[row])
+            j, upper = _shares(y, high[row])
+            for dj, part_y in ((0, 1.0 - upper), (1, upper)):
+                for di, part_x in ((0, 1.0 - right), (1, right)):
+                    share = angles * part_y * part_x
+                    some = np.flatnonzero(share)
+                    cell = (j[some] + dj) * nx + i[some] + di
+                    weight += np.bincount(cell, share[some], minlength=weight.size)
+                    total += np.bincount(cell, share[some] * values[some], minlength=weight.size)
+    weight, total = (a.reshape(ny, nx)[1:-1, 1:-1] for a in (weight, total))
+    mean = np.full(weight.shape, np.nan)
     np.divide(total, weight, out=mean, where=weight > 0)
-    area = domain.cell_area / domain.projection.radius**2
-    return mean.reshape(shape), weight.reshape(shape) / area
+    return mean, weight * radius**2 / domain.cell_area

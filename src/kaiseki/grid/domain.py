@@ -152,7 +152,7 @@ class Domain:
     def index(self, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Fractional cell-centre indices (j, i)."""
         x, y = self.projection.forward(lat, lon)
-        return (y - self.y[0]) / self.spacing, (x - self.x[0]) / self.spacing
+        return np.asarray((y - self.y[0]) / self.spacing), np.asarray((x - self.x[0]) / self.spacing)
 
     def to_east_north(self, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """East and north wind from grid-relative wind at cell centres."""
