@@ -7,6 +7,11 @@ from importlib.metadata import version
 from cyclopts import App
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("kaiseki.cli.runs:demo", "The main job: a twin experiment, or a case on real data, with its report."),
+    "run": ("kaiseki.cli.runs:run", "Run an experiment, its baselines, scores and report."),
+    "resume": ("kaiseki.cli.runs:resume", "Go on with a run that was ended."),
+    "verify": ("kaiseki.cli.runs:verify", "Score a run; writes scores.json."),
+    "report": ("kaiseki.cli.runs:report", "Make the page with maps, profiles and scores of a run."),
     "config": ("kaiseki.cli.config:app", "Show, check and describe experiment files."),
     "info": ("kaiseki.cli.info:info", "Versions, devices and memory of this machine."),
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
-from kaiseki.assimilation import Analysis, EngineSettings, Trajectory, departures, engine_named
+from kaiseki.assimilation import Analysis, EngineSettings, Trajectory, departures
+from kaiseki.assimilation import engine as engine_named
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.timing import Window
 from kaiseki.cycle import observing
@@ -29,7 +31,7 @@ def compare_only(table: Table, experiment: Experiment) -> Callable[[Trajectory, 
         part = observing.of_window(table, window, experiment, layer_interfaces(trajectory.domain))
         away = departures(trajectory, part)
         compared = part.with_columns(background_departure=away, analysis_departure=away)
-        return Analysis(None, compared, {"engine": "none", "counts": {"used": 0, "rejected": 0}})
+        return Analysis({}, compared, {"engine": "none", "counts": {"used": 0, "rejected": 0}})
 
     return analyst
 
@@ -52,12 +54,25 @@ def analyst_of(
     """
     if engine == "none":
         return compare_only(table, experiment)
-    settings = EngineSettings.from_experiment(experiment)
+    settings = EngineSettings.from_section(
+        experiment.assimilation,
+        background_tolerance=experiment.observations.background_check,
+        height_limit=experiment.observations.station_height_difference,
+    )
 
     def analyst(trajectory: Trajectory, window: Window) -> Analysis:
         domain = trajectory.domain
         part = observing.of_window(table, window, experiment, layer_interfaces(domain))
         covariance = build(domain, errors, trajectory.fields[-1])
-        return engine_named(engine)(trajectory, part, covariance, settings, report)
+        return with_curves(engine_named(engine)(trajectory, part, covariance, settings, report))
 
     return analyst
+
+
+def with_curves(analysis: Analysis) -> Analysis:
+    """The same with cost and gradient of the iterations as two lists, as they are stored and drawn."""
+    steps = analysis.diagnostics.get("iterations", [])
+    curves = {"cost": [one["cost"] for one in steps], "gradient": [one["gradient"] for one in steps]}
+    named = {"two_j_over_p": analysis.diagnostics.get("chi_square")}
+    rest = {name: value for name, value in analysis.diagnostics.items() if name not in ("cost", "iterations")}
+    return dataclasses.replace(analysis, diagnostics={**rest, **curves, **named, "iterations": len(steps)})

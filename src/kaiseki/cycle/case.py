@@ -55,6 +55,14 @@ def model_of(experiment: Experiment, domain: Domain, reference: ReferenceProfile
     )
 
 
+def soil_depth(model: Model) -> np.ndarray | None:
+    """Depths of the middle of the soil layers [m], None without physics."""
+    if model.physics is None:
+        return None
+    thickness = np.asarray(model.physics.of_soil.thickness)
+    return np.asarray(np.cumsum(thickness) - 0.5 * thickness)
+
+
 @dataclass(frozen=True)
 class Case:
     """What is the same for all experiments of a run.
@@ -94,9 +102,8 @@ def real_observations(experiment: Experiment, folder: RunFolder, data: Path | No
         reports = observing.read_reports(paths, widest)
         save_inventory(reports, folder)
         table, counts = observing.quality_controlled(reports, experiment, widest)
-        say(
-            f"observations: {len(table)} values of {table.count_reports()} reports, {sum(c.flagged for c in counts)} flags set"
-        )
+        flagged = sum(count.flagged for count in counts)
+        say(f"observations: {len(table)} values of {table.count_reports()} reports, {flagged} flags set")
         table.to_parquet(folder.observations)
     return Table.from_parquet(folder.observations)
 

@@ -91,7 +91,7 @@ def successive(
     for errors in scales:
         analyst = analyst_of("3dfgat", table, experiment, errors, report)
         analysis = analyst(still(fields, window, domain), window)
-        if analysis.increment is not None:
+        if analysis.increment:
             fields = added(fields, analysis.increment, domain)
     assert analysis is not None
     return fields, analysis
@@ -121,7 +121,7 @@ class SampleAnalyses:
         return cls(experiment, domain, table, atmosphere_on_domain(sample, domain), report)
 
     def at(self, time: np.datetime64) -> tuple[Fields, Analysis]:
-        """The analysis at a sonde time from the observations of the window before it, right to the edge of the domain."""
+        """The analysis at a sonde time from the observations of the window before it, right to the edge."""
         say(f"analysis of the coarse domain from the samples, {format_utc(time)}")
         whole = dataclasses.replace(self.domain, rim_width=0)
         window = Window.ending_at(time, self.experiment.period.window)

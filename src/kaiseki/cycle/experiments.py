@@ -19,10 +19,9 @@ from kaiseki.core.progress import Progress
 from kaiseki.core.timing import Window, format_utc, slots
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.analyst import analyst_of, compare_only
-from kaiseki.cycle.case import Case, filter_of
+from kaiseki.cycle.case import Case, filter_of, soil_depth
 from kaiseki.cycle.coarse import still
 from kaiseki.cycle.stream import ColdStart, Stream
-from kaiseki.forecast.physics import SOIL_DEPTH
 from kaiseki.statistics import BackgroundErrors
 
 ENGINES = {"analysis": "", "optimal_interpolation": "optimal_interpolation", "free_run": "none"}
@@ -41,7 +40,7 @@ def engine_of(experiment: Experiment, name: str) -> str:
 
 def run_experiment(case: Case, name: str, report: Callable[[str], None] | None = None) -> None:
     """Run one of `ENGINES` or "driving" to its end, from where its store stands."""
-    soil = np.asarray(SOIL_DEPTH)
+    soil = soil_depth(case.model)
     with case.folder.open_store(name, case.experiment, case.domain, cycle_times(case.experiment), soil) as store:
         if name == "driving":
             _judge_driving(case, store)

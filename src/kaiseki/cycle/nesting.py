@@ -11,7 +11,7 @@ from kaiseki.assimilation import Analysis, Trajectory
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.timing import Window, hours
 from kaiseki.cycle.analyst import analyst_of, compare_only
-from kaiseki.cycle.case import Case, filter_of, model_of, reference_of
+from kaiseki.cycle.case import Case, filter_of, model_of, reference_of, soil_depth
 from kaiseki.cycle.coarse import SampleAnalyses, scales_of, sonde_times
 from kaiseki.cycle.driving import Analyses, Boundaries, WiderRun
 from kaiseki.cycle.folder import RunFolder
@@ -31,17 +31,17 @@ def coarse_driving(
     files: Sequence[Path],
     report: Callable[[str], None] | None = None,
 ) -> Case:
-    """Run (or finish) the coarse stream and put the inner domain into it; its terrain is blended to the coarse one in the rim."""
+    """Run (or finish) the coarse stream and put the inner domain into it, its terrain blended to the coarse one."""
     period = experiment.period
     analysed = sonde_times(experiment)
     cycles = [*analysed, *([period.last] if analysed[-1] != period.last else [])]
     samples = SampleAnalyses.make(experiment, wide, table, files, report)
     reference = reference_of(samples.first_guess, wide)
-    with folder.open_store("coarse", experiment, wide, cycles) as store:
+    model = model_of(experiment, wide, reference)
+    with folder.open_store("coarse", experiment, wide, cycles, soil_depth(model)) as store:
         if store.next_cycle() is not None:
             made = {time: samples.at(time) for time in analysed}
             driving = Analyses({time: fields for time, (fields, _) in made.items()})
-            model = model_of(experiment, wide, reference)
 
             def cold_start() -> ColdStart:
                 fields, analysis = made[period.first]

@@ -76,7 +76,7 @@ def error_table(experiment: Experiment) -> dict[tuple[str, str], Profile]:
 
 
 def of_window(table: Table, window: Window, experiment: Experiment, interfaces: np.ndarray) -> Table:
-    """What one analysis sees: the reports of (start, end], thinned to the model's layers and to the distances asked for, with errors.
+    """What one analysis sees: the reports of (start, end], thinned and with errors.
 
     Args:
         table: from `quality_controlled`.

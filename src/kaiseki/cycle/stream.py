@@ -22,7 +22,7 @@ from kaiseki.forecast.state import State
 from kaiseki.observations import Table
 
 type Analyst = Callable[[Trajectory, Window], Analysis]
-"""Compares a background with the observations of a window and says what to add at its end; an increment of None changes nothing."""
+"""Compares a background with the observations of a window; an empty increment changes nothing."""
 
 
 class ColdStart(NamedTuple):
@@ -106,7 +106,7 @@ class Stream:
         analysis_done = clock.perf_counter()
         tendency: Mapping[str, Any] = {}
         analysed = background
-        if analysis.increment is not None:
+        if analysis.increment:
             state = self.model.add_increment(state, analysis.increment)
             analysed = fd.of_state(self.model, state)
             state, tendency = self._initialise(state, end)
@@ -124,7 +124,7 @@ class Stream:
     def _forecast(
         self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction
     ) -> tuple[State, Trajectory, fd.Fields]:
-        """Carry the state from start to end; slots of the window are kept for the analysis, every output time is stored."""
+        """Carry the state from start to end, storing every output time and keeping the slots of the window."""
         first_slot = end - self.window
         current = fd.of_state(self.model, state)
         slots = [(start, fd.observed(current))] if start >= first_slot else []

@@ -1,0 +1,229 @@
+"""`kaiseki demo`, `run`, `resume`, `verify` and `report`: from an experiment file to scores and a page."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from kaiseki.cli.output import Json, begin, emit
+from kaiseki.core.errors import ConfigError
+from kaiseki.core.progress import say
+
+if TYPE_CHECKING:
+    from kaiseki.core.experiment import Experiment
+    from kaiseki.cycle.folder import RunFolder
+
+Data = Annotated[Path | None, Parameter(name="--data", help="Folder that the paths of the experiment are relative to.")]
+Out = Annotated[Path | None, Parameter(name="--out", help="Folder of the run; by default out/<name of the case>.")]
+Force = Annotated[bool, Parameter(name="--force", negative="", help="Run what this machine is thought too small for.")]
+Baselines = Annotated[
+    bool, Parameter(name="--baselines", negative="--no-baselines", help="Also run what the analysis is compared with.")
+]
+Verbose = Annotated[
+    bool, Parameter(name="--verbose", negative="", help="Print cost and gradient of every iteration of the minimiser.")
+]
+
+
+def demo(
+    *,
+    case: Path | None = None,
+    data: Data = None,
+    out: Out = None,
+    force: Force = False,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> None:
+    """The main job from beginning to end: run, baselines, scores, report.
+
+    Without --case it is the twin experiment, which needs no data: a finer model plays the atmosphere, a network of real
+    stations observes it, and the observations are reanalysed. With --case and --data it is the same chain on real data.
+    Called again it goes on where it was ended.
+
+    Parameters
+    ----------
+    case
+        Experiment file; the embedded twin experiment by default.
+    """
+    begin(json)
+    _whole(_experiment(case), data, out, force=force, baselines=True, verbose=verbose, json=json)
+
+
+def run(
+    file: Path,
+    /,
+    *,
+    data: Data = None,
+    out: Out = None,
+    force: Force = False,
+    baselines: Baselines = True,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> None:
+    """Run an experiment: analysis cycle, baselines, scores and report.
+
+    A run that was ended, however, goes on after its last complete cycle, and the result is the same.
+
+    Parameters
+    ----------
+    file
+        Experiment file.
+    """
+    begin(json)
+    _whole(_experiment(file), data, out, force=force, baselines=baselines, verbose=verbose, json=json)
+
+
+def resume(
+    folder: Path,
+    /,
+    *,
+    data: Data = None,
+    force: Force = False,
+    baselines: Baselines = True,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> None:
+    """Go on with the run in a folder, with the experiment noted there.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run.
+    """
+    from kaiseki.cycle.folder import RunFolder
+
+    begin(json)
+    noted = RunFolder(folder).noted()
+    _whole(noted, data, folder, force=force, baselines=baselines, verbose=verbose, json=json)
+
+
+def verify(folder: Path, /, *, json: Json = False) -> None:
+    """Score a run against withheld and assimilated observations, and in a twin against the truth; writes scores.json.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run.
+    """
+    from kaiseki.report import Run, judge, write_scores
+
+    begin(json)
+    opened = Run(folder)
+    judgement = judge(opened)
+    path = write_scores(opened, judgement)
+    emit(
+        {"scores": str(path), "rows": judgement.rows, "scorecard": judgement.card, "truth": judgement.truth_card},
+        json=json,
+        text=lambda: f"{_card(judgement)}\n{len(judgement.rows)} rows in {path}",
+    )
+
+
+def report(folder: Path, /, *, data: Data = None, json: Json = False) -> None:
+    """Make report.html of a run: maps, profiles, departures, scores in one page that needs no network.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run.
+    """
+    begin(json)
+    from kaiseki.report import make_report
+
+    page = make_report(folder, data_root=data)
+    emit({"report": str(page)}, json=json, text=lambda: f"report: {page}")
+
+
+def _experiment(file: Path | None) -> Experiment:
+    from kaiseki.core.experiment import Experiment
+
+    if file is None:
+        from kaiseki.twin import DEMO
+
+        return Experiment.load(DEMO)
+    return Experiment.load(file)
+
+
+def _whole(
+    experiment: Experiment,
+    data: Path | None,
+    out: Path | None,
+    *,
+    force: bool,
+    baselines: bool,
+    verbose: bool,
+    json: bool,
+) -> None:
+    from kaiseki.cycle.folder import RunFolder
+    from kaiseki.cycle.whole import announce, run_whole
+
+    if data is not None and not data.is_dir():
+        raise ConfigError(
+            f"There is no data folder {data}; give the folder that the experiment's paths are relative to"
+        )
+    folder = RunFolder(out or Path("out") / experiment.case.name)
+    announce(experiment, force=force)
+    seconds = run_whole(
+        experiment,
+        folder,
+        data,
+        make_case=_make_case(experiment),
+        baselines=baselines,
+        report=say if verbose else None,
+    )
+    from kaiseki.report import Run, judge, make_report, write_scores
+
+    opened = Run(folder.path)
+    judgement = judge(opened)
+    scores = write_scores(opened, judgement)
+    page = make_report(folder.path, data_root=data, judgement=judgement)
+    archive = folder.store("analysis")
+    result = {
+        "scores": str(scores),
+        "archive": str(archive),
+        "report": str(page),
+        "seconds": seconds,
+        "scorecard": judgement.card,
+        "truth": judgement.truth_card,
+    }
+    emit(result, json=json, text=lambda: _summary(judgement, folder))
+
+
+def _make_case(experiment: Experiment) -> Callable[..., Any]:
+    if experiment.case.kind == "twin":
+        from kaiseki.cli.twin import twin_case
+
+        return twin_case
+    from kaiseki.cycle.case import real_case
+
+    return real_case
+
+
+def _card(judgement: Any) -> str:
+    """The scorecard of the last sonde time as lines of text."""
+    rows = [row for row in (*judgement.truth_card, *judgement.card) if row["against"] in ("withheld", "truth")]
+    if not rows:
+        return "nothing to score"
+    full = [row["time"] for row in rows if row["variable"] == "air_temperature"] or [row["time"] for row in rows]
+    last = max(full)
+    lines = [f"{last}: error of the analysis against that of ..., on observations it never saw (truth in a twin)"]
+    for row in rows:
+        if row["time"] != last:
+            continue
+        level = f" {row['level']:g}" if isinstance(row["level"], float) else f" {row['level'] or ''}"
+        lines.append(
+            f"  {row['against']:9s} {row['variable'] + level:34s} {row['rms']:9.3g} | {row['baseline']:22s} "
+            f"{row['baseline_rms']:9.3g}  {-100 * row['reduction']:+6.1f} %  n={row['n']}"
+        )
+    return "\n".join(lines)
+
+
+def _summary(judgement: Any, folder: RunFolder) -> str:
+    lines = [_card(judgement), ""]
+    lines.append(f"scores:  {folder.scores}")
+    lines.append(f"archive: {folder.store('analysis')}")
+    lines.append(f"report:  {folder.report}")
+    lines.append(f"python:  kaiseki.open({json_module.dumps(str(folder.store('analysis')))})")
+    return "\n".join(lines)

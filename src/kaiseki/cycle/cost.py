@@ -1,0 +1,98 @@
+"""What a run will cost, said before it starts; and the refusal of what this machine cannot do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psutil
+
+from kaiseki.core.errors import ResourceError
+from kaiseki.core.experiment import Experiment
+from kaiseki.core.progress import duration
+from kaiseki.forecast.model import Model
+from kaiseki.grid import Domain
+
+CELL_STEP = 1.6e-6
+"""Seconds of two cores per cell and long step, dynamics with five water categories and all physics (benchmarks/)."""
+
+ITERATION = 3.0e-7
+"""Seconds of two cores per cell and iteration of the minimiser, operators included."""
+
+BYTES_PER_CELL = 2600.0
+"""Peak memory per cell: state, boundaries, tendencies, trajectory and covariance in single precision."""
+
+BASE_BYTES = 1.6e9
+"""Memory of the program itself, its compiler included."""
+
+COMPILATION = 60.0
+"""Seconds spent compiling, once per grid."""
+
+LONGEST = 24 * 3600.0
+"""Estimated seconds beyond which a run is refused unless forced."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimate of one experiment; all baselines together cost about as much again as `seconds` times their number.
+
+    Attributes:
+        cells: grid points.
+        step: long time step [s].
+        steps: long steps of the forecasts and digital filters.
+        cycles: number of analyses.
+        memory: bytes.
+        seconds: of two cores.
+    """
+
+    cells: int
+    step: float
+    steps: int
+    cycles: int
+    memory: float
+    seconds: float
+
+    def sentence(self, name: str) -> str:
+        """One line for the user."""
+        return (
+            f"{name}: {self.cells / 1e6:.3g}e6 cells, {self.steps} steps of {self.step:g} s, {self.cycles} cycles, "
+            f"about {self.memory / 1e9:.1f} GB of memory and {duration(self.seconds)} on two cores"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return asdict(self)
+
+
+def estimate(experiment: Experiment, domain: Domain) -> Cost:
+    """Cost of the analysis cycle on a domain."""
+    cells = domain.nz * domain.ny * domain.nx
+    dt = Model.parameters_of(experiment.dynamics, domain).dt
+    cycles = sum(1 for _ in experiment.period.windows())
+    span = (experiment.period.last - experiment.period.first).astype("timedelta64[s]").astype(int)
+    filtering = 3.0 * 3600.0 * experiment.assimilation.digital_filter.half_span_hours * (cycles + 1)
+    steps = round((float(span) + filtering) / dt)
+    minimising = cycles * cells * experiment.assimilation.inner_iterations * ITERATION
+    seconds = COMPILATION + steps * cells * CELL_STEP + minimising
+    return Cost(cells, dt, steps, cycles, BASE_BYTES + BYTES_PER_CELL * cells, seconds)
+
+
+def refuse_what_is_too_much(name: str, cost: Cost, force: bool) -> None:
+    """Stop before anything is computed when memory or time do not suffice, unless forced.
+
+    Raises:
+        ResourceError: says what would be needed and what is there.
+    """
+    if force:
+        return
+    there = float(psutil.virtual_memory().total)
+    if cost.memory > 0.9 * there:
+        raise ResourceError(
+            f"{name} needs about {cost.memory / 1e9:.0f} GB of memory and this machine has {there / 1e9:.0f} GB; take "
+            "a coarser preset such as japan-40km, a GPU or a cluster, or insist with --force"
+        )
+    if cost.seconds > LONGEST:
+        raise ResourceError(
+            f"{name} would take about {duration(cost.seconds)} on two cores; take a coarser preset such as japan-40km, "
+            "a GPU or a cluster, or insist with --force"
+        )

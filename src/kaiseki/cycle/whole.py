@@ -1,0 +1,62 @@
+"""A whole run: the analysis, its baselines; in one process or in several."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable
+from pathlib import Path
+
+from kaiseki.core.experiment import Experiment
+from kaiseki.core.progress import duration, say
+from kaiseki.cycle.case import Case, real_case
+from kaiseki.cycle.cost import estimate, refuse_what_is_too_much
+from kaiseki.cycle.experiments import run_experiment
+from kaiseki.cycle.folder import RunFolder
+from kaiseki.grid.build import domain_from_section
+
+type MakeCase = Callable[[Experiment, RunFolder, Path | None, Callable[[str], None] | None], Case]
+"""Makes a case ready: of real data, or the twin."""
+
+
+def announce(experiment: Experiment, *, force: bool = False) -> None:
+    """Say what the run costs, and refuse what this machine cannot do.
+
+    Raises:
+        ResourceError: it is too much.
+    """
+    flat = experiment.domain.model_copy(update={"terrain": "flat"})
+    cost = estimate(experiment, domain_from_section(flat))
+    say(cost.sentence(experiment.case.name))
+    refuse_what_is_too_much(experiment.case.name, cost, force)
+
+
+def run_whole(
+    experiment: Experiment,
+    folder: RunFolder,
+    data: Path | None,
+    *,
+    make_case: MakeCase = real_case,
+    baselines: bool = True,
+    report: Callable[[str], None] | None = None,
+) -> dict[str, float]:
+    """Run the analysis and the baselines the experiment asks for, each from where it stands.
+
+    Returns:
+        Seconds spent on each: `preparation`, `analysis`, and the baselines.
+    """
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], object]) -> object:
+        begun = clock.perf_counter()
+        result = work()
+        seconds[name] = clock.perf_counter() - begun
+        say(f"{name}: {duration(seconds[name])}")
+        return result
+
+    folder.begin(experiment)
+    case = timed("preparation", lambda: make_case(experiment, folder, data, report))
+    assert isinstance(case, Case)
+    timed("analysis", lambda: run_experiment(case, "analysis", report))
+    for name in experiment.verification.baselines if baselines else ():
+        timed(name, lambda name=name: run_experiment(case, name))  # type: ignore[misc]
+    return seconds
