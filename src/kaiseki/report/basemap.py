@@ -35,8 +35,7 @@ class Basemap:
         """
         self.domain = domain
         self.x, self.y = domain.x * _KM, domain.y * _KM
-        half = 0.5 * domain.spacing * _KM
-        self.extent = (self.x[0] - half, self.x[-1] + half, self.y[0] - half, self.y[-1] + half)
+        self.extent = (self.x[0], self.x[-1], self.y[0], self.y[-1])
         self.coast = [line for path in coast_files for line in self._visible(path)]
 
     @property

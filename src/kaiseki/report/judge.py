@@ -109,7 +109,7 @@ def _against_truth(
     truth = comparable(source, run.stores["truth"].domain(), run.domain)
     states = {}
     for experiment, (store, _) in DEPARTURES.items():
-        found = run.fields(store, time, "background only" if experiment == "background" else "analysis")
+        found = run.fields(store, time, background=experiment == "background")
         if found is not None:
             states[experiment] = comparable(found, run.domain, run.domain)
     rows = []

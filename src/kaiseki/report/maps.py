@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
 
 from kaiseki.core.timing import format_utc, label
 from kaiseki.report.basemap import Basemap
-from kaiseki.report.style import MAP_INK, Picture, map_style, png_picture
+from kaiseki.report.style import MAP_INK, MAP_PAPER, Picture, light, map_style, png_picture
 from kaiseki.report.weather import Weather
 
 _HPA = 100.0
@@ -22,11 +23,11 @@ BARB_WORDS = "barbs: half 2.5, full 5, pennant 25 m s⁻¹"
 
 
 def weather_maps(now: Weather, base: Basemap, time: np.datetime64) -> list[Picture]:
-    """Sea-level pressure, 500 hPa, 250 hPa and 850 hPa."""
-    return [_surface(now, base, time), _middle(now, base, time), _jet(now, base, time), _low(now, base, time)]
+    """Sea-level pressure, temperature near the ground, 850 hPa, 500 hPa and 250 hPa."""
+    return [draw(now, base, time) for draw in (_surface, _near_ground, _low, _middle, _jet)]
 
 
-def _frame(base: Basemap, title: str, subtitle: str, bar: bool) -> tuple[Figure, Axes]:
+def frame(base: Basemap, title: str, subtitle: str, bar: bool) -> tuple[Figure, Axes]:
     """A figure with one map, its title in the top left corner; room for a colour bar below on demand."""
     left, right, top, bottom = 0.42, 0.12, 0.58, 0.78 if bar else 0.28
     width = _WIDTH - left - right
@@ -47,7 +48,7 @@ def _bar(figure: Figure, axes: Axes, drawn: Any, words: str, **options: Any) -> 
     bar = figure.colorbar(drawn, cax=slot, orientation="horizontal", **options)
     bar.set_label(words, fontsize=8, labelpad=2)
     bar.ax.tick_params(labelsize=7.5, length=2, pad=2)
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.4)
 
 
 def _contours(axes: Axes, base: Basemap, field: np.ndarray, step: float, thick: float, **style: Any) -> None:
@@ -64,7 +65,7 @@ def _contours(axes: Axes, base: Basemap, field: np.ndarray, step: float, thick: 
     axes.clabel(drawn, fmt="%g", fontsize=7.0, inline_spacing=3)
 
 
-def _barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int = 17) -> None:
+def _barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int = 15) -> None:
     """Wind barbs on every so-manieth cell."""
     step = max(1, round(len(base.x) / across))
     chosen = slice(step // 2, None, step)
@@ -74,10 +75,29 @@ def _barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int 
     axes.barbs(
         x[good], y[good], u[good], v[good], length=4.6, linewidth=0.5, color="#2b333b", barb_increments=_BARBS,
         zorder=5.5, sizes={"emptybarb": 0.06},
+        path_effects=[Stroke(linewidth=1.5, foreground="#fdfcf9", alpha=0.8), Normal()],
     )  # fmt: skip
 
 
-def _shade(axes: Axes, base: Basemap, field: np.ndarray, levels: np.ndarray, cmap: str, extend: str = "both") -> Any:
+def _centres(axes: Axes, base: Basemap, field: np.ndarray, reach: float = 500e3) -> None:
+    """H and L with the value where a field is the highest or lowest within `reach` [m], away from the border."""
+    r = max(2, round(reach / base.domain.spacing))
+    if min(field.shape) < 2 * r + 1:
+        return
+    windows = np.lib.stride_tricks.sliding_window_view(field, (2 * r + 1, 2 * r + 1))
+    middle = field[r:-r, r:-r]
+    for letter, extreme, colour in (("H", windows.max((2, 3)), "#0b4a7a"), ("L", windows.min((2, 3)), "#a8430a")):
+        for j, i in np.argwhere(middle == extreme):
+            place = (base.x[i + r], base.y[j + r])
+            text = f"{letter}\n{middle[j, i]:.0f}"
+            halo = [Stroke(linewidth=2.5, foreground=MAP_PAPER), Normal()]
+            axes.text(*place, text, color=colour, fontsize=9, fontweight="bold", ha="center", va="center",
+                      linespacing=0.95, path_effects=halo, zorder=6.5)  # fmt: skip
+
+
+def _shade(
+    axes: Axes, base: Basemap, field: np.ndarray, levels: np.ndarray, cmap: Colormap, extend: str = "both"
+) -> Any:
     return axes.contourf(base.x, base.y, field, levels=levels, cmap=cmap, extend=extend, zorder=1)
 
 
@@ -93,10 +113,11 @@ def _steps(field: np.ndarray, step: float, count: int = 6) -> np.ndarray:
 
 def _surface(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
     with map_style():
-        figure, axes = _frame(base, "Pressure at mean sea level and wind near the ground", label(time), bar=False)
+        figure, axes = frame(base, "Pressure at mean sea level and wind near the ground", label(time), bar=False)
         base.draw(axes)
         _contours(axes, base, now.sea_level_pressure / _HPA, 4.0, 20.0, color="#0b4a7a")
         _barbs(axes, base, now.u, now.v)
+        _centres(axes, base, now.sea_level_pressure / _HPA)
         low, high = (value / _HPA for value in (now.sea_level_pressure.min(), now.sea_level_pressure.max()))
         alt = (
             f"Map of the pressure at mean sea level at {format_utc(time)}: isobars every 4 hPa from {low:.0f} to "
@@ -105,12 +126,29 @@ def _surface(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
         return png_picture(figure, alt, f"Isobars every 4 hPa; wind at the lowest model level, {BARB_WORDS}.")
 
 
+def _near_ground(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
+    with map_style():
+        figure, axes = frame(base, f"Temperature {now.temperature_height}", label(time), bar=True)
+        base.draw(axes, tint=False)
+        celsius = now.temperature - 273.15
+        drawn = _shade(axes, base, celsius, _steps(celsius, 4.0), light("RdYlBu_r", 0.45))
+        _contours(axes, base, celsius, 4.0, 20.0)
+        _bar(figure, axes, drawn, "temperature (°C)")
+        alt = (
+            f"Map of the temperature {now.temperature_height} at {format_utc(time)} from {np.nanmin(celsius):.0f} to "
+            f"{np.nanmax(celsius):.0f} degrees Celsius, with contours every 4 degrees."
+        )
+        return png_picture(figure, alt, "Temperature every 4 °C, over the terrain of the model.")
+
+
 def _middle(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
     level = now.levels[50_000.0]
     with map_style():
-        figure, axes = _frame(base, "500 hPa: height, temperature, wind", label(time), bar=True)
+        figure, axes = frame(base, "500 hPa: height, temperature, wind", label(time), bar=True)
         base.draw(axes, tint=False)
-        drawn = _shade(axes, base, level.temperature - 273.15, _steps(level.temperature - 273.15, 4.0), "cividis")
+        drawn = _shade(
+            axes, base, level.temperature - 273.15, _steps(level.temperature - 273.15, 4.0), light("RdYlBu_r", 0.45)
+        )
         _contours(axes, base, level.height, 60.0, 300.0)
         _barbs(axes, base, level.u, level.v)
         _bar(figure, axes, drawn, "temperature (°C)")
@@ -124,10 +162,10 @@ def _middle(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
 def _jet(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
     level = now.levels[25_000.0]
     with map_style():
-        figure, axes = _frame(base, "250 hPa: wind speed and height", label(time), bar=True)
+        figure, axes = frame(base, "250 hPa: wind speed and height", label(time), bar=True)
         base.draw(axes, tint=False)
         top = max(60.0, 10.0 * np.ceil(np.nanpercentile(level.speed, 99.5) / 10.0))
-        drawn = _shade(axes, base, level.speed, np.arange(20.0, top + 1.0, 10.0), "YlGnBu", "max")
+        drawn = _shade(axes, base, level.speed, np.arange(20.0, top + 1.0, 10.0), light("YlGnBu", 0.2), "max")
         _contours(axes, base, level.height, 120.0, 600.0)
         _barbs(axes, base, level.u, level.v, across=13)
         _bar(figure, axes, drawn, "wind speed (m s⁻¹)")
@@ -141,21 +179,18 @@ def _jet(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
 def _low(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
     level = now.levels[85_000.0]
     with map_style():
-        figure, axes = _frame(base, "850 hPa: temperature and height", label(time), bar=True)
+        figure, axes = frame(base, "850 hPa: temperature and height", label(time), bar=True)
         base.draw(axes, tint=False)
         celsius = level.temperature - 273.15
-        drawn = _shade(axes, base, celsius, _steps(celsius, 3.0), "cividis")
-        _contours(axes, base, celsius, 3.0, 15.0, color="#ffffff", alpha=0.85)
+        drawn = _shade(axes, base, celsius, _steps(celsius, 3.0), light("RdYlBu_r", 0.45))
+        _contours(axes, base, celsius, 3.0, 15.0, color="#8a2f1d")
         _contours(axes, base, level.height, 30.0, 150.0)
         _bar(figure, axes, drawn, "temperature (°C)")
         alt = (
             f"Map of the temperature at 850 hPa at {format_utc(time)} from {np.nanmin(celsius):.0f} to "
             f"{np.nanmax(celsius):.0f} degrees Celsius, with height contours every 30 m."
         )
-        caption = (
-            "Temperature shaded every 3 °C (white lines), height every 30 m (dark lines); blank where 850 hPa is below "
-            "ground."
-        )
+        caption = "Temperature every 3 °C (shades and red lines), height every 30 m (dark lines); blank below ground."
         return png_picture(figure, alt, caption)
 
 
@@ -163,7 +198,7 @@ def precipitation_map(rain: np.ndarray, base: Basemap, start: np.datetime64, end
     """Precipitation of an interval (y, x) [kg m-2], which is mm."""
     with map_style():
         hours = (end - start) / np.timedelta64(3600, "s")
-        figure, axes = _frame(
+        figure, axes = frame(
             base, f"Precipitation of the last {hours:g} h of forecast", f"up to {label(end)}", bar=True
         )
         base.draw(axes)
@@ -204,7 +239,7 @@ def increment_map(analysis: Weather, background: Weather, base: Basemap, time: n
         ("wind 250 hPa (speed; arrows)", top.speed - top_b.speed, "m s⁻¹", (top.u - top_b.u, top.v - top_b.v)),
     ]
     with map_style():
-        width, gap, bar, head = 4.1, 0.42, 0.62, 0.52
+        width, gap, bar, head = 5.0, 0.46, 0.78, 0.50
         height = width * base.aspect
         size = (2 * width + 3 * gap, 2 * (height + bar + 0.3) + head)
         figure = Figure(figsize=size)
@@ -225,22 +260,23 @@ def increment_map(analysis: Weather, background: Weather, base: Basemap, time: n
             axes = figure.add_axes((left / size[0], bottom / size[1], width / size[0], height / size[1]))
             limit = _round_up(float(np.nanpercentile(np.abs(field), 99.5)))
             base.draw(axes, tint=False)
-            drawn = _shade(axes, base, field, np.linspace(-limit, limit, 11), "RdBu_r")
+            drawn = _shade(axes, base, field, np.linspace(-limit, limit, 11), light("RdBu_r", 0.2))
             if arrows is not None:
                 _arrows(axes, base, *arrows)
             axes.set_title(f"{name} ({unit})", fontsize=8.5, pad=4)
             _bar(figure, axes, drawn, unit, ticks=np.linspace(-limit, limit, 5), format="%g")
             largest.append(f"{name} up to {np.nanmax(np.abs(field)):.2g} {unit}")
         alt = f"Four maps of analysis minus background at {format_utc(time)}: {'; '.join(largest)}."
-        return png_picture(figure, alt, "What the observations changed. Red: the analysis is higher.")
+        return png_picture(figure, alt, "What the observations changed. Red: the analysis is higher.", wide=True)
 
 
 def _arrows(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray) -> None:
     step = max(1, round(len(base.x) / 20))
     chosen = slice(step // 2, None, step)
-    axes.quiver(
-        base.x[chosen], base.y[chosen], u[chosen, chosen], v[chosen, chosen], color=MAP_INK, width=0.0028, zorder=5.5
-    )
+    u, v = u[chosen, chosen], v[chosen, chosen]
+    arrows = axes.quiver(base.x[chosen], base.y[chosen], u, v, color=MAP_INK, width=0.0028, zorder=5.5)
+    length = _round_up(0.7 * float(np.nanmax(np.hypot(u, v))))
+    axes.quiverkey(arrows, 0.93, 1.03, length, f"{length:g} m s⁻¹", labelpos="W", fontproperties={"size": 7.5})
 
 
 def _round_up(value: float) -> float:

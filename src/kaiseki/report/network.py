@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from kaiseki.core.timing import format_utc, label
 from kaiseki.report.basemap import Basemap
-from kaiseki.report.maps import _frame
+from kaiseki.report.maps import frame
 from kaiseki.report.style import MAP_INK, MAP_MUTED, Picture, map_style, png_picture
 from kaiseki.verification.departures import REJECTING_BITS
 
@@ -37,7 +37,7 @@ def station_map(table: Mapping[str, np.ndarray], base: Basemap, time: np.datetim
     flags = table["flags"].astype(np.int64)
     counts = {}
     with map_style():
-        figure, axes = _frame(base, "Observations of the window, used and withheld", label(time), bar=False)
+        figure, axes = frame(base, "Observations of the window, used and withheld", label(time), bar=False)
         base.draw(axes)
         base.rim(axes)
         for kind, (colour, marker, size, name) in KIND_LOOKS.items():
@@ -52,7 +52,7 @@ def station_map(table: Mapping[str, np.ndarray], base: Basemap, time: np.datetim
             idle = visible & ~places["used"] & ~places["withheld"]
             counts[name] = int(used.sum()), int(held.sum())
             style: dict[str, Any] = {"marker": marker, "s": size, "zorder": 5.2}
-            line = {"linewidths": 0.8} if marker in "x+" else {"linewidths": 0.0}
+            line: dict[str, Any] = {"linewidths": 0.8} if marker in "x+" else {"linewidths": 0.0}
             axes.scatter(x[idle], y[idle], color=colour, alpha=0.25, **line, **style)
             axes.scatter(x[used], y[used], color=colour, **line, **style)
             axes.scatter(x[held], y[held], color=colour, **line, **style)
@@ -88,8 +88,8 @@ def station_map(table: Mapping[str, np.ndarray], base: Basemap, time: np.datetim
         return png_picture(
             figure,
             alt,
-            "Places with a value used (full), withheld (ringed) or without a value used (pale); broken line: inner edge of "
-            "the rim.",
+            "Places with a value used (full), withheld (ringed) or without a value used (pale); broken line: inner "
+            "edge of the rim.",
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from kaiseki.archive.metadata import program_version
 from kaiseki.core.timing import format_utc, label
-from kaiseki.report import charts, maps, network, tables, words
+from kaiseki.report import charts, maps, network, series, tables, words
 from kaiseki.report.basemap import Basemap, coast_files
 from kaiseki.report.judge import Judgement, departures_at, judge
 from kaiseki.report.run import Run
@@ -83,10 +83,14 @@ def _context(run: Run, title: str | None, data_root: Path | None, judgement: Jud
         "missing": [_MISSING[name] for name in run.missing],
         "weather": _weather(run, base, last),
         "departures": _departures(run, main),
-        "cycles": [*_each(charts.pressure_series, judgement.rows), *_each(charts.tendencies, diagnostics)],
+        "cycles": [
+            *_each(series.energy_series, judgement.rows),
+            *_each(series.pressure_series, judgement.rows),
+            *_each(series.tendencies, diagnostics),
+        ],
         "cycle_table": tables.cycles(diagnostics),
-        "minimisation": _each(charts.minimisation, diagnostics),
-        "consistency": _each(charts.consistency, consistency),
+        "minimisation": _each(series.minimisation, diagnostics),
+        "consistency": _each(series.consistency, consistency),
         "network": _network(run, base, main),
         "rejections": tables.rejections(run),
         "inventory": _inventory(run),
@@ -120,15 +124,19 @@ def _subtitle(run: Run) -> str:
     )
 
 
-def _headline(run: Run, judgement: Judgement, main: np.datetime64) -> list[str]:
-    """Sentences: against the truth first, where there is one, then against withheld observations."""
+def _headline(run: Run, judgement: Judgement, main: np.datetime64) -> list[dict[str, Any]]:
+    """Tiles of the verdict: against the truth, where there is one, and against withheld observations."""
     moment = format_utc(main)
-    sentences = words.headline([row for row in judgement.truth_card if row["time"] == moment], "cells")
-    card = [row for row in judgement.card if row["time"] == moment and row["against"] == "withheld"]
-    sentences += words.headline(card, "withheld values")
-    if not sentences:
-        sentences = ["There is no run without assimilation, or no withheld observation, to judge the analysis by."]
-    return sentences
+    found = []
+    for title, unit, card in (
+        ("Against the truth", "cells", judgement.truth_card),
+        ("Against withheld observations", "values", judgement.card),
+    ):
+        rows = [row for row in card if row["time"] == moment and row["against"] != "assimilated"]
+        tiles = words.tiles(rows, unit)
+        if tiles:
+            found.append({"title": title, "tiles": tiles})
+    return found
 
 
 def _weather(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
@@ -138,7 +146,7 @@ def _weather(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
     now = weather(dataset, run.domain)
     pictures = maps.weather_maps(now, base, time)
     pictures += _precipitation(run, base, time)
-    before = run.fields("analysis", time, "background only")
+    before = run.fields("analysis", time, background=True)
     if before is not None:
         pictures.append(maps.increment_map(now, weather(before, run.domain), base, time))
     return pictures
@@ -149,7 +157,7 @@ def _precipitation(run: Run, base: Basemap, time: np.datetime64) -> list[Picture
     start = time - run.experiment.period.window
     rain, found = np.zeros(run.domain.shape[1:]), False
     for moment in run.analysis.times[(run.analysis.times > start) & (run.analysis.times <= time)]:
-        dataset = run.fields("analysis", moment, "background only")
+        dataset = run.fields("analysis", moment, background=True)
         if dataset is not None and "precipitation" in dataset:
             rain, found = rain + np.nan_to_num(dataset["precipitation"].values.astype(float)), True
     return [maps.precipitation_map(rain, base, start, time)] if found else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,8 @@ from kaiseki.archive import RunStore, open_archive
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.core.experiment import Experiment
 from kaiseki.grid import Domain
+
+Kind = Literal["analysis", "background"]
 
 BASELINE_STORES: Final = ("optimal_interpolation", "free_run", "driving")
 """Baselines by the name of their store, without the suffix."""
@@ -66,6 +68,7 @@ class Run:
         if self.cycles.size == 0:
             raise StoreError(f"{places['analysis']} has no complete cycle yet; resume the run and make the report then")
         self._tables: dict[tuple[str, np.datetime64], dict[str, np.ndarray] | None] = {}
+        self._datasets: dict[tuple[str, str], xr.Dataset | None] = {}
 
     @property
     def missing(self) -> list[str]:
@@ -113,30 +116,34 @@ class Run:
         good = [time for time, count in counts.items() if count > 0 and count >= 0.5 * fullest]
         return good[-1] if good else None
 
-    def fields(self, store: str, time: np.datetime64, first: str = "analysis") -> xr.Dataset | None:
-        """Fields of a store at one time, from the kind named first or the other one; None where there are none.
+    def fields(self, store: str, time: np.datetime64, *, background: bool = False) -> xr.Dataset | None:
+        """Fields of a store at one time; None where there are none.
 
         Args:
             store: name of the store.
             time: instant wanted.
-            first: "analysis" or "background"; with "background only" the analyses are not looked at.
+            background: the forecast; otherwise the analysis or, where there is none, the forecast.
         """
         if store not in self.stores:
             return None
-        kinds = {
-            "analysis": ("analysis", "background"),
-            "background": ("background", "analysis"),
-            "background only": ("background",),
-        }[first]
+        kinds: tuple[Kind, ...] = ("background",) if background else ("analysis", "background")
         for kind in kinds:
-            try:
-                dataset = open_archive(self.directory / f"{store}.store", kind)  # type: ignore[arg-type]
-            except StoreError:
-                continue  # none of this kind yet
+            dataset = self._dataset(store, kind)
+            if dataset is None:
+                continue
             moments = dataset["time"].values.astype("datetime64[s]")
             if time in moments and "temperature" in dataset:
                 return dataset.isel(time=int(np.flatnonzero(moments == time)[0]))
         return None
+
+    def _dataset(self, store: str, kind: Kind) -> xr.Dataset | None:
+        """All fields of one kind, opened once; None where a store has none yet."""
+        if (store, kind) not in self._datasets:
+            try:
+                self._datasets[store, kind] = open_archive(self.directory / f"{store}.store", kind)
+            except StoreError:
+                self._datasets[store, kind] = None
+        return self._datasets[store, kind]
 
     def inventory(self) -> list[dict[str, Any]]:
         """Rows of `inventory.json`, [] where the run has none.

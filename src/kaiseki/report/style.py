@@ -12,12 +12,15 @@ import hashlib
 import html
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 INK, MUTED, RULE, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
@@ -27,6 +30,10 @@ _VARIABLES: Final = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule
 
 MAP_INK, MAP_MUTED, MAP_PAPER = "#1f2730", "#5c6670", "#fdfcf9"
 """Colours of maps."""
+
+
+FULL_WIDTH = 10.4
+"""Width of a chart that fills the page [inches]."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,12 @@ def look(experiment: str) -> Look:
     return LOOKS.get(experiment, Look(experiment.replace("_", " "), INK, "x"))
 
 
+def ordered(experiments: Iterable[str]) -> list[str]:
+    """Experiments in the order of legends, unknown ones at the end."""
+    names = set(experiments)
+    return [name for name in LOOKS if name in names] + sorted(names - LOOKS.keys())
+
+
 _COMMON: Final[dict[str, Any]] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -69,7 +82,7 @@ _COMMON: Final[dict[str, Any]] = {
     "axes.unicode_minus": True,
 }
 
-_CHART: Final[dict[str, Any]] = _COMMON | {
+_CHART: Final[Any] = _COMMON | {
     "text.color": INK,
     "axes.labelcolor": MUTED,
     "axes.edgecolor": RULE,
@@ -91,7 +104,7 @@ _CHART: Final[dict[str, Any]] = _COMMON | {
     "lines.markersize": 4.5,
 }
 
-_MAP: Final[dict[str, Any]] = _COMMON | {
+_MAP: Final[Any] = _COMMON | {
     "text.color": MAP_INK,
     "axes.labelcolor": MAP_MUTED,
     "axes.edgecolor": "#9aa3ab",
@@ -101,6 +114,13 @@ _MAP: Final[dict[str, Any]] = _COMMON | {
     "savefig.facecolor": MAP_PAPER,
     "axes.facecolor": MAP_PAPER,
 }
+
+
+def light(name: str, part: float = 0.35) -> ListedColormap:
+    """A colour map of matplotlib mixed with white, so that contours, coast and barbs on it stay readable."""
+    colours = mpl.colormaps[name](np.linspace(0.0, 1.0, 256))
+    colours[:, :3] += part * (1.0 - colours[:, :3])
+    return ListedColormap(colours, name=f"light {name}")
 
 
 def chart_style() -> Any:
@@ -120,10 +140,12 @@ class Picture:
     Attributes:
         markup: HTML of the picture itself.
         caption: words under it.
+        wide: takes all columns of a gallery.
     """
 
     markup: str
     caption: str
+    wide: bool = False
 
 
 def svg_picture(figure: Figure, alt: str, caption: str) -> Picture:
@@ -144,12 +166,15 @@ def svg_picture(figure: Figure, alt: str, caption: str) -> Picture:
     text = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{salt}", text)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    text = text.replace("<svg", f'<svg class="chart" role="img" aria-label="{html.escape(alt, quote=True)}"', 1)
+    # A narrow chart keeps the size of its letters beside wide ones.
+    width = 100.0 * min(1.0, figure.get_size_inches()[0] / FULL_WIDTH)
+    head = f'<svg class="chart" style="max-width: {width:.0f}%" role="img" aria-label="{html.escape(alt, quote=True)}"'
+    text = text.replace("<svg", head, 1)
     return Picture(text, caption)
 
 
-def png_picture(figure: Figure, alt: str, caption: str, dpi: int = 130) -> Picture:
-    """A map as PNG in the page. Call within `map_style`."""
+def png_picture(figure: Figure, alt: str, caption: str, dpi: int = 150, *, wide: bool = False) -> Picture:
+    """A map as PNG in the page, over both columns where it is `wide`. Call within `map_style`."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
@@ -159,4 +184,4 @@ def png_picture(figure: Figure, alt: str, caption: str, dpi: int = 130) -> Pictu
         f'<img class="map" src="data:image/png;base64,{data}" width="{width}" height="{height}" '
         f'alt="{html.escape(alt, quote=True)}">'
     )
-    return Picture(markup, caption)
+    return Picture(markup, caption, wide)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kaiseki.core.timing import format_utc, label, parse_time
+from kaiseki.core.timing import format_utc, label, parse_time, to_datetime
 from kaiseki.report import words
 from kaiseki.report.judge import Judgement
 from kaiseki.report.run import Run
@@ -37,15 +37,15 @@ def cards(judgement: Judgement, main: np.datetime64, last: np.datetime64) -> lis
                     key,
                     {
                         "target": words.target_words(row),
-                        "time": row["time"],
-                        "n": row["n"],
+                        "time": _short_time(row["time"]),
+                        "n": _count(row["n"]),
                         "rms": f"{words.number(row['rms'], row['variable'])} {words.unit(row['variable'])}",
                         "baselines": {},
                     },
                 )
                 one["baselines"][row["baseline"]] = {
                     "reduction": words.percent(row["reduction"]),
-                    "interval": f"{words.percent(row['reduction_low'])} to {words.percent(row['reduction_high'])}",
+                    "interval": words.interval(row["reduction_low"], row["reduction_high"]),
                     "verdict": row["verdict"],
                     "mark": {"better": "▲", "worse": "▼", "no difference shown": "◆", "too few": "·"}[row["verdict"]],
                     "class": row["verdict"].replace(" ", "-"),
@@ -62,6 +62,11 @@ def cards(judgement: Judgement, main: np.datetime64, last: np.datetime64) -> lis
                     }
                 )
     return result
+
+
+def _short_time(text: str) -> str:
+    """ "02 Jan 00 UTC"."""
+    return to_datetime(parse_time(text)).strftime("%d %b %H UTC")
 
 
 def _moment(
@@ -92,6 +97,7 @@ def scores(rows: Sequence[Mapping[str, Any]], main: np.datetime64, last: np.date
                     "against": _AGAINST[against],
                     "time": label(parse_time(time)),
                     "unit_of_n": "cells" if against == "truth" else "values",
+                    "open": against != "assimilated",
                     "main": _score_rows(main_rows),
                     "levels": _score_rows([row for row in chosen if not _is_main(row)]),
                 }

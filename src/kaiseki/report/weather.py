@@ -37,12 +37,16 @@ class Weather:
     Attributes:
         sea_level_pressure: (y, x) [Pa].
         u, v: wind at the lowest model level along the grid (y, x) [m s-1].
+        temperature: at 2 m or, where the run has not stored it, at the lowest model level (y, x) [K].
+        temperature_height: which of the two, in words.
         levels: fields by pressure [Pa].
     """
 
     sea_level_pressure: np.ndarray
     u: np.ndarray
     v: np.ndarray
+    temperature: np.ndarray
+    temperature_height: str
     levels: dict[float, Level]
 
 
@@ -57,7 +61,11 @@ def weather(dataset: xr.Dataset, domain: Domain) -> Weather:
         levels[pressure] = Level(t, z, u, v)
     east, north = (dataset[name].values[0].astype(float) for name in names[2:])
     u, v = domain.to_grid(east, north)
-    return Weather(sea_level_pressure(dataset, domain), u, v, levels)
+    if "temperature_2m" in dataset:
+        near, words = dataset["temperature_2m"].values.astype(float), "at 2 m"
+    else:
+        near, words = dataset["temperature"].values[0].astype(float), "at the lowest model level"
+    return Weather(sea_level_pressure(dataset, domain), u, v, near, words, levels)
 
 
 def sea_level_pressure(dataset: xr.Dataset, domain: Domain) -> np.ndarray:

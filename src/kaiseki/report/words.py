@@ -14,7 +14,7 @@ UNITS: Mapping[str, tuple[str, str, float, int]] = {
     "specific_humidity": ("specific humidity", "g kg⁻¹", 1000.0, 3),
     "geopotential_height": ("height", "m", 1.0, 1),
     "surface_air_pressure": ("surface pressure", "hPa", 0.01, 2),
-    "dry_total_energy": ("dry total-energy norm", "(J kg⁻¹)^½", 1.0, 2),
+    "dry_total_energy": ("dry total-energy norm", "m s⁻¹", 1.0, 2),
 }
 """Variables of the score rows: name, unit shown, factor from SI, decimals."""
 
@@ -83,7 +83,7 @@ def credits(experiment: Experiment, sources: Iterable[tuple[str, str]]) -> list[
         *experiment.domain.mask_files,
         *experiment.domain.coast_files,
     ]
-    found = []
+    found: list[str] = []
     for names, sentence in _CREDITS:
         if any(name in file.lower() for file in files for name in names) and not (
             names[-1] == "sst" and any("sea-surface temperature" in text.lower() for text in found)
@@ -102,8 +102,8 @@ def level_words(level: Any) -> str:
     if level is None:
         return ""
     if isinstance(level, str):
-        return level.replace("-", "–") + " hPa"
-    return f"{level / 100:g} hPa"
+        return level.replace("-", "–\u2060") + "\u00a0hPa"
+    return f"{level / 100:g}\u00a0hPa"
 
 
 def target_words(row: Mapping[str, Any]) -> str:
@@ -137,23 +137,30 @@ def experiment_words(name: str) -> str:
     return look(name).label
 
 
-def headline(cards: Sequence[Mapping[str, Any]], against: str) -> list[str]:
-    """Sentences of the scorecard rows, one per variable, for the baseline without assimilation first."""
-    sentences = []
+def interval(low: float, high: float) -> str:
+    """ "31 to 52 %" of 0.31 and 0.52; a true minus sign."""
+    return f"{100.0 * low:.0f} to {100.0 * high:.0f} %".replace("-", "−")
+
+
+def tiles(cards: Sequence[Mapping[str, Any]], unit_of_n: str) -> list[dict[str, str]]:
+    """What the scorecard says about the run without assimilation, one tile per quantity."""
+    result = []
     for row in cards:
         if row["baseline"] != "free_run":
             continue
-        n, low, high = row["n"], percent(row["reduction_low"]), percent(row["reduction_high"])
         what = target_words(row)
+        detail = f"{interval(row['reduction_low'], row['reduction_high'])}, {row['n']} {unit_of_n}"
+        size = f"{abs(100.0 * row['reduction']):.0f} %"
         match row["verdict"]:
             case "better":
-                text = f"The error in {what} is {abs(100 * row['reduction']):.0f} % smaller than without assimilation"
+                number_, word = size, "smaller error"
             case "worse":
-                text = f"The error in {what} is {abs(100 * row['reduction']):.0f} % larger than without assimilation"
+                number_, word = size, "larger error"
             case "too few":
-                sentences.append(f"No verdict on {what}: only {n} {against}.")
-                continue
+                number_, word, detail = "–", "no verdict", f"only {row['n']} {unit_of_n}"
             case _:
-                text = f"For {what} no difference to the run without assimilation is shown"
-        sentences.append(f"{text} (95 % interval of the reduction {low} to {high}, {n} {against}).")
-    return sentences
+                number_, word = "≈", "no difference shown"
+        result.append(
+            {"number": number_, "word": word, "what": what, "detail": detail, "class": row["verdict"].replace(" ", "-")}
+        )
+    return result
