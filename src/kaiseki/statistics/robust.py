@@ -9,13 +9,14 @@ what the outer loops of `minimise.reweighted` do.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from kaiseki.core.errors import ConfigError
 
 
+@runtime_checkable
 class Likelihood(Protocol):
     """A penalty of normalised departures."""
 
