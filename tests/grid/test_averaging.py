@@ -27,8 +27,8 @@ def cut(layer: Raster, domain: Domain = DOMAIN) -> Raster:
 def around(domain: Domain, step: float) -> tuple[float, float, tuple[int, int]]:
     """South-west corner and shape of pixels that cover a domain."""
     south, north, west, east = bounds(domain)
-    shape = int(np.ceil((north - south) / step)) + 1, int(np.ceil((east - west) / step)) + 1
-    return south - 0.3 * step, west - 0.4 * step, shape
+    shape = int(np.ceil((north - south) / step)) + 3, int(np.ceil((east - west) / step)) + 3
+    return south - 1.3 * step, west - 1.4 * step, shape
 
 
 def solid_angles(layer: Raster) -> np.ndarray:

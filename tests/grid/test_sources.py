@@ -61,7 +61,7 @@ def test_overview_takes_twice_the_spacing_of_the_full_image(tmp_path: Path) -> N
     (tmp_path / "dem.tfw").write_text(full)
     check_place(tiff(tmp_path / "dem_overview.tif", subfiletype=1))
     # The same name on an image that is no overview says nothing about its place.
-    with pytest.raises(InputError, match="no world file other_overview.tfw"):
+    with pytest.raises(InputError, match=r"no world file other_overview\.tfw"):
         open_raster(tiff(tmp_path / "other_overview.tif"), "height")
 
 

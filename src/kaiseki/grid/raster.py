@@ -31,7 +31,7 @@ class Raster:
     @property
     def cyclic(self) -> bool:
         """Whether the columns go once around the Earth."""
-        return abs(self.values.shape[1] * self.step_lon - 360.0) < 0.5 * self.step_lon
+        return bool(abs(self.values.shape[1] * self.step_lon - 360.0) < 0.5 * self.step_lon)
 
     def cut(self, south: float, north: float, west: float, east: float) -> Raster | None:
         """The part that covers a box and one pixel more, float64 with NaN; None if nothing of it lies there.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
@@ -27,10 +28,11 @@ _SHORT = {"height": ("z", "orog", "elevation", "topo", "hgt"), "land": ("lsm", "
 
 
 def _load(path: Path) -> xr.Dataset:
-    with path.open("rb") as stream:
-        engine = "scipy" if stream.read(3) == b"CDF" else "h5netcdf"
+    # From memory: for damaged files the libraries leave their own handles open.
+    content = path.read_bytes()
+    engine: Literal["scipy", "h5netcdf"] = "scipy" if content.startswith(b"CDF") else "h5netcdf"
     try:
-        with xr.open_dataset(path, engine=engine, decode_times=False) as dataset:
+        with xr.open_dataset(io.BytesIO(content), engine=engine, decode_times=False) as dataset:
             return dataset.load()
     except ImportError as error:
         raise KaisekiError(
@@ -95,4 +97,5 @@ def read(path: Path, quantity: Quantity) -> Raster:
     if lon[0] > lon[-1]:
         lon, values = lon[::-1], values[:, ::-1]
     step_lat, step_lon = (lat[-1] - lat[0]) / (lat.size - 1), (lon[-1] - lon[0]) / (lon.size - 1)
-    return Raster(str(path), lat[0] - 0.5 * step_lat, lon[0] - 0.5 * step_lon, step_lat, step_lon, values)
+    south, west = float(lat[0] - 0.5 * step_lat), float(lon[0] - 0.5 * step_lon)
+    return Raster(str(path), south, west, float(step_lat), float(step_lon), values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,8 @@ def read(path: Path, quantity: Quantity) -> Raster:
             f"{path}: is TIFF, for which the package tifffile is needed; install kaiseki[formats]."
         ) from error
     try:
-        with tifffile.TiffFile(path) as file:
+        # From memory: for damaged files the library leaves its own handle open.
+        with tifffile.TiffFile(io.BytesIO(path.read_bytes())) as file:
             page: Any = file.pages[0]
             values, tags, reduced = page.asarray(), page.tags, bool(page.is_reduced)
             missing = None
