@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import brentq
 
 from kaiseki.core.errors import ConfigError
 
@@ -24,10 +23,7 @@ def stretched_interfaces(number: int, top: float, first_thickness: float, stretc
             "give between 2 and fewer of them, or thinner ones."
         )
 
-    def over(c: float) -> float:
-        return float(np.sum(first_thickness * (1.0 + c * growth))) - top
-
-    c = brentq(over, 0.0, top / first_thickness, xtol=1e-15)
+    c = (top / first_thickness - number) / growth.sum()
     return np.concatenate([[0.0], np.cumsum(first_thickness * (1.0 + c * growth))])
 
 
