@@ -137,7 +137,7 @@ def minimisation(diagnostics: Mapping[np.datetime64, Mapping[str, Any]]) -> Pict
             f"Cost and gradient by iteration of {len(found)} cycles; in the last the cost falls from "
             f"{falls[-1][0]:.4g} to {falls[-1][1]:.4g} in {len(list(found.values())[-1]['cost']) - 1} iterations."
         )
-        return svg_picture(figure, alt, "Minimisation of each cycle, from light (first) to dark (last).")
+        return svg_picture(figure, alt, "Minimisation of each cycle, from blue (first) to orange (last).")
 
 
 def consistency(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
@@ -195,9 +195,9 @@ def consistency(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
 
 
 def _blend(part: float) -> str:
-    """From light to dark blue."""
-    light, dark = np.array([158, 202, 225]), np.array([8, 81, 156])
-    red, green, blue = (round(float(value)) for value in light + part * (dark - light))
+    """From blue to vermilion, both of which can be seen on light and on dark paper."""
+    first, last = np.array([86, 180, 233]), np.array([213, 94, 0])
+    red, green, blue = (round(float(value)) for value in first + part * (last - first))
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 

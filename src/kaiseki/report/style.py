@@ -23,10 +23,15 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-INK, MUTED, RULE, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
-"""Marker colours: replaced by var(--ink), var(--muted), var(--rule), var(--paper) in charts."""
+INK, MUTED, RULE = "#010203", "#040506", "#070809"
+"""Marker colours: replaced by var(--ink), var(--muted), var(--rule) in charts."""
 
-_VARIABLES: Final = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", PAPER: "var(--paper)"}
+_VARIABLES: Final = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    RULE: "var(--rule)",
+    "#0072b2": "var(--analysis)",  # as Matplotlib writes it
+}
 
 MAP_INK, MAP_MUTED, MAP_PAPER = "#1f2730", "#5c6670", "#fdfcf9"
 """Colours of maps."""

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.archive import on_pressure_levels
-from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_LAPSE_RATE
+from kaiseki.diagnostics.pressure import pressure_below
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.grid import Domain
 
 LEVELS = (85_000.0, 50_000.0, 25_000.0)
@@ -71,11 +72,11 @@ def weather(dataset: xr.Dataset, domain: Domain) -> Weather:
 def sea_level_pressure(dataset: xr.Dataset, domain: Domain) -> np.ndarray:
     """Pressure at mean sea level (y, x) [Pa]: the stored field or, without it, from the lowest model level.
 
-    The reduction follows the standard lapse rate below that level: p (1 + L z / T)^(g / (Rd L)), T the temperature of
-    the lowest level (ISO 2533:1975, hydrostatic with a constant lapse rate L = 6.5 K km-1).
+    The column below that level has the standard lapse rate (see `diagnostics.pressure`).
     """
     if "mean_sea_level_pressure" in dataset:
         return np.asarray(dataset["mean_sea_level_pressure"].values, float)
     pressure, temperature = (dataset[name].values[0].astype(float) for name in ("pressure", "temperature"))
-    exponent = GRAVITY / (R_DRY * STANDARD_LAPSE_RATE)
-    return np.asarray(pressure * (1.0 + STANDARD_LAPSE_RATE * domain.z[0] / temperature) ** exponent)
+    if "qv" in dataset:
+        temperature = virtual_temperature(temperature, dataset["qv"].values[0].astype(float))
+    return np.asarray(pressure_below(pressure, temperature, domain.z[0]))
