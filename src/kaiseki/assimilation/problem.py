@@ -23,7 +23,7 @@ from kaiseki.assimilation.operators.plan import places
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.core.errors import InputError
 from kaiseki.observations import Flag, Table, usable
-from kaiseki.observations.errors import surface_pressure_error
+from kaiseki.observations.errors import PRESSURE_PER_METRE
 from kaiseki.observations.flags import names
 from kaiseki.statistics import VARIABLES, BackgroundCovariance
 from kaiseki.statistics.minimise import Step
@@ -105,10 +105,9 @@ def place_flags(background: Trajectory, table: Table, settings: EngineSettings) 
     table = table.with_flags(outside | in_rim, Flag.OUTSIDE_DOMAIN)
     pressure = table.where(quantity="surface_pressure")
     difference = model_height(domain, table) - elevation(table)
-    known = pressure & np.isfinite(difference)
-    grown = surface_pressure_error(table.column("error"), difference)
     far = pressure & ~(np.abs(difference) < settings.height_limit)
-    error = np.where(known & ~far & np.isfinite(grown), grown, table.column("error"))
+    grown = np.hypot(table.column("error"), PRESSURE_PER_METRE * difference)
+    error = np.where(pressure & ~far, grown, table.column("error"))
     return table.with_columns(error=error).with_flags(far & ~outside, Flag.NO_EQUIVALENT)
 
 
