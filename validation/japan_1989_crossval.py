@@ -87,7 +87,8 @@ def table(result: dict[str, Any]) -> str:
         lines.append(
             f"{row['time']} {row['experiment']:10s} {row['variable']:22s} {row['level'] or '':>8} n={row['n']:4d} "
             f"{row['rms']:9.3f} | {row['baseline']:21s} {row['baseline_rms']:9.3f}  "
-            f"reduction {100 * row['reduction']:6.1f} % [{100 * row['reduction_low']:.1f}, {100 * row['reduction_high']:.1f}]"
+            f"reduction {100 * row['reduction']:6.1f} % "
+            f"[{100 * row['reduction_low']:.1f}, {100 * row['reduction_high']:.1f}]"
         )
     for one in result["surface_pressure_background"]:
         lines.append(

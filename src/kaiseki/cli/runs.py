@@ -156,6 +156,7 @@ def _whole(
     verbose: bool,
     json: bool,
 ) -> None:
+    from kaiseki.cycle.compilation import keep_compiled
     from kaiseki.cycle.folder import RunFolder
     from kaiseki.cycle.whole import announce, run_whole
 
@@ -164,6 +165,7 @@ def _whole(
             f"There is no data folder {data}; give the folder that the experiment's paths are relative to"
         )
     folder = RunFolder(out or Path("out") / experiment.case.name)
+    keep_compiled()
     announce(experiment, force=force)
     seconds = run_whole(
         experiment,

@@ -74,6 +74,7 @@ class Case:
         table: quality-controlled observations of the whole period.
         driving: fields on the domain at any time.
         reference: profile of the case.
+        start: fields of the cold start; the driving fields of that time when absent.
     """
 
     experiment: Experiment
@@ -82,11 +83,16 @@ class Case:
     table: Table
     driving: Driving
     reference: ReferenceProfile
+    start: Fields | None = None
 
     @cached_property
     def model(self) -> Model:
         """The forecast model."""
         return model_of(self.experiment, self.domain, self.reference)
+
+    def cold_fields(self) -> Fields:
+        """Fields that all experiments begin with."""
+        return self.driving(self.experiment.period.first) if self.start is None else self.start
 
     @cached_property
     def boundaries(self) -> Boundaries:

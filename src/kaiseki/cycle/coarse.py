@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from kaiseki.assimilation import Analysis, Trajectory
+from kaiseki.assimilation import Trajectory
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import say
 from kaiseki.core.timing import Window, format_utc
-from kaiseki.cycle.analyst import analyst_of
+from kaiseki.cycle.analyst import analyst_of, compare_only
 from kaiseki.cycle.fields import OBSERVED, Fields
+from kaiseki.cycle.stream import ColdStart
 from kaiseki.driving import atmosphere_on_domain, planetary_first_guess
 from kaiseki.driving.column import hydrostatic_pressure, surface_pressure_below
 from kaiseki.grid import Domain
@@ -85,16 +86,19 @@ def successive(
     experiment: Experiment,
     scales: Sequence[BackgroundErrors],
     report: Callable[[str], None] | None = None,
-) -> tuple[Fields, Analysis]:
-    """Fields at the end of the window after analyses of falling scale, and the last analysis."""
-    analysis: Analysis | None = None
+) -> Fields:
+    """Fields at the end of the window after analyses of falling scale."""
     for errors in scales:
-        analyst = analyst_of("3dfgat", table, experiment, errors, report)
-        analysis = analyst(still(fields, window, domain), window)
-        if analysis.increment:
-            fields = added(fields, analysis.increment, domain)
-    assert analysis is not None
-    return fields, analysis
+        analysis = analyst_of("3dfgat", table, experiment, errors, report)(still(fields, window, domain), window)
+        fields = added(fields, analysis.increment, domain)
+    return fields
+
+
+def compared(experiment: Experiment, table: Table, fields: Fields, domain: Domain) -> ColdStart:
+    """Fields as the beginning of a stream, and the observations of the window before it compared with them."""
+    window = Window.ending_at(experiment.period.first, experiment.period.window)
+    found = compare_only(table, experiment)(still(fields, window, domain), window)
+    return ColdStart(fields, found.table, {"engine": "cold_start"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +124,7 @@ class SampleAnalyses:
         sample = planetary_first_guess(files, cutoff=float(experiment.driving.first_guess_wavenumber))
         return cls(experiment, domain, table, atmosphere_on_domain(sample, domain), report)
 
-    def at(self, time: np.datetime64) -> tuple[Fields, Analysis]:
+    def at(self, time: np.datetime64) -> Fields:
         """The analysis at a sonde time from the observations of the window before it, right to the edge."""
         say(f"analysis of the coarse domain from the samples, {format_utc(time)}")
         whole = dataclasses.replace(self.domain, rim_width=0)

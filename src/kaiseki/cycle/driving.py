@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from kaiseki.forecast.rim import Boundary
 from kaiseki.grid import Domain
 
 
+@runtime_checkable
 class Driving(Protocol):
     """Fields on the domain of the stream that is driven."""
 
@@ -98,8 +99,11 @@ class WiderRun:
         if not inside.any():
             before = times[times < time]
             after = times[times > time]
-            if not len(before) or not len(after):
+            if not len(before):
                 raise InputError(f"{self.store.where} does not cover {format_utc(time)}")
+            if not len(after):
+                # Only the step that measures how calm the last analysis is looks beyond the end.
+                return self.wide(before[-1])
             weight = float((time - before[-1]) / (after[0] - before[-1]))
             return mixed(self.wide(before[-1]), self.wide(after[0]), weight)
         first = analyses[0]

@@ -20,8 +20,8 @@ from kaiseki.core.timing import Window, format_utc, slots
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.analyst import analyst_of, compare_only
 from kaiseki.cycle.case import Case, filter_of, soil_depth
-from kaiseki.cycle.coarse import still
-from kaiseki.cycle.stream import ColdStart, Stream
+from kaiseki.cycle.coarse import compared, still
+from kaiseki.cycle.stream import Stream
 from kaiseki.statistics import BackgroundErrors
 
 ENGINES = {"analysis": "", "optimal_interpolation": "optimal_interpolation", "free_run": "none"}
@@ -55,21 +55,12 @@ def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stre
         name=name,
         model=case.model,
         boundaries=case.boundaries,
-        cold_start=lambda: cold_start(case),
+        cold_start=lambda: compared(experiment, case.table, case.cold_fields(), case.domain),
         analyst=analyst_of(engine_of(experiment, name), case.table, experiment, errors, report),
         filter_=filter_of(experiment),
         output=experiment.period.output_interval,
         window=experiment.period.window,
     )
-
-
-def cold_start(case: Case) -> ColdStart:
-    """The driving fields at the first time, and the observations of the window before it compared with them."""
-    period = case.experiment.period
-    fields = case.driving(period.first)
-    window = Window.ending_at(period.first, period.window)
-    compared = compare_only(case.table, case.experiment)(still(fields, window, case.domain), window)
-    return ColdStart(fields, compared.table, {"engine": "cold_start"})
 
 
 def _judge_driving(case: Case, store: RunStore) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from kaiseki.archive.schema import label
 from kaiseki.assimilation import Analysis, Trajectory
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.timing import Window, hours
 from kaiseki.cycle.analyst import analyst_of, compare_only
 from kaiseki.cycle.case import Case, filter_of, model_of, reference_of, soil_depth
-from kaiseki.cycle.coarse import SampleAnalyses, scales_of, sonde_times
+from kaiseki.cycle.coarse import SampleAnalyses, compared, scales_of, sonde_times
 from kaiseki.cycle.driving import Analyses, Boundaries, WiderRun
+from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.folder import RunFolder
 from kaiseki.cycle.stream import Analyst, ColdStart, Stream
 from kaiseki.driving import Nest
@@ -40,12 +42,11 @@ def coarse_driving(
     model = model_of(experiment, wide, reference)
     with folder.open_store("coarse", experiment, wide, cycles, soil_depth(model)) as store:
         if store.next_cycle() is not None:
-            made = {time: samples.at(time) for time in analysed}
-            driving = Analyses({time: fields for time, (fields, _) in made.items()})
+            made = {time: kept(folder, time, samples) for time in analysed}
+            driving = Analyses(made)
 
             def cold_start() -> ColdStart:
-                fields, analysis = made[period.first]
-                return ColdStart(fields, analysis.table, analysis.diagnostics)
+                return compared(experiment, table, made[period.first], wide)
 
             Stream(
                 name="coarse",
@@ -61,6 +62,18 @@ def coarse_driving(
     blended = blend_rim(domain, wider.nest.ground)
     wider = WiderRun(wider.store, Nest.build(wide, blended))
     return Case(experiment, folder, blended, table, wider, reference)
+
+
+def kept(folder: RunFolder, time: np.datetime64, samples: SampleAnalyses) -> Fields:
+    """The analysis from the samples at a time; made once and read back ever after, by a resumed run too."""
+    path = folder.path / f"samples_{label(time)}.npz"
+    if not path.exists():
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("wb") as file:
+            np.savez(file, **samples.at(time))  # type: ignore[arg-type]
+        partial.replace(path)
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
 
 
 def _at_sonde_times(

@@ -1,8 +1,8 @@
 """An analytic large-scale winter flow over East Asia: jet, wave, surface low and high, front, sea.
 
-The geopotential is written down and everything else follows from it: virtual temperature hydrostatically, wind
-as the gradient wind. It plays the global analysis of the twin experiment, at any time; a perturbed copy of it plays the
-imperfect one.
+The geopotential is written down and everything else follows from it: virtual temperature hydrostatically, wind as the
+gradient wind without its divergence. It is where the weather of the twin experiment begins; a perturbed copy of it is
+where the imperfect global analysis begins.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from kaiseki.core.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY, R_DRY
 from kaiseki.driving.moisture import from_relative_humidity
+from kaiseki.twin.balance import gradient_wind, without_divergence
 from kaiseki.twin.ripples import Ripples
 
 HECTOPASCALS = (
@@ -36,10 +37,6 @@ TROPOPAUSE = np.log(0.25)
 """ln(p / 1000 hPa) of the jet's level."""
 SURFACE_DENSITY = 1.25
 """kg m-3: turns pressures at sea level into geopotentials at 1000 hPa."""
-BALANCED_LATITUDE = 12.0
-"""Degrees north; equatorwards of it the wind fades to nothing instead of becoming geostrophic with a vanishing f."""
-MOST_ANTICYCLONIC = 0.2
-"""Bound on -k V_g / f; at 0.25 the gradient wind has no solution (Holton 2004, section 3.2.5)."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,8 @@ class Flow:
         lat = LATITUDE[None, :, None]
         phi_y = to_north / (2 * e * DEGREE)
         phi_x = to_east / (2 * e * DEGREE * np.cos(np.deg2rad(lat)))
-        u, v = gradient_wind(phi_x, phi_y, LATITUDE, self.phase_speed)
+        wind = gradient_wind(phi_x, phi_y, LATITUDE, LONGITUDE, self.phase_speed)
+        u, v = without_divergence(*wind, LATITUDE, LONGITUDE)
 
         p = LEVELS[:, None, None]
         relative = self._relative_humidity(p, v)
@@ -215,33 +213,6 @@ class Flow:
         moist = 0.25 * np.tanh(v / 12.0) * np.clip(p / 5e4, 0.0, 1.0)
         humid = np.clip((base + moist) * self.humidity, 0.05, 0.98)
         return np.where(p < 2.0e4, 0.02, humid)
-
-
-def gradient_wind(phi_x: np.ndarray, phi_y: np.ndarray, lat: np.ndarray, speed: float) -> tuple[np.ndarray, np.ndarray]:
-    """Wind (u, v) along the contours of a pattern that travels eastward, in balance with its own curvature.
-
-    Geostrophic speed V_g, turned into that of the gradient wind V (Holton 2004, An Introduction to Dynamic Meteorology,
-    section 3.2.5, with the curvature of trajectories, section 3.3): V^2 k (1 - c cos(a) / V) + f V = f V_g, with the
-    curvature k of the contours, positive around lows, the speed c of the pattern and the angle a between wind and east.
-
-    Args:
-        phi_x, phi_y: gradient of the geopotential (m s-2) on (level, lat, lon) of `LATITUDE` and `LONGITUDE`.
-        lat: degrees.
-        speed: c, m/s.
-    """
-    phi_north = np.deg2rad(lat)[None, :, None]
-    f = 2 * EARTH_ROTATION * np.sin(np.maximum(phi_north, np.deg2rad(BALANCED_LATITUDE)))
-    dy, dx = DEGREE, DEGREE * np.cos(phi_north)
-    phi_xx, phi_xy = np.gradient(phi_x, axis=2) / dx, np.gradient(phi_x, axis=1) / dy
-    phi_yy = np.gradient(phi_y, axis=1) / dy
-    square = phi_x**2 + phi_y**2 + 1e-8
-    geostrophic = np.sqrt(square) / f
-    # Times V_g / f, since a curvature alone would be infinite where there is no wind.
-    bend = (phi_xx * phi_y**2 - 2 * phi_xy * phi_x * phi_y + phi_yy * phi_x**2) / (square * f**2)
-    bend = bend * (1.0 - np.clip(-speed * phi_y / f / geostrophic**2, -0.8, 0.8))
-    share = 2.0 / (1.0 + np.sqrt(1.0 + 4.0 * np.clip(bend, -MOST_ANTICYCLONIC, None)))
-    fade = share * np.clip(lat / BALANCED_LATITUDE, 0.0, 1.0)[None, :, None] ** 2 / f
-    return -fade * phi_y, fade * phi_x
 
 
 def sea_surface_temperature(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""The observing network of the twin experiment: positions of real WMO stations in East Asia, and routes of ships and aircraft.
+"""The observing network of the twin experiment: positions of real WMO stations in East Asia, seas with traffic, routes.
 
-Station numbers and positions (degrees) as published in WMO Publication No. 9, Volume A, rounded; heights are those of the nature
+Station numbers and positions (degrees) as in WMO Publication No. 9, Volume A, rounded; heights are those of the nature
 run's terrain, so that the network stands on the ground of its own world.
 """
 

@@ -1,4 +1,4 @@
-"""Random synoptic and mesoscale waves in the geopotential: what an analytic flow lacks, and what an analysis gets wrong.
+"""Random waves in the geopotential: what an analytic flow lacks, and what an analysis gets wrong.
 
 A sum of plane waves of many lengths and directions with random vertical structure is, by the central limit theorem,
 close to a Gaussian random field. Because it is a geopotential, temperature and wind derived from it are balanced.

@@ -1,0 +1,68 @@
+"""The twin experiment as a case: its truth stored for verification, its reports read like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from kaiseki.archive import RunStore
+from kaiseki.archive.schema import FORECAST
+from kaiseki.core.experiment import Experiment
+from kaiseki.core.progress import say
+from kaiseki.cycle import observing
+from kaiseki.cycle.case import Case, reference_of, save_inventory
+from kaiseki.cycle.fields import ACCUMULATED
+from kaiseki.cycle.folder import RunFolder
+from kaiseki.grid.build import domain_from_section
+from kaiseki.observations import Table
+from kaiseki.twin import States, prepare
+
+
+def store_truth(experiment: Experiment, folder: RunFolder, nature: States) -> None:
+    """The nature run at the output times as a run store of its own, for verification and for maps."""
+    place = folder.store("truth")
+    if RunStore.exists(place) and RunStore.open(place, "r").next_cycle() is None:
+        return
+    period = experiment.period
+    with folder.open_store("truth", experiment, nature.domain, [period.last]) as store, store.cycle(period.last) as out:
+        for time in store.times:
+            fields = nature.at(time)
+            # Soil layers and sums since the start of the nature run judge nothing.
+            kept = {name: f for name, f in fields.items() if name != ACCUMULATED and not name.startswith("soil")}
+            out.write_fields(FORECAST, time, kept)
+        out.write_diagnostics({"engine": "nature"})
+
+
+def twin_case(
+    experiment: Experiment, folder: RunFolder, data: Path | None = None, report: Callable[[str], None] | None = None
+) -> Case:
+    """Nature run, observations, driving fields and cold start of a twin experiment, each made once.
+
+    Nothing of the truth goes into the case but through the file of reports.
+
+    Args:
+        experiment: of kind "twin".
+        folder: of the run.
+        data, report: not needed; they make the signature that of a real case.
+    """
+    domain = domain_from_section(experiment.domain)
+    twin = prepare(experiment, domain, folder.path / "twin")
+    store_truth(experiment, folder, twin.nature)
+    if not folder.observations.exists():
+        reports = twin.read_reports()
+        save_inventory(reports, folder)
+        table, _ = observing.quality_controlled(reports, experiment, domain)
+        say(f"observations: {len(table)} values of {table.count_reports()} reports")
+        table.to_parquet(folder.observations)
+    start = {name: np.asarray(field) for name, field in twin.cold_start.items()}
+    return Case(
+        experiment,
+        folder,
+        domain,
+        Table.from_parquet(folder.observations),
+        twin.driving,
+        reference_of(start, domain),
+        start,
+    )

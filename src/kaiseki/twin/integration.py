@@ -1,0 +1,86 @@
+"""Carrying a model through a period with a boundary that is known every hour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+
+from kaiseki.core.constants import VIRTUAL
+from kaiseki.core.errors import InputError
+from kaiseki.core.experiment import Experiment, Physics, Twin
+from kaiseki.core.progress import Progress
+from kaiseki.core.timing import format_utc, hours
+from kaiseki.forecast.filter import DigitalFilter
+from kaiseki.forecast.model import Forcing, Model
+from kaiseki.forecast.physics import PhysicsParameters
+from kaiseki.forecast.reference import ReferenceProfile
+from kaiseki.grid import Domain
+
+INTERVAL_HOURS: Final = 1
+"""Hours between two kept states, and between two states of a boundary."""
+
+type Fields = dict[str, np.ndarray]
+"""Fields at cell centres by internal name, as `forecast.Model.start` takes them."""
+
+
+def twin_of(experiment: Experiment) -> Twin:
+    """The section `twin`.
+
+    Raises:
+        InputError: the experiment has none.
+    """
+    if experiment.twin is None:
+        raise InputError(f'The case {experiment.case.name} is no twin experiment; give it kind = "twin"')
+    return experiment.twin
+
+
+def make_model(experiment: Experiment, domain: Domain, physics: Physics, start: Fields, epoch: np.datetime64) -> Model:
+    """A model on another grid than the assimilating one: the case's dynamics but for the time steps, which follow from
+    the grid, and a reference profile fitted to the start.
+
+    Args:
+        experiment: its section `dynamics`.
+        domain: the grid.
+        physics: switches and values.
+        start: fields on the domain.
+        epoch: time of the start, UTC.
+    """
+    virtual = start["temperature"] * (1.0 + VIRTUAL * start["qv"])
+    reference = ReferenceProfile.fit(domain.z, virtual, start["pressure"])
+    own_steps = experiment.dynamics.model_copy(update={"time_step": None, "acoustic_substeps": None})
+    parameters = Model.parameters_of(own_steps, domain)
+    return Model.make(domain, reference, parameters, PhysicsParameters.from_section(physics), epoch)
+
+
+def integrate(
+    model: Model, start: Fields, boundary: Callable[[np.datetime64], Fields], times: np.ndarray, title: str
+) -> Iterator[tuple[np.datetime64, Fields]]:
+    """States of the model at `times`, from filtered fields at the first of them.
+
+    Args:
+        model: of which `times[0]` is the epoch.
+        start: fields at `times[0]`.
+        boundary: fields on the model's domain at any of the times.
+        times: (nt,) datetime64[s], hourly.
+        title: what the progress is called.
+
+    Yields:
+        Time and fields, float32: all of the atmosphere and of the ground.
+
+    Raises:
+        NumericsError: the model failed.
+    """
+    before = model.boundary(start)
+    state = model.initialise(model.start(start), before, DigitalFilter())
+    seconds = float(hours(INTERVAL_HOURS) / np.timedelta64(1, "s"))
+    with Progress(title, len(times) - 1, unit="hour") as progress:
+        for number, time in enumerate(times):
+            if number:
+                after = model.boundary(boundary(time))
+                state = model.advance(state, Forcing(before, after), seconds)
+                before = after
+                progress.advance(note=format_utc(time))
+            fields = model.atmosphere(state).as_dict() | model.surface_fields(state)
+            yield time, {name: np.asarray(values, dtype=np.float32) for name, values in fields.items()}

@@ -1,0 +1,88 @@
+"""The weather around the region: a coarse run of the model on a wider domain, started from the analytic flow.
+
+No steady pattern solves the equations, so the analytic flow itself would quarrel with the model at its rim. Carried by
+the model on a wider domain it becomes weather that the nature run and the assimilating model can be nested in. Run once
+more from the perturbed flow, it is the imperfect global analysis of the twin experiment, and its errors grow as errors
+do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from kaiseki.core.experiment import Experiment
+from kaiseki.core.experiment.place import Domain as Section
+from kaiseki.driving import atmosphere_on_domain
+from kaiseki.grid import Domain
+from kaiseki.grid.build import domain_from_section
+from kaiseki.twin.flow import Flow
+from kaiseki.twin.integration import Fields, integrate, make_model
+from kaiseki.twin.kept import digest_of
+from kaiseki.twin.states import States, kept_or_made
+
+COARSENING: Final = 2.5
+"""Grid length of the wide run in units of the assimilating model's: 150 km for 60 km, like an analysis of the 1990s."""
+BEYOND: Final = (2.0e6, 1.2e6, 0.6e6, 1.2e6)
+"""m by which the wide domain reaches beyond the region to the west, east, south and north: most where the wind comes
+from, least towards the equator, where the flow is not balanced."""
+RIM: Final = 4
+"""Cells of its relaxation zone."""
+
+
+def wide_domain(experiment: Experiment) -> Domain:
+    """The wide domain around the region of an experiment, on the same projection and levels."""
+    inner = domain_from_section(experiment.domain.model_copy(update={"terrain": "flat"}))
+    spacing = COARSENING * inner.spacing
+    west, east, south, north = BEYOND
+    x, y = (inner.x[0] - west, inner.x[-1] + east), (inner.y[0] - south, inner.y[-1] + north)
+    shape = tuple(round((b - a) / spacing) + 1 for a, b in (y, x))
+    centre = inner.projection.inverse(np.asarray(np.mean(x)), np.asarray(np.mean(y)))
+    return place(experiment.domain, spacing, shape, centre, RIM)
+
+
+def place(
+    section: Section, spacing: float, shape: tuple[int, ...], centre: tuple[np.ndarray, np.ndarray], rim_width: int
+) -> Domain:
+    """A domain with the projection, levels and terrain of a section, but another spacing, shape and centre."""
+    ny, nx = shape
+    values = section.model_dump() | {
+        "spacing": spacing,
+        "shape": (ny, nx),
+        "reference_latitude": float(centre[0]),
+        "reference_longitude": float(centre[1]),
+        "reference_index": (0.5 * (ny - 1), 0.5 * (nx - 1)),
+        "rim_width": rim_width,
+    }
+    return domain_from_section(Section.model_validate(values))
+
+
+def run_wide(experiment: Experiment, flow: Flow, times: np.ndarray, title: str, path: Path | None = None) -> States:
+    """Run the model on the wide domain, with the physics of the case, from the flow and in the flow.
+
+    Args:
+        experiment: of kind "twin".
+        flow: start and far boundary; its phase holds at the cold start.
+        times: hourly, datetime64[s].
+        title: what the progress is called.
+        path: file where the same run is looked for and kept; None keeps nothing.
+
+    Raises:
+        NumericsError: the model failed.
+        StoreError: the run could not be kept.
+    """
+    domain, origin = wide_domain(experiment), experiment.period.first
+
+    def boundary(time: np.datetime64) -> Fields:
+        return atmosphere_on_domain(flow.dataset(time, origin), domain)
+
+    def make() -> Iterator[tuple[np.datetime64, Fields]]:
+        start = boundary(times[0])
+        model = make_model(experiment, domain, experiment.physics, start, times[0])
+        return integrate(model, start, boundary, times, title)
+
+    digest = digest_of(experiment, ("domain", "dynamics", "physics"), "wide", origin, flow, times[0], times[-1])
+    return kept_or_made(path, digest, domain, make)

@@ -1,0 +1,167 @@
+"""A stream of cycles: what it leaves in the store, and that being ended at any moment changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from cycle import small
+
+from kaiseki.archive import RunStore
+from kaiseki.core.errors import ConfigError
+from kaiseki.cycle import experiments
+from kaiseki.cycle.folder import RunFolder
+from kaiseki.observations import Flag, Table
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run from beginning to end, with its baselines."""
+    folder = tmp_path_factory.mktemp("whole")
+    case = small.case(folder)
+    for name in ("analysis", "free_run", "driving"):
+        experiments.run_experiment(case, name)
+    return folder
+
+
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of the newest commit of a store by its path."""
+    root = RunStore.open(path, "r").root()
+    return {name: np.asarray(member[...]) for name, member in root.members(max_depth=None) if isinstance(member, zarr.Array)}
+
+
+def assert_equal(one: Path, other: Path) -> None:
+    """Two stores hold the same arrays, bit for bit (seconds spent are attributes, not arrays)."""
+    a, b = arrays(one), arrays(other)
+    assert a.keys() == b.keys()
+    assert len(a) > 40
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def departures(folder: Path, name: str, time: np.datetime64) -> Table:
+    store = RunStore.open(folder / f"{name}.store", "r")
+    return Table.from_arrow(store.read_observations(time))
+
+
+def test_every_cycle_is_there(whole: Path) -> None:
+    store = RunStore.open(whole / "analysis.store", "r")
+    assert list(store.completed_cycles()) == experiments.cycle_times(small.experiment())
+    owners = np.asarray(store.root()["forecast"]["cycle"][...])
+    # The half-hourly slots of each window belong to the cycle at its end.
+    assert owners.tolist() == [0, 1, 1, 2, 2]
+
+
+def test_the_analysis_is_nearer_to_what_it_used(whole: Path) -> None:
+    for time in experiments.cycle_times(small.experiment())[1:]:
+        table = departures(whole, "analysis", time)
+        used = (table.column("flags") & np.uint32(Flag.BACKGROUND)) == 0
+        used &= np.isfinite(table.column("analysis_departure"))
+        assert used.sum() > 20
+        before, after = (table.column(f"{name}_departure")[used] for name in ("background", "analysis"))
+        winds = table.where(quantity=("eastward_wind", "northward_wind"))[used]
+        assert np.square(after[winds]).sum() < 0.8 * np.square(before[winds]).sum()
+
+
+def test_an_absurd_value_leaves_the_cycle_running(whole: Path) -> None:
+    first = experiments.cycle_times(small.experiment())[1]
+    table = departures(whole, "analysis", first)
+    absurd = table.take(table.where(station="absurd"))
+    assert len(absurd) == 1
+    assert absurd.column("flags")[0] & np.uint32(Flag.BACKGROUND)
+
+
+def test_baselines_are_judged_by_the_same_rows(whole: Path) -> None:
+    for time in experiments.cycle_times(small.experiment())[1:]:
+        tables = [departures(whole, name, time) for name in ("analysis", "free_run", "driving")]
+        for other in tables[1:]:
+            np.testing.assert_array_equal(other.column("value"), tables[0].column("value"))
+            np.testing.assert_array_equal(other.column("analysis_departure"), other.column("background_departure"))
+
+
+def test_all_experiments_begin_with_the_same_state(whole: Path) -> None:
+    start = experiments.cycle_times(small.experiment())[0]
+    states = [arrays(whole / f"{name}.store") for name in ("analysis", "free_run")]
+    for name in ("temperature", "eastward_wind", "pressure", "w"):
+        one, other = (state[f"forecast/{name}"][0] for state in states)
+        assert np.isfinite(one).all(), (name, start)
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_filter_calms_the_surface_pressure(whole: Path) -> None:
+    store = RunStore.open(whole / "analysis.store", "r")
+    for time in store.completed_cycles()[1:]:
+        tendency = store.read_diagnostics(time)["surface_pressure_tendency"]
+        assert tendency["after"] < tendency["before"]
+
+
+def test_ended_by_an_error_and_run_again(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = small.case(tmp_path)
+    real = experiments.analyst_of
+    calls = []
+
+    def failing(*arguments: object, **named: object) -> object:
+        analyst = real(*arguments, **named)
+
+        def once(trajectory: object, window: object) -> object:
+            calls.append(window)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            return analyst(trajectory, window)
+
+        return once
+
+    monkeypatch.setattr(experiments, "analyst_of", failing)
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run_experiment(case, "analysis")
+    assert len(RunStore.open(tmp_path / "analysis.store", "r").completed_cycles()) == 2
+    experiments.run_experiment(dataclasses.replace(case), "analysis")
+    assert_equal(tmp_path / "analysis.store", whole / "analysis.store")
+
+
+@pytest.mark.timeout(600)
+def test_killed_and_run_again(whole: Path, tmp_path: Path) -> None:
+    """`kill -9` right after the first commit, and again at some moment of the second try."""
+    run, cache = tmp_path / "run", tmp_path / "compiled"
+    environment = {
+        **os.environ,
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    command = [sys.executable, str(Path(small.__file__)), str(run)]
+    process = subprocess.Popen(command, env=environment)
+    while process.poll() is None and not completed(run):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = completed(run)
+    assert 1 <= done < 3
+    second = subprocess.Popen(command, env=environment)
+    time.sleep(3.0)
+    second.send_signal(signal.SIGKILL)
+    second.wait()
+    subprocess.run(command, env=environment, check=True)
+    assert completed(run) == 3
+    assert_equal(run / "analysis.store", whole / "analysis.store")
+
+
+def completed(folder: Path) -> int:
+    """Complete cycles of the analysis, 0 where there is no store yet."""
+    store = folder / "analysis.store"
+    return len(RunStore.open(store, "r").completed_cycles()) if RunStore.exists(store) else 0
+
+
+def test_a_folder_belongs_to_one_experiment(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.begin(small.experiment())
+    folder.begin(small.experiment())
+    with pytest.raises(ConfigError, match="another experiment"):
+        folder.begin(small.experiment(assimilation={"inner_iterations": 9}))
