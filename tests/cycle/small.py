@@ -1,4 +1,5 @@
-"""A small world for tests of the cycle: a domain of a few cells in the analytic flow, a few sondes and ships drawn from it.
+"""A small world for tests of the cycle: a domain of a few cells in the analytic flow, a few sondes and ships drawn from
+it.
 
 Also a program: `python small.py FOLDER` runs (or resumes) the whole run in a folder, so that tests can kill it.
 """
@@ -49,7 +50,7 @@ def experiment(**sections: object) -> Experiment:
 
 
 def observations(flow: Flow, origin: np.datetime64) -> Table:
-    """Winds and temperatures of six places at two times, drawn from a flow without error; and one value that is absurd."""
+    """Winds and temperatures of six places at two times, drawn from a flow without error; and one absurd value."""
     rows = []
     generator = np.random.default_rng(3)
     for minutes in (40, 100):

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from cycle import small
 
+from cycle import small
 from kaiseki.archive import RunStore
 from kaiseki.core.errors import ConfigError
 from kaiseki.cycle import experiments
@@ -35,7 +35,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def arrays(path: Path) -> dict[str, np.ndarray]:
     """Every array of the newest commit of a store by its path."""
     root = RunStore.open(path, "r").root()
-    return {name: np.asarray(member[...]) for name, member in root.members(max_depth=None) if isinstance(member, zarr.Array)}
+    return {
+        name: np.asarray(member[...]) for name, member in root.members(max_depth=None) if isinstance(member, zarr.Array)
+    }
 
 
 def assert_equal(one: Path, other: Path) -> None:
@@ -61,8 +63,8 @@ def test_every_cycle_is_there(whole: Path) -> None:
 
 
 def test_the_analysis_is_nearer_to_what_it_used(whole: Path) -> None:
-    for time in experiments.cycle_times(small.experiment())[1:]:
-        table = departures(whole, "analysis", time)
+    for end in experiments.cycle_times(small.experiment())[1:]:
+        table = departures(whole, "analysis", end)
         used = (table.column("flags") & np.uint32(Flag.BACKGROUND)) == 0
         used &= np.isfinite(table.column("analysis_departure"))
         assert used.sum() > 20
@@ -80,8 +82,8 @@ def test_an_absurd_value_leaves_the_cycle_running(whole: Path) -> None:
 
 
 def test_baselines_are_judged_by_the_same_rows(whole: Path) -> None:
-    for time in experiments.cycle_times(small.experiment())[1:]:
-        tables = [departures(whole, name, time) for name in ("analysis", "free_run", "driving")]
+    for end in experiments.cycle_times(small.experiment())[1:]:
+        tables = [departures(whole, name, end) for name in ("analysis", "free_run", "driving")]
         for other in tables[1:]:
             np.testing.assert_array_equal(other.column("value"), tables[0].column("value"))
             np.testing.assert_array_equal(other.column("analysis_departure"), other.column("background_departure"))
@@ -98,8 +100,8 @@ def test_all_experiments_begin_with_the_same_state(whole: Path) -> None:
 
 def test_the_filter_calms_the_surface_pressure(whole: Path) -> None:
     store = RunStore.open(whole / "analysis.store", "r")
-    for time in store.completed_cycles()[1:]:
-        tendency = store.read_diagnostics(time)["surface_pressure_tendency"]
+    for end in store.completed_cycles()[1:]:
+        tendency = store.read_diagnostics(end)["surface_pressure_tendency"]
         assert tendency["after"] < tendency["before"]
 
 

@@ -78,3 +78,18 @@ def test_faults_of_tendencies():
         mean_absolute_tendency(np.zeros((2, 3, 3)), np.array([0, 0]))
     with pytest.raises(InputError, match="leaves no cell"):
         mean_absolute_tendency(np.zeros((2, 3, 3)), np.array([0, 1]), np.zeros((3, 3), bool))
+
+
+def test_gross_errors_are_left_out_for_all_alike():
+    table = network(5, stations=30)
+    gross = np.flatnonzero(table["quantity"] == "surface_pressure")[4]
+    for name in ("background_departure", "analysis_departure"):
+        table[name][gross] = 60.0
+    far = np.flatnonzero(table["quantity"] == "surface_pressure")[7]
+    # One experiment may be far away: that is its error, not the observation's.
+    table["background_departure"][far] = 60.0
+    tables = {"analysis": (table, "analysis_departure"), "free_run": (table, "background_departure")}
+    kept = align(table, tables).plausible()
+    assert len(kept) == len(table["time"]) - 1
+    assert np.abs(kept.values["analysis"]).max() < 10.0
+    assert np.abs(kept.values["free_run"]).max() == 60.0

@@ -19,6 +19,7 @@ from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.folder import RunFolder
 from kaiseki.cycle.stream import Analyst, ColdStart, Stream
 from kaiseki.driving import Nest
+from kaiseki.driving.mass_flux import balanced_mass_flux
 from kaiseki.grid import Domain
 from kaiseki.grid.terrain import blend_rim
 from kaiseki.observations import Table
@@ -43,6 +44,7 @@ def coarse_driving(
     with folder.open_store("coarse", experiment, wide, cycles, soil_depth(model)) as store:
         if store.next_cycle() is not None:
             made = {time: kept(folder, time, samples) for time in analysed}
+            made = in_balance(made, wide)
             driving = Analyses(made)
 
             def cold_start() -> ColdStart:
@@ -61,7 +63,8 @@ def coarse_driving(
     wider = WiderRun(folder.read_store("coarse"), Nest.build(wide, domain))
     blended = blend_rim(domain, wider.nest.ground)
     wider = WiderRun(wider.store, Nest.build(wide, blended))
-    return Case(experiment, folder, blended, table, wider, reference)
+    start = balanced_mass_flux(wider(period.first), blended)
+    return Case(experiment, folder, blended, table, wider, reference, start)
 
 
 def kept(folder: RunFolder, time: np.datetime64, samples: SampleAnalyses) -> Fields:
@@ -74,6 +77,16 @@ def kept(folder: RunFolder, time: np.datetime64, samples: SampleAnalyses) -> Fie
         partial.replace(path)
     with np.load(path) as file:
         return {name: file[name] for name in file.files}
+
+
+def in_balance(made: dict[np.datetime64, Fields], domain: Domain) -> dict[np.datetime64, Fields]:
+    """Analyses whose winds carry just the mass between them that their pressures ask for."""
+    times = sorted(made)
+    tendency: np.ndarray | float = 0.0
+    if len(times) > 1:
+        change = made[times[-1]]["surface_pressure"] - made[times[0]]["surface_pressure"]
+        tendency = change / float((times[-1] - times[0]) / np.timedelta64(1, "s"))
+    return {time: balanced_mass_flux(fields, domain, tendency) for time, fields in made.items()}
 
 
 def _at_sonde_times(

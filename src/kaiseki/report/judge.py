@@ -47,7 +47,8 @@ class Judgement:
 
 
 def departures_at(run: Run, time: np.datetime64) -> Departures | None:
-    """Departures of all experiments at a cycle inside the rim, on their common observations; None without a table."""
+    """Departures of all experiments at a cycle inside the rim, on their common observations without gross errors; None
+    without a table."""
     reference = run.table("analysis", time)
     if reference is None:
         return None
@@ -57,7 +58,7 @@ def departures_at(run: Run, time: np.datetime64) -> Departures | None:
         # A cold start has a background but no analysis of its own; what has no number at all is no experiment.
         if table is not None and column in table and np.isfinite(table[column]).any():
             tables[experiment] = (table, column)
-    return align(reference, tables).inside(run.domain) if tables else None
+    return align(reference, tables).inside(run.domain).plausible() if tables else None
 
 
 def judge(run: Run) -> Judgement:

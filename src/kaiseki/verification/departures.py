@@ -33,6 +33,9 @@ IDENTITY = ("time", "latitude", "longitude", "pressure", "kind", "station", "qua
 NEEDED = (*IDENTITY, "withheld", "flags")
 """Columns without which nothing can be scored."""
 
+GROSS = 8.0
+"""Robust standard deviations beyond which a value that no experiment comes near to is taken for a gross error."""
+
 AGAINST = ("withheld", "assimilated")
 
 
@@ -77,6 +80,24 @@ class Departures:
     def inside(self, domain: Domain) -> Departures:
         """The rows inside the rim of the domain."""
         return self.take(inside_rim(domain, self.columns["latitude"], self.columns["longitude"]))
+
+    def plausible(self, tolerance: float = GROSS) -> Departures:
+        """The rows that at least one experiment comes near to.
+
+        Withheld values pass no check against their neighbours, so some are gross errors (a pressure 30 hPa off). A value
+        is left out, for all experiments alike, when even the nearest of them is further away than `tolerance` robust
+        standard deviations (1.4826 times the median absolute departure of that experiment) of its kind and quantity.
+        """
+        if len(self) == 0:
+            return self
+        group = codes([np.asarray(self.columns[name]) for name in ("kind", "quantity")])
+        sizes = np.full((len(self.values), len(self)), np.inf)
+        for number, values in enumerate(self.values.values()):
+            for one in np.unique(group):
+                rows = group == one
+                spread = 1.4826 * np.median(np.abs(values[rows]))
+                sizes[number, rows] = np.abs(values[rows]) / spread if spread > 0.0 else 0.0
+        return self.take(sizes.min(axis=0) <= tolerance)
 
     def prefixed(self, prefix: str) -> Departures:
         """The same with `prefix` before every station, so that tables can be pooled as different stations."""

@@ -1,0 +1,69 @@
+"""Driving fields in time, boundary states, restart trees."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cycle import small
+from kaiseki.core.errors import InputError, StoreError
+from kaiseki.cycle.driving import Analyses, mixed
+from kaiseki.cycle.folder import files_of
+from kaiseki.cycle.snapshot import from_tree, to_tree
+
+NOON, SIX = np.datetime64("1989-01-01T12:00:00"), np.datetime64("1989-01-01T18:00:00")
+
+
+def test_analyses_are_linear_between_and_constant_beyond() -> None:
+    one = {"temperature": np.full((2, 3), 280.0), "pressure": np.full((2, 3), 1e5)}
+    two = {"temperature": np.full((2, 3), 286.0), "pressure": np.full((2, 3), 9e4)}
+    driving = Analyses({SIX: two, NOON: one})
+    between = driving(NOON + np.timedelta64(2, "h"))
+    np.testing.assert_allclose(between["temperature"], 282.0)
+    np.testing.assert_allclose(between["pressure"], 1e5 ** (2 / 3) * 9e4 ** (1 / 3))
+    assert driving(NOON - np.timedelta64(1, "h")) is one
+    assert driving(SIX + np.timedelta64(9, "h")) is two
+
+
+def test_mixing_keeps_what_both_have() -> None:
+    made = mixed({"u": np.zeros(3), "sst": np.ones(3)}, {"u": np.ones(3)}, 0.25)
+    assert made.keys() == {"u"}
+    np.testing.assert_array_equal(made["u"], 0.25)
+
+
+def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    case = small.case(tmp_path)
+    state = case.model.start(case.cold_fields())
+    tree = to_tree(state)
+    template = case.model.start(case.driving(case.experiment.period.first + np.timedelta64(1, "h")))
+    again = to_tree(from_tree(tree, template))
+    assert again.keys() == tree.keys()
+    for name, values in tree.items():
+        np.testing.assert_array_equal(again[name], values)
+
+
+def test_a_state_of_another_grid_is_refused(tmp_path: Path) -> None:
+    case = small.case(tmp_path)
+    state = case.model.start(case.cold_fields())
+    tree = to_tree(state)
+    tree["drho"] = tree["drho"][:, :-1]
+    with pytest.raises(StoreError, match="does not fit the model: drho"):
+        from_tree(tree, state)
+
+
+def test_boundaries_are_those_of_the_driving_fields(tmp_path: Path) -> None:
+    case = small.case(tmp_path)
+    forcing = case.boundaries.between(NOON, NOON + np.timedelta64(1, "h"))
+    expected = case.model.boundary(case.driving(NOON + np.timedelta64(1, "h")))
+    for field in dataclasses.fields(expected):
+        np.testing.assert_array_equal(getattr(forcing.after, field.name), getattr(expected, field.name))
+
+
+def test_a_pattern_without_files_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"No file matches reports/\*\.gz"):
+        files_of(("reports/*.gz",), tmp_path, "observations.files")
+    with pytest.raises(InputError, match="name it with --data"):
+        files_of(("reports/*.gz",), None, "observations.files")
