@@ -12,10 +12,14 @@ from cyclopts import Parameter
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.progress import say
+from kaiseki.core.timing import format_utc
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from kaiseki.core.experiment import Experiment
     from kaiseki.cycle.folder import RunFolder
+    from kaiseki.report import Judgement
 
 Data = Annotated[Path | None, Parameter(name="--data", help="Folder that the paths of the experiment are relative to.")]
 Out = Annotated[Path | None, Parameter(name="--out", help="Folder of the run; by default out/<name of the case>.")]
@@ -117,7 +121,7 @@ def verify(folder: Path, /, *, json: Json = False) -> None:
     emit(
         {"scores": str(path), "rows": judgement.rows, "scorecard": judgement.card, "truth": judgement.truth_card},
         json=json,
-        text=lambda: f"{_card(judgement)}\n{len(judgement.rows)} rows in {path}",
+        text=lambda: f"{_card(judgement, opened.sonde_time)}\n{len(judgement.rows)} rows in {path}",
     )
 
 
@@ -190,7 +194,7 @@ def _whole(
         "scorecard": judgement.card,
         "truth": judgement.truth_card,
     }
-    emit(result, json=json, text=lambda: _summary(judgement, folder))
+    emit(result, json=json, text=lambda: _summary(judgement, opened.sonde_time, folder))
 
 
 def _make_case(experiment: Experiment) -> Callable[..., Any]:
@@ -203,17 +207,18 @@ def _make_case(experiment: Experiment) -> Callable[..., Any]:
     return real_case
 
 
-def _card(judgement: Any) -> str:
-    """The scorecard of the last sonde time as lines of text."""
-    rows = [row for row in (*judgement.truth_card, *judgement.card) if row["against"] in ("withheld", "truth")]
+def _card(judgement: Judgement, time: np.datetime64 | None) -> str:
+    """The scorecard of one time, the last with many soundings, as lines of text."""
+    when = None if time is None else format_utc(time)
+    rows = [
+        row
+        for row in (*judgement.truth_card, *judgement.card)
+        if row["against"] in ("withheld", "truth") and row["time"] == when
+    ]
     if not rows:
         return "nothing to score"
-    full = [row["time"] for row in rows if row["variable"] == "air_temperature"] or [row["time"] for row in rows]
-    last = max(full)
-    lines = [f"{last}: error of the analysis against that of ..., on observations it never saw (truth in a twin)"]
+    lines = [f"{when}: error of the analysis, of a baseline, and the difference; against what the analysis never saw"]
     for row in rows:
-        if row["time"] != last:
-            continue
         level = f" {row['level']:g}" if isinstance(row["level"], float) else f" {row['level'] or ''}"
         lines.append(
             f"  {row['against']:9s} {row['variable'] + level:34s} {row['rms']:9.3g} | {row['baseline']:22s} "
@@ -222,8 +227,8 @@ def _card(judgement: Any) -> str:
     return "\n".join(lines)
 
 
-def _summary(judgement: Any, folder: RunFolder) -> str:
-    lines = [_card(judgement), ""]
+def _summary(judgement: Judgement, time: np.datetime64 | None, folder: RunFolder) -> str:
+    lines = [_card(judgement, time), ""]
     lines.append(f"scores:  {folder.scores}")
     lines.append(f"archive: {folder.store('analysis')}")
     lines.append(f"report:  {folder.report}")

@@ -18,6 +18,14 @@ from kaiseki.statistics import BackgroundErrors
 from kaiseki.statistics.correlation import standard_log_pressure
 from kaiseki.statistics.covariance import build
 
+TAPER = 0.75
+"""Distance over which increments rise from zero inside the rim, in correlation lengths: a step would be a front."""
+
+
+def taper_cells(length: float, spacing: float) -> int:
+    """The same in cells of a spacing [m]."""
+    return round(TAPER * length / spacing)
+
 
 def layer_interfaces(domain: Domain) -> np.ndarray:
     """Pressures of the model's interfaces in the standard atmosphere [Pa], falling: what ascents are thinned to."""

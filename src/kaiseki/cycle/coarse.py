@@ -20,7 +20,7 @@ from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import say
 from kaiseki.core.timing import Window, format_utc
-from kaiseki.cycle.analyst import analyst_of, compare_only
+from kaiseki.cycle.analyst import analyst_of, compare_only, taper_cells
 from kaiseki.cycle.fields import OBSERVED, Fields
 from kaiseki.cycle.stream import ColdStart
 from kaiseki.driving import atmosphere_on_domain, planetary_first_guess
@@ -56,10 +56,11 @@ def still(fields: Fields, window: Window, domain: Domain) -> Trajectory:
     return Trajectory(np.array([window.start, window.end], "datetime64[s]"), (seen, seen), domain)
 
 
-def scales_of(experiment: Experiment) -> list[BackgroundErrors]:
+def scales_of(experiment: Experiment, spacing: float = np.inf) -> list[BackgroundErrors]:
     """Background errors of the successive analyses: lengths as asked for, the deviations falling with them.
 
     What is left after an analysis of a larger scale is smaller: deviations go with the root of the ratio of lengths.
+    Increments fall to zero inside a rim over a distance that goes with the length; without a spacing they do not fall.
     """
     cold, scales = experiment.assimilation.cold, experiment.driving.scales
     made = []
@@ -74,7 +75,7 @@ def scales_of(experiment: Experiment) -> list[BackgroundErrors]:
                 "surface_pressure": factor * cold.surface_pressure,
             }
         )
-        made.append(BackgroundErrors.from_section(section))
+        made.append(BackgroundErrors.from_section(section, taper=taper_cells(length, spacing)))
     return made
 
 

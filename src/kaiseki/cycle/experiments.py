@@ -18,7 +18,7 @@ from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import Progress
 from kaiseki.core.timing import Window, format_utc, slots
 from kaiseki.cycle import fields as fd
-from kaiseki.cycle.analyst import analyst_of, compare_only
+from kaiseki.cycle.analyst import analyst_of, compare_only, taper_cells
 from kaiseki.cycle.case import Case, filter_of, soil_depth
 from kaiseki.cycle.coarse import compared, still
 from kaiseki.cycle.stream import Stream
@@ -50,7 +50,8 @@ def run_experiment(case: Case, name: str, report: Callable[[str], None] | None =
 
 def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stream:
     experiment = case.experiment
-    errors = BackgroundErrors.from_section(experiment.assimilation.cycled)
+    cycled = experiment.assimilation.cycled
+    errors = BackgroundErrors.from_section(cycled, taper=taper_cells(cycled.length, case.domain.spacing))
     return Stream(
         name=name,
         model=case.model,

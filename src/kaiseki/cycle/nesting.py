@@ -55,7 +55,7 @@ def coarse_driving(
                 model=model,
                 boundaries=Boundaries(model, driving, hours(experiment.driving.interval_hours)),
                 cold_start=cold_start,
-                analyst=_at_sonde_times(experiment, table, analysed, report),
+                analyst=_at_sonde_times(experiment, table, analysed, wide.spacing, report),
                 filter_=filter_of(experiment),
                 output=period.output_interval,
                 window=period.window,
@@ -90,10 +90,14 @@ def in_balance(made: dict[np.datetime64, Fields], domain: Domain) -> dict[np.dat
 
 
 def _at_sonde_times(
-    experiment: Experiment, table: Table, analysed: Sequence[np.datetime64], report: Callable[[str], None] | None
+    experiment: Experiment,
+    table: Table,
+    analysed: Sequence[np.datetime64],
+    spacing: float,
+    report: Callable[[str], None] | None,
 ) -> Analyst:
     """Analyses the forecast of the coarse model at the sonde times with the smallest scale, and compares at others."""
-    analyse = analyst_of("3dfgat", table, experiment, scales_of(experiment)[-1], report)
+    analyse = analyst_of("3dfgat", table, experiment, scales_of(experiment, spacing)[-1], report)
     compare = compare_only(table, experiment)
 
     def analyst(trajectory: Trajectory, window: Window) -> Analysis:

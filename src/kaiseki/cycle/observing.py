@@ -88,7 +88,7 @@ def of_window(table: Table, window: Window, experiment: Experiment, interfaces: 
     if not len(part):
         return part
     settings = experiment.observations
-    part = thin(part, window.end, dict(settings.thinning))
+    part = thin(part, window.end, {str(kind): apart for kind, apart in settings.thinning.items()})
     part = thin_levels(part, [float(p) for p in interfaces])
     return assign(part, error_table(experiment))
 
