@@ -44,6 +44,7 @@ def experiment(**sections: object) -> Experiment:
         },
         "observations": {"folds": 0},
         "assimilation": {"inner_iterations": 8, "digital_filter": {"half_span_hours": 0.5, "cutoff_hours": 1.0}},
+        "dynamics": {"time_step": 600.0},
         "physics": physics,
     }
     return Experiment.from_mapping({**values, **sections})

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cycle import small
-from kaiseki.core.errors import InputError, StoreError
+from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.cycle.driving import Analyses, mixed
 from kaiseki.cycle.folder import files_of
 from kaiseki.cycle.snapshot import from_tree, to_tree
@@ -67,3 +67,9 @@ def test_a_pattern_without_files_is_named(tmp_path: Path) -> None:
         files_of(("reports/*.gz",), tmp_path, "observations.files")
     with pytest.raises(InputError, match="name it with --data"):
         files_of(("reports/*.gz",), None, "observations.files")
+
+
+def test_a_step_that_does_not_divide_the_output_is_refused(tmp_path: Path) -> None:
+    case = small.case(tmp_path, small.experiment(dynamics={"time_step": 720.0}))
+    with pytest.raises(ConfigError, match="does not divide the output interval of 1800 s"):
+        case.model  # noqa: B018

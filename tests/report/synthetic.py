@@ -147,7 +147,7 @@ SIGMA = {
 
 
 def tables(where: Domain, cycle: int, seed: int = 3) -> dict[str, pa.Table]:
-    """The observation tables of one cycle by store; soundings every fourth cycle only."""
+    """The observation tables of one cycle by store; soundings every other cycle only."""
     stations = network(where, seed)
     time = START + 3 * HOUR * cycle
     generator = np.random.default_rng(100 * seed + cycle)
@@ -157,7 +157,7 @@ def tables(where: Domain, cycle: int, seed: int = 3) -> dict[str, pa.Table]:
     rows: dict[str, list[Any]] = {
         name: [] for name in ("station_number", "quantity", "pressure", "level", "truth", *ERRORS)
     }
-    with_sondes = cycle % 4 == 0
+    with_sondes = cycle % 2 == 0
     for number, kind in enumerate(stations["kind"]):
         if kind == "sonde" and not with_sondes:
             continue
@@ -282,9 +282,10 @@ def make_run(
     kind: str = "twin",
     shape: tuple[int, int, int] = (8, 10, 12),
     spacing: float = 300e3,
-    cycles: int = 4,
+    cycles: int = 2,
     stores: Sequence[str] = STORES,
     with_diagnostics: bool = True,
+    with_tables: bool = True,
     seed: int = 3,
 ) -> Path:
     """A complete run directory; cycle 0 is the cold start."""
@@ -307,10 +308,19 @@ def make_run(
                     transaction.write_fields("forecast", START + HOUR * hour, state(where, hour, ERRORS[background]))
                 fields = state(where, 3 * cycle, ERRORS[name])
                 transaction.write_fields("analysis", end, {k: v for k, v in fields.items() if k != "precipitation"})
-                if name in made:
+                if with_tables and name in made:
                     transaction.write_observations(made[name])
                 if with_diagnostics and name == "analysis" and cycle > 0:
                     transaction.write_diagnostics(diagnostics(cycle))
     for store in opened.values():
         store.close()
+    return path
+
+
+def write_fields_only(path: Path, where: Domain, error: float) -> Path:
+    """A store with one analysis."""
+    times = START + HOUR * np.arange(1)
+    with RunStore.create(path, "{}", where, times, times) as store, store.cycle(times[0]) as transaction:
+        fields = state(where, 0.0, error)
+        transaction.write_fields("analysis", times[0], {k: v for k, v in fields.items() if k != "precipitation"})
     return path

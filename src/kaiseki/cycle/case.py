@@ -12,6 +12,7 @@ import numpy as np
 
 from kaiseki.archive.transaction import to_json
 from kaiseki.core.constants import VIRTUAL
+from kaiseki.core.errors import ConfigError
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import say
 from kaiseki.core.timing import hours
@@ -45,11 +46,22 @@ def filter_of(experiment: Experiment) -> DigitalFilter | None:
 
 
 def model_of(experiment: Experiment, domain: Domain, reference: ReferenceProfile) -> Model:
-    """The forecast model with the experiment's dynamics and physics on a domain."""
+    """The forecast model with the experiment's dynamics and physics on a domain.
+
+    Raises:
+        ConfigError: the time step does not divide the output interval.
+    """
+    parameters = Model.parameters_of(experiment.dynamics, domain)
+    output = 3600.0 * experiment.period.output_hours
+    if output % parameters.dt:
+        raise ConfigError(
+            f"The time step of {parameters.dt:g} s on {domain.name} does not divide the output interval of "
+            f"{output:g} s; give dynamics.time_step a divisor of it"
+        )
     return Model.make(
         domain,
         reference,
-        Model.parameters_of(experiment.dynamics, domain),
+        parameters,
         PhysicsParameters.from_section(experiment.physics),
         epoch=experiment.period.first,
     )

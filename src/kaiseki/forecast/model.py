@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array, lax
 
 from kaiseki.core.errors import ConfigError, NumericsError
+from kaiseki.forecast.checks import check_levels, check_start
 from kaiseki.forecast.convert import add_increment, to_atmosphere, to_state
 from kaiseki.forecast.dynamics.acoustic import Slow
 from kaiseki.forecast.dynamics.metrics import Metrics, make_metrics
@@ -93,6 +94,7 @@ class Model:
             raise ConfigError(
                 "A model with physics needs the UTC of its time 0 (epoch), from which the sun's place follows."
             )
+        check_levels(domain)
         parameters = parameters or default_parameters(domain.spacing, float(np.max(domain.map_factor)))
         metrics = make_metrics(domain, reference, parameters.lateral)
         relaxation = (
@@ -124,6 +126,7 @@ class Model:
 
         The pressure above the lowest level is replaced by the discrete hydrostatic one.
         """
+        check_start(fields, self.domain, self.parameters)
         state = self._air(fields, time)
         if self.physics is None:
             return state

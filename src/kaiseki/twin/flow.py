@@ -16,7 +16,7 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 from kaiseki.core.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY, R_DRY
 from kaiseki.driving.moisture import from_relative_humidity
 from kaiseki.twin.balance import gradient_wind, without_divergence
-from kaiseki.twin.ripples import Ripples
+from kaiseki.twin.ripples import Ripples, envelope
 
 HECTOPASCALS = (
     *(1000, 975, 950, 925, 900, 850, 800, 750, 700, 650, 600, 550, 500),
@@ -35,6 +35,8 @@ MIDDLE = (
 DEGREE = np.deg2rad(1.0) * EARTH_RADIUS
 TROPOPAUSE = np.log(0.25)
 """ln(p / 1000 hPa) of the jet's level."""
+UPSTREAM = 114.0
+"""Degrees east: middle of the waves that an analysis gets wrong; within a day they pass over the whole region."""
 SURFACE_DENSITY = 1.25
 """kg m-3: turns pressures at sea level into geopotentials at 1000 hPa."""
 
@@ -102,7 +104,7 @@ class Flow:
             front=self.front * (1.0 + 0.2 * float(n[6])),
             humidity=self.humidity * float(np.exp(0.06 * n[7])),
             warmth=self.warmth + 0.4 * float(n[8]),
-            ripples=(*self.ripples, Ripples((seed, 4), 14.0 * size)),
+            ripples=(*self.ripples, Ripples((seed, 4), 18.0 * size, UPSTREAM)),
         )
 
     def geopotential(self, lat: np.ndarray, lon: np.ndarray, log_sigma: np.ndarray, seconds: float) -> np.ndarray:
@@ -120,7 +122,8 @@ class Flow:
         # The wave tilts westward with height: 90 degrees of phase between 1000 and 250 hPa.
         travelled = (lam - self.phase) * metres - self.phase_speed * seconds
         angle = 2 * np.pi / self.wavelength * travelled - 0.5 * np.pi * x
-        axis = self.jet_latitude - self.amplitude * np.cos(angle) * np.exp(-(((lam - 135.0) / 60.0) ** 2))
+        # Far from the region the flow is zonal, which the model keeps as it is: waves come in from nowhere else.
+        axis = self.jet_latitude - self.amplitude * np.cos(angle) * envelope(lam)
         distance = (phi - axis) * DEGREE
 
         f = 2 * EARTH_ROTATION * np.sin(np.deg2rad(self.jet_latitude))
@@ -135,7 +138,7 @@ class Flow:
         front = -R_DRY * self.front * depth * np.tanh((distance - slope) / 300e3) * (1.0 - np.exp(s / depth))
 
         fading = np.exp(s) / SURFACE_DENSITY
-        low = -self.low_depth * np.sin(angle) * np.exp(-(((phi - 42.0) / 12.0) ** 2))
+        low = -self.low_depth * np.sin(angle) * np.exp(-(((phi - 42.0) / 12.0) ** 2)) * envelope(lam)
         ridge = 650.0 * np.exp(-(((phi - 28.0) / 12.0) ** 2))
         monsoon = -self.monsoon * np.tanh((lam - 138.0) / 20.0) * np.exp(-(((phi - 48.0) / 13.0) ** 2))
         total = self._mean(s) + jet + front + (low + ridge + monsoon) * fading

@@ -40,11 +40,10 @@ def nature_domain(experiment: Experiment) -> Domain:
 
 
 def nature_times(experiment: Experiment) -> np.ndarray:
-    """Hours of the nature run and of what surrounds it, from the start of the spin-up to an hour after the end:
-    balloons still rise after the hour."""
+    """Hours of the nature run and of what surrounds it, from the start of the spin-up to the end."""
     spin_up = hours(math.ceil(twin_of(experiment).spin_up_hours))
     first, last = experiment.period.first, experiment.period.last
-    return slots(first - spin_up, last + hours(INTERVAL_HOURS), hours(INTERVAL_HOURS))
+    return slots(first - spin_up, last, hours(INTERVAL_HOURS))
 
 
 def run_nature(experiment: Experiment, directory: Path | None = None) -> States:

@@ -27,7 +27,8 @@ class Twin:
     """A prepared twin experiment.
 
     Attributes:
-        nature: hourly states of the truth on its own grid, from one window before the cold start; for verification only.
+        nature: hourly states of the truth on its own grid, from one window before the cold start; for verification
+            only.
         truth: the same on the assimilating domain, called with a time.
         driving: fields that drive the assimilating model, called with a time.
         cold_start: fields it starts from.

@@ -1,6 +1,6 @@
 """Who reports what, where and when: the rows of the observation table before anything is measured.
 
-Fixed stations are those of `network`; ships, buoys, aircraft and cloud-drift winds are drawn from a seed. Ascents begin
+Fixed stations are those of `network`; ships, buoys, aircraft and motion vectors of clouds are drawn from a seed. Ascents begin
 half an hour before the hour and rise with 5 m/s, so that their levels have times of their own.
 """
 
@@ -25,6 +25,8 @@ SIGNIFICANT: Final = 14
 """Further levels of an ascent, anywhere between 980 and 60 hPa."""
 WINDS: Final = (950, 900, 850, 800, 700, 600, 500)
 """hPa: levels of pilot balloons, which are lost in clouds and distance."""
+PROFILED: Final = (950, 900, 850, 800, 750, 700, 650, 600, 550, 500, 450)
+"""hPa: levels of wind profilers, which see up to 6 or 7 km in moist air."""
 BEFORE_THE_HOUR: Final = np.timedelta64(1800, "s")
 """Balloons are released half an hour before the hour they are labelled with."""
 ASCENT_SPEED: Final = 5.0
@@ -33,16 +35,20 @@ SHIPS: Final = 40
 BUOYS: Final = 10
 SHIP_SPEED: Final = 8.0
 """m/s."""
-FLIGHTS_PER_ROUTE: Final = 6
+FLIGHTS_PER_ROUTE: Final = 16
 """Per day and route."""
 CRUISE: Final = (19_700.0, 23_800.0, 26_200.0, 28_700.0, 30_100.0)
 """Pa: flight levels 390, 350, 330, 310 and 300 in the standard atmosphere."""
+CLIMB: Final = tuple(100.0 * p for p in (925, 850, 775, 700, 600, 500, 400, 325))
+"""Pa: reports in climb and descent, below the cruising level."""
+CLIMB_DISTANCE: Final = 200e3
+"""m over ground to the cruising level."""
 FLIGHT_SPEED: Final = 240.0
 """m/s."""
 FLIGHT_INTERVAL: Final = 600.0
 """s between two reports of an aircraft."""
-CLOUD_WINDS: Final = {(70_000.0, 90_000.0): 60, (20_000.0, 35_000.0): 120}
-"""Number of cloud-drift winds per image by their range of pressure, Pa."""
+CLOUD_WINDS: Final = {(70_000.0, 95_000.0): 80, (40_000.0, 70_000.0): 60, (15_000.0, 40_000.0): 200}
+"""Number of atmospheric motion vectors per image by their range of pressure, Pa."""
 OPEN_SEA: Final = 0.05
 """Land fraction of a cell below which a ship can be there."""
 
@@ -74,8 +80,8 @@ def blank_reports(domain: Domain, window: Window, seed: int, density: float = 1.
     Args:
         domain: of the nature run; its terrain carries the stations, its sea the ships.
         window: reports later than its start, up to its end.
-        seed: of ships, aircraft, cloud winds, significant levels, and of the stations that are silent.
-        density: part of the stations, ships, flights and cloud winds that report, 0..1.
+        seed: of ships, aircraft, motion vectors, significant levels, and of the stations that are silent.
+        density: part of the stations, ships, flights and motion vectors that report, 0..1.
 
     Returns:
         Rows inside the domain, `pressure` of surface values missing.
@@ -131,7 +137,7 @@ def _hours(window: Window, interval: int) -> np.ndarray:
 
 
 def _stations() -> dict[str, tuple[float, float]]:
-    return {**network.SONDES, **network.SURFACE}
+    return {**network.PROFILERS, **network.SONDES, **network.SURFACE}
 
 
 def _elevations(domain: Domain, r: np.random.Generator) -> dict[str, float]:
@@ -151,6 +157,12 @@ def _ascents(domain: Domain, window: Window, r: np.random.Generator) -> Iterator
     for hour in _hours(window, 6):
         for name, place in list(network.SURFACE.items())[::4]:
             yield _balloon("pilot", name, place, elevation[name], hour, 100.0 * np.array(WINDS))
+    for hour in _hours(window, 3):
+        for name, place in network.PROFILERS.items():
+            profile = _balloon("pilot", name, place, elevation[name], hour, 100.0 * np.array(PROFILED))
+            aloft = profile["level"] > 0
+            profile |= {column: profile[column][aloft] for column in ("pressure", "level", "quantity")}
+            yield profile | {"time": hour}
 
 
 def _balloon(
@@ -249,11 +261,9 @@ def _aircraft(window: Window, r: np.random.Generator) -> Iterator[Rows]:
             number += 1
             start, end = ends if r.random() < 0.5 else ends[::-1]
             course, length = bearing(start, end)
-            pressure, departure = float(r.choice(CRUISE)), r.uniform(0.0, period)
-            # The first and last 150 km are climb and descent.
-            for away in np.arange(150e3, length - 150e3, FLIGHT_SPEED * FLIGHT_INTERVAL):
+            cruise, departure = float(r.choice(CRUISE)), r.uniform(0.0, period)
+            for away, pressure in _flight(length, cruise):
                 place = moved(*start, course, away)
-                time = window.start + np.timedelta64(round(departure + away / FLIGHT_SPEED), "s")
                 yield {
                     "kind": "aircraft",
                     "station": f"JA{number:03d}",
@@ -261,12 +271,22 @@ def _aircraft(window: Window, r: np.random.Generator) -> Iterator[Rows]:
                     "longitude": round(place[1], 2),
                     "pressure": pressure,
                     "quantity": quantities,
-                    "time": time,
+                    "time": window.start + np.timedelta64(round(departure + away / FLIGHT_SPEED), "s"),
                 }
 
 
+def _flight(length: float, cruise: float) -> list[tuple[float, float]]:
+    """Distance from the start (m) and pressure (Pa) of the reports of a flight."""
+    climb = np.array([p for p in CLIMB if p > cruise])
+    share = standard_height(climb) / standard_height(np.array(cruise))
+    up = [(float(s * CLIMB_DISTANCE), float(p)) for s, p in zip(share, climb, strict=True)]
+    down = [(length - away, pressure) for away, pressure in up[::-1]]
+    level = np.arange(CLIMB_DISTANCE, length - CLIMB_DISTANCE, FLIGHT_SPEED * FLIGHT_INTERVAL)
+    return [*up, *((float(away), cruise) for away in level), *down]
+
+
 def _cloud_winds(domain: Domain, window: Window, r: np.random.Generator) -> Iterator[Rows]:
-    for hour in _hours(window, 6):
+    for hour in _hours(window, 3):
         for (low, high), count in CLOUD_WINDS.items():
             j, i = r.uniform(0, domain.ny - 1, count), r.uniform(0, domain.nx - 1, count)
             x, y = domain.x[0] + i * domain.spacing, domain.y[0] + j * domain.spacing
@@ -274,7 +294,7 @@ def _cloud_winds(domain: Domain, window: Window, r: np.random.Generator) -> Iter
             for number, pressure in enumerate(r.uniform(low, high, count)):
                 yield {
                     "kind": "satwind",
-                    "station": f"GMS{number:03d}",
+                    "station": f"MTSAT{number:03d}",
                     "latitude": round(float(lat[number]), 2),
                     "longitude": round(float(lon[number]), 2),
                     "pressure": round(float(pressure), -2),

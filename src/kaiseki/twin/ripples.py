@@ -17,13 +17,23 @@ LENGTHS = (1.2e6, 4.0e6)
 """m: shortest and longest wave; the shortest is resolved by a one-degree analysis and by any sonde network."""
 MIDDLE_LENGTH = 2.4e6
 """m: the wave whose amplitude is the typical one; amplitudes are proportional to length, so that winds are alike."""
-VERTICAL = (0.6, 3.0)
+VERTICAL = (0.8, 4.0)
 """Range of the vertical wave number in ln p; pi / ln(10) = 1.4 turns the sign between 1000 and 100 hPa."""
 SPEED = (12.0, 4.0)
 """m/s: mean and spread of the eastward phase speed."""
 COUNT = 40
 PARALLEL = 40.0
 """Degrees north where a degree of longitude has its true length in the waves' plane."""
+MIDDLE_LONGITUDE = 125.0
+MIDDLE_LATITUDE = 37.0
+HALF_WIDTH = 24.0
+HALF_HEIGHT = 20.0
+"""Degrees: middle and extent of the region where there are waves."""
+
+
+def envelope(lon: np.ndarray, middle: float = MIDDLE_LONGITUDE) -> np.ndarray:
+    """Where there are waves: 1 around the meridian `middle`, nothing far away; degrees, any shape."""
+    return np.asarray(np.exp(-(((lon - middle) / HALF_WIDTH) ** 4)))
 
 
 @dataclass(frozen=True)
@@ -32,16 +42,19 @@ class Ripples:
 
     Args:
         seed: what it is drawn from.
-        height: standard deviation of geopotential height, m.
+        height: standard deviation of geopotential height in the middle of the waves, m.
+        longitude: of the middle of the waves, degrees east; see `envelope`.
     """
 
     seed: tuple[int, ...]
     height: float
+    longitude: float = MIDDLE_LONGITUDE
 
     @cached_property
     def _waves(self) -> dict[str, np.ndarray]:
         r = np.random.default_rng(self.seed)
-        length = np.exp(r.uniform(*np.log(LENGTHS), COUNT))
+        shortest, longest = np.log(LENGTHS)
+        length = np.exp(r.uniform(shortest, longest, COUNT))
         direction = r.uniform(-np.pi / 2, np.pi / 2, COUNT)
         amplitude = length / MIDDLE_LENGTH
         amplitude *= self.height * GRAVITY / np.sqrt(np.mean(amplitude**2) * COUNT / 4.0)
@@ -67,4 +80,5 @@ class Ripples:
         # cos(a + b) by the addition theorem, so that the sum over waves is two matrix products.
         even = np.einsum("kw,wy,wx->kyx", column, np.cos(beta), np.cos(alpha), optimize=True)
         odd = np.einsum("kw,wy,wx->kyx", column, np.sin(beta), np.sin(alpha), optimize=True)
-        return np.asarray(even - odd)
+        fading = np.exp(-(((lat - MIDDLE_LATITUDE) / HALF_HEIGHT) ** 2))[:, None] * envelope(lon, self.longitude)
+        return np.asarray((even - odd) * fading)

@@ -84,9 +84,9 @@ class Departures:
     def plausible(self, tolerance: float = GROSS) -> Departures:
         """The rows that at least one experiment comes near to.
 
-        Withheld values pass no check against their neighbours, so some are gross errors (a pressure 30 hPa off). A value
-        is left out, for all experiments alike, when even the nearest of them is further away than `tolerance` robust
-        standard deviations (1.4826 times the median absolute departure of that experiment) of its kind and quantity.
+        Withheld values pass no check against their neighbours, so some are gross errors (a pressure 30 hPa off). A
+        value is left out, for all experiments alike, when even the nearest of them is further away than `tolerance`
+        robust standard deviations (1.4826 times the median absolute departure of that experiment) of its kind and quantity.
         """
         if len(self) == 0:
             return self

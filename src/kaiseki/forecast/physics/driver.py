@@ -62,11 +62,11 @@ def _radiation(columns: Columns, surface: Surface, site: Site, time: Array, p: P
     """Radiative fluxes, new if the last ones are older than the interval (or from another time altogether)."""
     r = p.of_radiation
 
-    def renew(_: Radiative) -> Radiative:
+    def renew(held: Radiative) -> Radiative:
         f = site.land_fraction
         emission = r.emissivity * STEFAN_BOLTZMANN * (f * surface.soil_temperature[0] ** 4 + (1.0 - f) * surface.sst**4)
         # The downward flux that the ground reflects is small and taken from the last call.
-        emission = emission + (1.0 - r.emissivity) * surface.radiative.longwave
+        emission = emission + (1.0 - r.emissivity) * held.longwave
         heating, longwave, _ = thermal(columns, emission, r)
         seconds = time.astype(heating.dtype) + 0.5 * p.radiation_interval
         cosine, distance = cosine_of_zenith(site.clock, seconds, site.lat, site.lon)
@@ -117,11 +117,14 @@ def tendencies(
     if p.surface:
         land, sea = tiles(columns, surface, p)
         parts = ((f, land), (1.0 - f, sea))
-        drag = sum(share * t.momentum for share, t in parts)
-        warmth = (sum(share * t.heat for share, t in parts), sum(share * t.heat * t.temperature for share, t in parts))
+        drag = sum((share * t.momentum for share, t in parts), none)
+        warmth = (
+            sum((share * t.heat for share, t in parts), none),
+            sum((share * t.heat * t.temperature for share, t in parts), none),
+        )
         moisture = (
-            sum(share * t.moisture for share, t in parts),
-            sum(share * t.moisture * t.ratio for share, t in parts),
+            sum((share * t.moisture for share, t in parts), none),
+            sum((share * t.moisture * t.ratio for share, t in parts), none),
         )
     if p.boundary_layer:
         k_momentum, k_heat = local_diffusivities(columns, p.of_boundary_layer)

@@ -57,23 +57,25 @@ def saturation_adjustment(
     """
     total = vapour + liquid + ice
     enthalpy = CP_DRY * temperature + LATENT_VAPORISATION * vapour - LATENT_FUSION * ice
+    cloudless = (enthalpy - LATENT_VAPORISATION * total) / CP_DRY
 
-    def water(t: Array) -> tuple[Array, Array]:
-        saturated = saturation.mixing_ratio(saturation.saturation_vapour_pressure(t), pressure)
-        rv = jnp.minimum(total, saturated)
-        return rv, (1.0 - saturation.liquid_fraction(t)) * (total - rv)
+    def saturated(t: Array) -> Array:
+        return saturation.mixing_ratio(saturation.saturation_vapour_pressure(t), pressure)
 
     def excess(t: Array) -> Array:
-        rv, ri = water(t)
+        # Smooth and convex because condensate may turn negative here: Newton's steps cannot be thrown about by a kink.
+        rv = saturated(t)
+        ri = (1.0 - saturation.liquid_fraction(t)) * (total - rv)
         return CP_DRY * t + LATENT_VAPORISATION * rv - LATENT_FUSION * ri - enthalpy
 
     t = temperature
     for _ in range(3):
         value, slope = jax.jvp(excess, (t,), (jnp.ones_like(t),))
         t = t - value / slope
-    rv, ri = water(t)
-    rc = total - rv - ri
-    return (enthalpy - LATENT_VAPORISATION * rv + LATENT_FUSION * ri) / CP_DRY, rv, rc, ri
+    cloudy = saturated(cloudless) < total
+    rv = jnp.where(cloudy, jnp.minimum(total, saturated(t)), total)
+    ri = (1.0 - saturation.liquid_fraction(t)) * (total - rv)
+    return (enthalpy - LATENT_VAPORISATION * rv + LATENT_FUSION * ri) / CP_DRY, rv, total - rv - ri, ri
 
 
 def fall_speed(
@@ -160,7 +162,7 @@ def microphysics(columns: Columns, dt: float, p: Microphysics) -> tuple[Array, W
         snow_intercept = jnp.minimum(
             p.snow_intercept * jnp.exp(p.snow_intercept_cooling * jnp.clip(cold, 0.0, 60.0)), p.snow_intercept_limit
         )
-        kinds = (
+        kinds: tuple[tuple[float, float, float, Array | float], ...] = (
             (p.rain_speed, p.rain_speed_power, WATER_DENSITY, p.rain_intercept),
             (p.snow_speed, p.snow_speed_power, p.snow_density, snow_intercept),
         )
@@ -223,5 +225,8 @@ def microphysics(columns: Columns, dt: float, p: Microphysics) -> tuple[Array, W
 
     none = jnp.zeros_like(columns.dry[0])
     cells = (columns.temperature, columns.pressure, columns.dry, columns.thickness, *columns.water.parts())
-    (rain, snow, ice), (t, rv, rc, rr, ri, rs) = lax.scan(level, (none, none, none), cells, reverse=True)
+    # Reverse differentiation computes a level anew instead of keeping everything between its processes.
+    (rain, snow, ice), (t, rv, rc, rr, ri, rs) = lax.scan(
+        jax.checkpoint(level), (none, none, none), cells, reverse=True
+    )
     return t, Water(rv, rc, rr, ri, rs), rain, snow + ice

@@ -32,8 +32,9 @@ _STATIONS: Final = ("synop", "sonde", "pilot")
 class SurfaceMap(Protocol):
     """What is needed of a `grid.Domain`."""
 
-    land_fraction: np.ndarray
-    """(ny, nx), 0 to 1."""
+    @property
+    def land_fraction(self) -> np.ndarray:
+        """(ny, nx), 0 to 1."""
 
     def index(self, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Fractional cell-centre indices (j, i)."""

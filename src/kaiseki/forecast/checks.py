@@ -1,0 +1,90 @@
+"""What is refused before the first step, with one clear sentence each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from kaiseki.core.errors import ConfigError, InputError
+from kaiseki.forecast.dynamics.parameters import DynamicsParameters
+from kaiseki.grid.domain import Domain
+
+ADVECTIVE_LIMIT = 1.2
+"""Largest sum of the Courant numbers along x and y. Third-order fluxes with three Runge-Kutta stages bear 1.61 in one
+dimension (Wicker and Skamarock 2002, table 1); the rest is for the wind that develops."""
+THINNEST = 5.0
+"""Least thickness of a layer, m."""
+RANGES = {
+    "u": (-200.0, 200.0, "m/s"),
+    "v": (-200.0, 200.0, "m/s"),
+    "temperature": (150.0, 350.0, "K"),
+    "pressure": (10.0, 1.1e5, "Pa"),
+    "qv": (-1e-4, 0.06, "kg/kg"),
+}
+"""Needed fields with bounds that only mistakes exceed; a little negative vapour is what interpolation leaves."""
+
+
+def check_levels(domain: Domain) -> None:
+    """Refuse levels that fold or nearly touch.
+
+    Raises:
+        ConfigError: says where and what would help.
+    """
+    thickness = np.diff(domain.z_half, axis=0)
+    if not np.isfinite(thickness).all():
+        raise ConfigError(f"The heights of {domain.name} are not finite; check its terrain and levels.")
+    if (least := float(thickness.min())) < THINNEST:
+        k, j, i = (int(n) for n in np.unravel_index(int(thickness.argmin()), thickness.shape))
+        raise ConfigError(
+            f"Layer {k} of {domain.name} is {least:.1f} m thick at {_place(domain, j, i)} over terrain of "
+            f"{domain.terrain[j, i]:.0f} m, at least {THINNEST:g} m are needed; smooth the terrain, raise the "
+            "model top or take thicker layers."
+        )
+
+
+def check_start(fields: Mapping[str, np.ndarray], domain: Domain, parameters: DynamicsParameters) -> None:
+    """Refuse fields at cell centres from which no run can start.
+
+    Args:
+        fields: as for `Model.start`: u, v (m/s), temperature (K), pressure (Pa), qv (kg/kg), each (nz, ny, nx).
+        domain: on which they lie.
+        parameters: of the run.
+
+    Raises:
+        InputError: a field is missing, has another shape, is not finite or lies outside what is possible.
+        ConfigError: the time step is too long for the wind.
+    """
+    if missing := [name for name in RANGES if name not in fields]:
+        raise InputError(f"The fields for {domain.name} lack {', '.join(missing)}; the model starts from all of these.")
+    for name in RANGES:
+        _check_field(name, np.asarray(fields[name]), domain)
+    speed = np.abs(fields["u"]) + np.abs(fields["v"])
+    courant = float((speed * domain.map_factor).max()) * parameters.dt / domain.spacing
+    if courant > ADVECTIVE_LIMIT:
+        raise ConfigError(
+            f"A step of {parameters.dt:g} s is too long on {domain.name} ({domain.spacing:g} m) for winds of "
+            f"{float(speed.max()):.0f} m/s (|u| + |v|): the Courant number is {courant:.2f}, at most "
+            f"{ADVECTIVE_LIMIT:g} is stable; take at most {math.floor(parameters.dt * ADVECTIVE_LIMIT / courant)} s."
+        )
+
+
+def _check_field(name: str, values: np.ndarray, domain: Domain) -> None:
+    if values.shape != domain.shape:
+        raise InputError(
+            f"The field {name} for {domain.name} has the shape {values.shape}, expected is {domain.shape} (z, y, x)."
+        )
+    low, high, unit = RANGES[name]
+    good = np.isfinite(values) & (values >= low) & (values <= high)
+    if not good.all():
+        k, j, i = (int(n) for n in np.argwhere(~good)[0])
+        raise InputError(
+            f"The field {name} for {domain.name} has {int((~good).sum())} values that are not finite or outside "
+            f"{low:g} to {high:g} {unit}, the first {values[k, j, i]:g} at level {k}, {_place(domain, j, i)}; check "
+            "where it comes from."
+        )
+
+
+def _place(domain: Domain, j: int, i: int) -> str:
+    return f"{domain.lat[j, i]:.2f}N {domain.lon[j, i]:.2f}E"

@@ -1,0 +1,127 @@
+"""Coastlines, levels of colour bars, words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kaiseki.core.errors import InputError
+from kaiseki.report import words
+from kaiseki.report.basemap import Basemap, coast_files
+from kaiseki.report.maps import _round_up, _steps
+from kaiseki.report.style import light
+from kaiseki.report.tables import inventory
+from kaiseki.report.weather import sea_level_pressure, weather
+from report import synthetic
+
+
+def _geojson(path: Path, *geometries: dict[str, object]) -> Path:
+    features = [{"type": "Feature", "properties": {}, "geometry": geometry} for geometry in geometries]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_coastlines_are_cut_to_the_map(tmp_path: Path):
+    domain = synthetic.domain()
+    line = [[137.0, 30.0], [137.0, 35.0], [137.0, 40.0], [-43.0, 40.0], [-43.0, 0.0]]
+    ring = [[[135.0, 34.0], [136.0, 34.0], [136.0, 35.0], [135.0, 34.0]]]
+    path = _geojson(
+        tmp_path / "coast.geojson",
+        {"type": "LineString", "coordinates": line},
+        {"type": "MultiPolygon", "coordinates": [ring]},
+        {"type": "Point", "coordinates": [137.0, 37.0]},
+    )
+    base = Basemap(domain, [path])
+    assert [len(part) for part in base.coast] == [3, 4]
+    x, y = domain.projection.forward(np.array([30.0, 35.0, 40.0]), np.full(3, 137.0))
+    np.testing.assert_allclose(base.coast[0], np.stack([x, y], axis=1) / 1000.0)
+
+
+def test_faults_of_coastlines(tmp_path: Path):
+    other = tmp_path / "coast.shp"
+    other.write_bytes(b"\x00\x00\x27\x0a\xff")
+    with pytest.raises(InputError, match="not a GeoJSON file"):
+        Basemap(synthetic.domain(), [other])
+    with pytest.raises(InputError, match="No file of coastlines"):
+        coast_files(["*.geojson"], tmp_path)
+    assert coast_files(["*.geojson"], None) == []
+    assert coast_files(["*.shp"], tmp_path) == [other]
+
+
+def test_real_coastlines(data: Path):
+    base = Basemap(synthetic.domain((8, 55, 68), 60e3), [data / "static" / "ne_50m_coastline.geojson"])
+    points = np.concatenate(base.coast)
+    cape = np.concatenate(base.place([33.45], [135.76]))  # Cape Shiono, the south of Honshu
+    assert np.hypot(*(points - cape).T).min() < 15.0
+
+
+def test_sea_level_pressure_of_a_standard_column():
+    """The height of the ground must not show in the standard atmosphere."""
+    import xarray as xr
+
+    domain = synthetic.domain((8, 10, 12), 60e3)
+    temperature = 288.15 - 0.0065 * domain.z
+    pressure = 101325.0 * (temperature / 288.15) ** (9.80665 / (287.05 * 0.0065))
+    dataset = xr.Dataset(
+        {name: (("level", "y", "x"), v) for name, v in (("temperature", temperature), ("pressure", pressure))}
+    )
+    np.testing.assert_allclose(sea_level_pressure(dataset, domain), 101325.0, rtol=1e-12)
+    stored = dataset.assign(mean_sea_level_pressure=(("y", "x"), np.full(domain.shape[1:], 1e5)))
+    np.testing.assert_allclose(sea_level_pressure(stored, domain), 1e5)
+
+
+def test_winds_are_drawn_along_the_grid(tmp_path: Path):
+    from kaiseki.archive import open_archive
+
+    where = synthetic.domain()
+    path = synthetic.write_fields_only(tmp_path / "a.store", where, 0.0)
+    now = weather(open_archive(path).isel(time=0), where)
+    np.testing.assert_allclose(now.u, synthetic.state(where, 0.0, 0.0)["u"][0], atol=1e-4)
+    assert now.temperature_height == "at the lowest model level"
+
+
+def test_levels_of_colour_bars():
+    assert _round_up(0.0) == 1.0
+    assert _round_up(0.031) == pytest.approx(0.05)
+    assert _round_up(2.0) == 2.0
+    levels = _steps(np.array([[-7.0, 3.0], [np.nan, 9.0]]), 4.0)
+    assert levels[0] == -8.0
+    assert np.all(np.diff(levels) == 4.0)
+    assert len(_steps(np.full((2, 2), 5.0), 4.0)) == 6
+    assert len(_steps(np.full((2, 2), np.nan), 4.0)) == 2
+
+
+def test_light_colours_stay_in_range():
+    assert light("RdBu_r", 1.0)(0.3)[:3] == (1.0, 1.0, 1.0)
+    assert np.allclose(light("RdBu_r", 0.0)(0.0), __import__("matplotlib").colormaps["RdBu_r"](0.0))
+
+
+def test_words():
+    assert words.percent(-0.125) == "−12 %"
+    assert words.interval(-0.05, 0.31) == "−5 to 31 %"
+    assert words.number(-150.0, "surface_air_pressure", sign=True) == "−1.50"
+    assert words.number(None, "dry_total_energy") == "–"
+    assert words.target_words({"variable": "geopotential_height", "level": 5e4}) == "height, 500\u00a0hPa"
+    row = {
+        "kind": "ship",
+        "quantity": "a",
+        "values": 1,
+        "least": 1,
+        "mean": 1,
+        "greatest": 1,
+        "south": -20,
+        "west": 130,
+    }
+    assert inventory([row])[0]["place"] == "10–20°S, 130–140°E"
+
+
+def test_credits_name_what_was_used():
+    real = words.credits(synthetic.experiment("real"), [("prepbufr.t12z", "public domain"), ("", "")])
+    assert any("NCEP" in sentence for sentence in real)
+    assert any("Natural Earth" in sentence for sentence in real)
+    assert "Reports: prepbufr.t12z (public domain)." in real
+    twin = words.credits(synthetic.experiment("twin"), [])
+    assert twin == ["Twin experiment: truth and observations were made by this program; no real data are shown."]

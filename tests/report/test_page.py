@@ -1,0 +1,235 @@
+"""The page: every section, nothing from outside, clear sentences where something is missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kaiseki.core.errors import ConfigError, InputError, StoreError
+from kaiseki.report import Judgement, make_report
+from kaiseki.report.words import FLAG_WORDS
+from report import synthetic
+
+SECTIONS = "verdict scores weather departures cycles network inventory archive limits credits".split()
+VOID = {"meta", "img", "br", "link", "path", "use", "rect", "circle"}
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page; fails where tags do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.identities: list[str] = []
+        self.addresses: list[str] = []
+        self.images: list[dict[str, Any]] = []
+        self.charts: list[dict[str, Any]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if found.get("id"):
+            self.identities.append(str(found["id"]))
+        self.addresses += [str(found[name]) for name in ("src", "href", "xlink:href") if found.get(name)]
+        if tag == "img":
+            self.images.append(found)
+        if tag == "svg":
+            self.charts.append(found)
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture(scope="module")
+def text(twin: Path, judged: Judgement) -> str:
+    return make_report(twin, judgement=judged).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_every_section_is_there(page: Page):
+    assert set(SECTIONS) <= set(page.identities)
+    assert len(page.identities) == len(set(page.identities))
+    for words in (
+        "Synthetic winter day over Japan",
+        "1989-01-01 18:00 UTC (02 Jan 03:00 JST)",
+        "dry total-energy norm",
+        "smaller error",
+        "Against withheld observations",
+        "Against truth",
+        "optimal interpolation",
+        'kaiseki.open("twin/analysis.store")',
+        "made by this program",
+        "too far from the background",
+        "What this run cannot do",
+    ):
+        assert words in page.text
+
+
+def test_nothing_comes_from_outside(page: Page, text: str):
+    for address in page.addresses:
+        assert address.startswith(("#", "data:"))
+    assert not re.search(r"@import|url\((?!#)|<script", text)
+
+
+def test_pictures_have_words(page: Page):
+    assert len(page.images) == 9  # six weather maps, increments, stations, inventory
+    assert len(page.charts) == 7  # profiles, histograms, truth, pressure, tendency, minimisation, consistency
+    for picture in page.images:
+        assert len(picture["alt"]) > 40
+        assert base64.b64decode(picture["src"].split(",")[1])[:4] == b"\x89PNG"
+    for chart in page.charts:
+        assert chart["role"] == "img"
+        assert len(chart["aria-label"]) > 40
+    maps = " ".join(picture["alt"] for picture in page.images)
+    for words in ("mean sea level", "500 hPa", "250 hPa", "850 hPa", "precipitation", "minus background", "reports"):
+        assert words in maps
+
+
+def test_charts_follow_the_colours_of_the_page(text: str):
+    charts = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert all("var(--ink)" in chart for chart in charts)
+    assert not re.search(r"#010203|#040506|#070809", text)
+    # References point to a definition in their own chart.
+    for chart in charts:
+        for name in re.findall(r"url\(#([^)]+)\)|xlink:href=\"#([^\"]+)\"", chart):
+            assert f'id="{"".join(name)}"' in chart
+
+
+def test_inventory_is_whole(page: Page):
+    link = next(address for address in page.addresses if address.startswith("data:text/csv"))
+    lines = base64.b64decode(link.split(",")[1]).decode().splitlines()
+    rows = synthetic.inventory()
+    assert len(lines) == 1 + len(rows)
+    assert lines[1].startswith(f"sonde,air_temperature,{rows[0]['time']},-180,30,{rows[0]['values']},")
+    total = f"{sum(row['values'] for row in rows if row['kind'] == 'ship'):,}".replace(",", " ")
+    assert f"ship: {total} values" not in page.text  # that is in the picture; the table has it in cells
+    assert total in page.text
+
+
+def test_scores_in_the_page_are_those_of_the_rows(page: Page, judged: Judgement):
+    row = next(
+        row
+        for row in judged.rows
+        if (row["experiment"], row["against"], row["variable"], row["level"])
+        == ("analysis", "withheld", "wind", "850-250")
+        and row["time"] == "1989-01-01T18:00Z"
+    )
+    assert f"{row['rms']:.2f}" in page.text
+    assert f"{row['rms_low']:.2f} – {row['rms_high']:.2f}" in page.text
+
+
+def test_only_the_analysis_is_needed(copy: Path):
+    for name in ("optimal_interpolation", "free_run", "driving", "truth"):
+        shutil.rmtree(copy / f"{name}.store")
+    (copy / "inventory.json").unlink()
+    text = Page(make_report(copy, "A title of its own").read_text(encoding="utf-8")).text
+    for words in (
+        "A title of its own",
+        "no free_run.store",
+        "no driving.store",
+        "no optimal_interpolation.store",
+        "no truth.store",
+        "There is no run without assimilation",
+        "no inventory.json",
+        "Against withheld observations",
+    ):
+        assert words in text
+
+
+def test_a_run_without_observations_and_diagnostics(tmp_path: Path):
+    run = synthetic.make_run(
+        tmp_path / "bare", kind="real", stores=("analysis",), cycles=1, with_diagnostics=False, with_tables=False
+    )
+    page = Page(make_report(run).read_text(encoding="utf-8"))
+    for words in ("no scores", "No departures", "No cycle wrote its cost", "No observation table", "NCEP PREPBUFR"):
+        assert words in page.text
+    assert len(page.images) == 8
+
+
+def test_partly_filled_diagnostics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    odd = {
+        "engine": "none",
+        "cost": [None, 3.0],
+        "desroziers": [{"kind": "sonde"}],
+        "surface_pressure_tendency": {"after": 40.0},
+        "counts": {},
+    }
+    monkeypatch.setattr(synthetic, "diagnostics", lambda cycle: odd)
+    run = synthetic.make_run(tmp_path / "odd", stores=("analysis",), cycles=1)
+    assert "none" in Page(make_report(run).read_text(encoding="utf-8")).text
+
+
+def test_missing_things_are_named(tmp_path: Path, copy: Path):
+    with pytest.raises(InputError, match="no run directory"):
+        make_report(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StoreError, match=r"no analysis\.store"):
+        make_report(tmp_path / "empty")
+    (copy / "inventory.json").write_text("{")
+    with pytest.raises(InputError, match="not JSON"):
+        make_report(copy)
+    (copy / "inventory.json").write_text('{"a": 1}')
+    with pytest.raises(InputError, match="list of rows"):
+        make_report(copy)
+    (copy / "experiment.toml").unlink()
+    with pytest.raises(ConfigError, match=r"experiment\.toml"):
+        make_report(copy)
+    assert not (copy / "report.html").exists() or "Verdict" in (copy / "report.html").read_text(encoding="utf-8")
+
+
+def test_titles_cannot_break_the_page(twin: Path, judged: Judgement, tmp_path: Path):
+    path = make_report(twin, '<b>"Tom & Jerry"</b>', judgement=judged)
+    text = path.read_text(encoding="utf-8")
+    assert "&lt;b&gt;" in text
+    assert "<b>&#34;" not in text
+
+
+def test_reasons_follow_the_flags():
+    from kaiseki.observations.flags import Flag
+
+    assert len(FLAG_WORDS) == len(Flag)
+    for flag, word in (
+        (Flag.BUDDY, "disagrees with neighbours"),
+        (Flag.THINNED, "thinned"),
+        (Flag.MONITORED, "only monitored"),
+        (Flag.NO_EQUIVALENT, "no model equivalent"),
+        (Flag.SUSPECT, "suspect"),
+    ):
+        assert FLAG_WORDS[int(np.log2(flag))] == word
+
+
+def test_scores_are_json(twin: Path, judged: Judgement, tmp_path: Path):
+    from kaiseki.report import Run, write_scores
+
+    rows = json.loads(write_scores(Run(twin), judged).read_text(encoding="utf-8"))
+    assert rows == json.loads(json.dumps(judged.rows))
+    assert {row["against"] for row in rows} == {"truth", "withheld", "assimilated"}
