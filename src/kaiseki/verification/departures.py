@@ -86,7 +86,8 @@ class Departures:
 
         Withheld values pass no check against their neighbours, so some are gross errors (a pressure 30 hPa off). A
         value is left out, for all experiments alike, when even the nearest of them is further away than `tolerance`
-        robust standard deviations (1.4826 times the median absolute departure of that experiment) of its kind and quantity.
+        robust standard deviations (1.4826 times the median absolute departure of that experiment) of its kind and
+        quantity.
         """
         if len(self) == 0:
             return self
