@@ -1,7 +1,7 @@
 """Who reports what, where and when: the rows of the observation table before anything is measured.
 
-Fixed stations are those of `network`; ships, buoys, aircraft and motion vectors of clouds are drawn from a seed. Ascents
-begin half an hour before the hour and rise with 5 m/s, so that their levels have times of their own.
+Fixed stations are those of `network`; ships, buoys, aircraft and motion vectors of clouds are drawn from a seed.
+Ascents begin half an hour before the hour and rise with 5 m/s, so that their levels have times of their own.
 """
 
 from __future__ import annotations
