@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,17 +12,17 @@ from kaiseki.archive import RunStore
 from kaiseki.archive.schema import FORECAST
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import say
-from kaiseki.cycle import observing
-from kaiseki.cycle.case import Case, reference_of, save_inventory
-from kaiseki.cycle.fields import ACCUMULATED
-from kaiseki.cycle.folder import RunFolder
-from kaiseki.grid.build import domain_from_section
-from kaiseki.observations import Table
-from kaiseki.twin import States, prepare
+
+if TYPE_CHECKING:
+    from kaiseki.cycle.case import Case
+    from kaiseki.cycle.folder import RunFolder
+    from kaiseki.twin import States
 
 
 def store_truth(experiment: Experiment, folder: RunFolder, nature: States) -> None:
     """The nature run at the output times as a run store of its own, for verification and for maps."""
+    from kaiseki.cycle.fields import ACCUMULATED
+
     place = folder.store("truth")
     if RunStore.exists(place) and RunStore.open(place, "r").next_cycle() is None:
         return
@@ -47,6 +48,12 @@ def twin_case(
         folder: of the run.
         data, report: not needed; they make the signature that of a real case.
     """
+    from kaiseki.cycle import observing
+    from kaiseki.cycle.case import Case, reference_of, save_inventory
+    from kaiseki.grid.build import domain_from_section
+    from kaiseki.observations import Table
+    from kaiseki.twin import prepare
+
     domain = domain_from_section(experiment.domain)
     twin = prepare(experiment, domain, folder.path / "twin")
     store_truth(experiment, folder, twin.nature)

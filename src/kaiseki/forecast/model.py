@@ -88,7 +88,7 @@ class Model:
             epoch: UTC of time 0, for the sun; must be given with physics.
 
         Raises:
-            ConfigError: physics without an epoch.
+            ConfigError: physics without an epoch; levels that fold.
         """
         if physics is not None and epoch is None:
             raise ConfigError(
@@ -125,6 +125,10 @@ class Model:
         present.
 
         The pressure above the lowest level is replaced by the discrete hydrostatic one.
+
+        Raises:
+            InputError: a field is missing, has another shape, is not finite or impossible.
+            ConfigError: the time step is too long for the wind.
         """
         check_start(fields, self.domain, self.parameters)
         state = self._air(fields, time)

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 
 from kaiseki.core.errors import ConfigError
-from kaiseki.core.experiment.place import Domain as Section
-from kaiseki.core.experiment.place import Levels
 from kaiseki.grid import island_arc, terrain
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.levels import stretched_interfaces
@@ -18,14 +16,14 @@ from kaiseki.grid.presets import GridSpecification, specification, usual_rim
 from kaiseki.grid.smoothing import smooth
 
 
-def interfaces(levels: Levels) -> tuple[float, ...]:
+def interfaces(levels: Any) -> tuple[float, ...]:
     """Nominal heights of the level interfaces, m, from the table or from number, top and lowest thickness."""
     if levels.table:
         return levels.table
     return tuple(stretched_interfaces(levels.number, levels.top, levels.first_thickness, levels.stretching).tolist())
 
 
-def specification_from_section(section: Section, name: str = "domain") -> GridSpecification:
+def specification_from_section(section: Any, name: str = "domain") -> GridSpecification:
     """The numbers of the grid: those of the preset with what stands beside it put in their place, or explicit ones."""
     given: dict[str, Any] = {
         field: value
@@ -45,6 +43,9 @@ def specification_from_section(section: Section, name: str = "domain") -> GridSp
         given |= {"interfaces": interfaces(section.levels), "terrain_decay": section.levels.terrain_decay}
     if section.preset is not None:
         return dataclasses.replace(specification(section.preset), **given)
+    # Late, so that the grid can be used where pydantic is not installed.
+    from kaiseki.core.experiment.place import Levels
+
     given.setdefault("interfaces", interfaces(Levels()))
     given.setdefault("rim_width", usual_rim(given["spacing"]))
     return GridSpecification(name=name, **given)
@@ -81,7 +82,7 @@ def _check_folding(domain: Domain) -> None:
         )
 
 
-def domain_from_section(section: Section, data_root: Path | None = None, name: str = "domain") -> Domain:
+def domain_from_section(section: Any, data_root: Path | None = None, name: str = "domain") -> Domain:
     """The grid with its terrain and land.
 
     Args:

@@ -94,8 +94,11 @@ def tendencies(diagnostics: Mapping[np.datetime64, Mapping[str, Any]]) -> Pictur
         words = []
         for key, colour, marker in (("before", "#D55E00", "D"), ("after", "#0072B2", "o")):
             values = [_or_nan(pair.get(key)) / 100.0 for pair in found.values()]
+            if not np.isfinite(values).any():
+                continue
             axes.plot(moments, values, color=colour, marker=marker, label=f"{key} the filter")
-            words.append(f"{key} the filter {np.nanmean(values):.2g} hPa/h on average")
+            if np.isfinite(values).any():
+                words.append(f"{key} the filter {np.nanmean(values):.2g} hPa/h on average")
         axes.set_ylim(bottom=0.0)
         axes.set_ylabel("mean |dp/dt| (hPa h⁻¹)")
         axes.legend()
