@@ -97,8 +97,7 @@ def tendencies(diagnostics: Mapping[np.datetime64, Mapping[str, Any]]) -> Pictur
             if not np.isfinite(values).any():
                 continue
             axes.plot(moments, values, color=colour, marker=marker, label=f"{key} the filter")
-            if np.isfinite(values).any():
-                words.append(f"{key} the filter {np.nanmean(values):.2g} hPa/h on average")
+            words.append(f"{key} the filter {np.nanmean(values):.2g} hPa/h on average")
         if not words:
             return None
         axes.set_ylim(bottom=0.0)
