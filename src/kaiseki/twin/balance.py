@@ -19,6 +19,8 @@ BALANCED_LATITUDE = 12.0
 """Degrees north; equatorwards of it the wind fades to nothing instead of becoming geostrophic with a vanishing f."""
 MOST_ANTICYCLONIC = 0.2
 """Bound on -k V_g / f; at 0.25 the gradient wind has no solution (Holton 2004, section 3.2.5)."""
+PASSES = 3
+"""Corrections of the divergence, each of what the last one left."""
 SLOWEST = 1.0
 """m/s: wind below which its direction, and with it the motion of the pattern, counts less and less."""
 
@@ -66,10 +68,13 @@ def without_divergence(u: np.ndarray, v: np.ndarray, lat: np.ndarray, lon: np.nd
     """The winds (level, lat, lon) less the gradient of a velocity potential that vanishes at the edge of the grid and
     has their divergence."""
     solve = _poisson(lat.tobytes(), lon.tobytes())
-    source = divergence(u, v, lat, lon)
-    potential = solve(source.reshape(len(source), -1).T).T.reshape(u.shape)
     dy, dx = _spacings(lat, lon)
-    return u - np.gradient(potential, axis=2) / dx, v - np.gradient(potential, axis=1) / dy
+    # The solver's differences are shorter than those of `divergence`: a second pass takes what the first one left.
+    for _ in range(PASSES):
+        source = divergence(u, v, lat, lon)
+        potential = solve(source.reshape(len(source), -1).T).T.reshape(u.shape)
+        u, v = u - np.gradient(potential, axis=2) / dx, v - np.gradient(potential, axis=1) / dy
+    return u, v
 
 
 def _spacings(lat: np.ndarray, lon: np.ndarray) -> tuple[float, np.ndarray]:

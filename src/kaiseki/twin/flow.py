@@ -28,7 +28,7 @@ LATITUDE, LONGITUDE = np.arange(-2.0, 74.1, 1.0), np.arange(70.0, 205.1, 1.0)
 """Degrees: the grid of the flow as an analysis; it holds every domain around Japan."""
 MIDDLE = (
     *((1100.0, 281.0), (1000.0, 276.0), (850.0, 269.0), (700.0, 262.0), (500.0, 248.0), (400.0, 241.0), (300.0, 232.5)),
-    *((250.0, 227.5), (200.0, 220.0), (150.0, 213.0), (100.0, 207.0), (70.0, 208.0), (50.0, 211.0), (30.0, 215.0)),
+    *((250.0, 227.5), (200.0, 222.5), (150.0, 214.5), (100.0, 208.0), (70.0, 208.0), (50.0, 211.0), (30.0, 215.0)),
     *((10.0, 224.0), (5.0, 230.0)),
 )
 """Virtual temperature in the middle of the jet, (hPa, K): a winter column between the warm and the cold air."""
