@@ -165,11 +165,16 @@ def test_only_the_analysis_is_needed(copy: Path):
         assert words in text
 
 
-def test_a_run_without_observations_and_diagnostics(tmp_path: Path):
-    run = synthetic.make_run(
-        tmp_path / "bare", kind="real", stores=("analysis",), cycles=1, with_diagnostics=False, with_tables=False
-    )
-    page = Page(make_report(run).read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with fields and nothing else."""
+    path = tmp_path_factory.mktemp("bare") / "run"
+    synthetic.make_run(path, kind="real", stores=("analysis",), cycles=1, with_diagnostics=False, with_tables=False)
+    return path
+
+
+def test_a_run_without_observations_and_diagnostics(bare: Path):
+    page = Page(make_report(bare).read_text(encoding="utf-8"))
     for words in ("no scores", "No departures", "No cycle wrote its cost", "No observation table", "NCEP PREPBUFR"):
         assert words in page.text
     assert len(page.images) == 8
@@ -203,12 +208,10 @@ def test_missing_things_are_named(tmp_path: Path, copy: Path):
     (copy / "experiment.toml").unlink()
     with pytest.raises(ConfigError, match=r"experiment\.toml"):
         make_report(copy)
-    assert not (copy / "report.html").exists() or "Verdict" in (copy / "report.html").read_text(encoding="utf-8")
 
 
-def test_titles_cannot_break_the_page(twin: Path, judged: Judgement, tmp_path: Path):
-    path = make_report(twin, '<b>"Tom & Jerry"</b>', judgement=judged)
-    text = path.read_text(encoding="utf-8")
+def test_titles_cannot_break_the_page(bare: Path):
+    text = make_report(bare, '<b>"Tom & Jerry"</b>').read_text(encoding="utf-8")
     assert "&lt;b&gt;" in text
     assert "<b>&#34;" not in text
 

@@ -46,7 +46,9 @@ def make_report(
         StoreError: there is no `analysis.store`, or it has no complete cycle.
     """
     run = Run(Path(run_directory))
-    context = _context(run, title, data_root, judge(run) if judgement is None else judgement)
+    inventory = run.inventory()  # a fault in a file is told before the long part
+    base = Basemap(run.domain, coast_files(run.experiment.domain.coast_files, data_root))
+    context = _context(run, title, base, inventory, judge(run) if judgement is None else judgement)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kaiseki.report"),
         autoescape=True,
@@ -61,9 +63,10 @@ def make_report(
     return scratch.replace(path)
 
 
-def _context(run: Run, title: str | None, data_root: Path | None, judgement: Judgement) -> dict[str, Any]:
+def _context(
+    run: Run, title: str | None, base: Basemap, inventory: list[dict[str, Any]], judgement: Judgement
+) -> dict[str, Any]:
     experiment, last = run.experiment, run.cycles[-1]
-    base = Basemap(run.domain, coast_files(experiment.domain.coast_files, data_root))
     main = run.sonde_time if run.sonde_time is not None else last
     diagnostics = run.diagnostics()
     consistency = consistency_rows(diagnostics)
@@ -93,7 +96,7 @@ def _context(run: Run, title: str | None, data_root: Path | None, judgement: Jud
         "consistency": _each(series.consistency, consistency),
         "network": _network(run, base, main),
         "rejections": tables.rejections(run),
-        "inventory": _inventory(run),
+        "inventory": _inventory(inventory),
         "facts": tables.facts(run),
         "open_line": f'kaiseki.open("{run.directory.name}/analysis.store")',
         "credits": words.credits(experiment, _sources(run)),
@@ -182,8 +185,7 @@ def _network(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
     return [] if table is None else [network.station_map(table, base, time)]
 
 
-def _inventory(run: Run) -> dict[str, Any]:
-    rows = run.inventory()
+def _inventory(rows: list[dict[str, Any]]) -> dict[str, Any]:
     data = base64.b64encode(network.inventory_csv(rows).encode()).decode()
     return {
         "pictures": _each(network.inventory_maps, rows),
