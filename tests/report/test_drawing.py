@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from kaiseki.core.errors import InputError
 from kaiseki.report import words
 from kaiseki.report.basemap import Basemap, coast_files
-from kaiseki.report.maps import _round_up, _steps
+from kaiseki.report.maps import _centres, _round_up, _steps
+from kaiseki.report.network import _places
 from kaiseki.report.style import light
-from kaiseki.report.tables import inventory
+from kaiseki.report.tables import _unused, inventory
 from kaiseki.report.weather import sea_level_pressure, weather
 from report import synthetic
 
@@ -85,7 +87,7 @@ def test_winds_are_drawn_along_the_grid(tmp_path: Path):
 
 def test_levels_of_colour_bars():
     assert _round_up(0.0) == 1.0
-    assert _round_up(0.031) == pytest.approx(0.05)
+    assert _round_up(0.031) == pytest.approx(0.04)
     assert _round_up(2.0) == 2.0
     levels = _steps(np.array([[-7.0, 3.0], [np.nan, 9.0]]), 4.0)
     assert levels[0] == -8.0
@@ -125,3 +127,44 @@ def test_credits_name_what_was_used():
     assert "Reports: prepbufr.t12z (public domain)." in real
     twin = words.credits(synthetic.experiment("twin"), [])
     assert twin == ["Twin experiment: truth and observations were made by this program; no real data are shown."]
+
+
+def test_a_drifting_balloon_is_one_report():
+    table = {
+        "report": np.array([7, 7, 7, 3, 5]),
+        "latitude": np.array([35.0, 35.1, 35.2, 40.0, 41.0]),
+        "longitude": np.array([140.0, 140.3, 140.6, 141.0, 142.0]),
+        "withheld": np.array([False, False, False, True, False]),
+    }
+    flags = np.array([1 << 7, 0, 0, 0, 1 << 12])
+    places = _places(table, np.ones(5, bool), flags)
+    assert places is not None
+    np.testing.assert_array_equal(places["latitude"], [40.0, 41.0, 35.0])
+    np.testing.assert_array_equal(places["used"], [False, False, True])
+    np.testing.assert_array_equal(places["withheld"], [True, False, False])
+    assert _places(table, np.zeros(5, bool), flags) is None
+
+
+@pytest.mark.parametrize("spacing", [60e3, 20e3])
+def test_highs_and_lows_are_marked_where_they_are(spacing: float):
+    cells = round(3600e3 / spacing)
+    domain = synthetic.domain((4, cells, cells), spacing)
+    x, y = np.meshgrid(domain.x, domain.y)
+
+    def hill(i: int, j: int) -> np.ndarray:
+        return np.exp(-((x - domain.x[i]) ** 2 + (y - domain.y[j]) ** 2) / 400e3**2)
+
+    low, high = cells // 3, 2 * cells // 3
+    axes = Figure().subplots()
+    _centres(axes, Basemap(domain), 1010.0 - 25.0 * hill(low, high) + 20.0 * hill(high, low) + 0.5 * hill(low, low))
+    found = {text.get_text().split("\n")[0]: (text.get_position(), text.get_text()) for text in axes.texts}
+    assert set(found) == {"H", "L"}  # the third hill is too low
+    for letter, i, j, value in (("L", low, high, 985.0), ("H", high, low, 1030.0)):
+        np.testing.assert_allclose(found[letter][0], [domain.x[i] / 1e3, domain.y[j] / 1e3], atol=40.0)
+        assert float(found[letter][1].split("\n")[1]) == pytest.approx(value, abs=1.0)
+
+
+def test_values_not_used_are_counted():
+    assert _unused({"given": 10, "used": 3, "withheld": 2}) == 5
+    assert _unused({"rejected": 4, "used": 3}) == 4
+    assert _unused({"used": 3}) is None

@@ -79,16 +79,19 @@ def _barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int 
     )  # fmt: skip
 
 
-def _centres(axes: Axes, base: Basemap, field: np.ndarray, reach: float = 500e3) -> None:
-    """H and L with the value where a field is the highest or lowest within `reach` [m], away from the border."""
-    r = max(2, round(reach / base.domain.spacing))
+def _centres(axes: Axes, base: Basemap, field: np.ndarray, reach: float = 600e3, least: float = 2.0) -> None:
+    """H and L where a field is the highest or lowest within `reach` [m], by `least` over the mean there."""
+    # On a fine grid every so-manieth cell is enough, and the windows stay small.
+    step = max(1, round(50e3 / base.domain.spacing))
+    field, x, y = field[::step, ::step], base.x[::step], base.y[::step]
+    r = max(2, round(reach / (step * base.domain.spacing)))
     if min(field.shape) < 2 * r + 1:
         return
     windows = np.lib.stride_tricks.sliding_window_view(field, (2 * r + 1, 2 * r + 1))
     middle = field[r:-r, r:-r]
     for letter, extreme, colour in (("H", windows.max((2, 3)), "#0b4a7a"), ("L", windows.min((2, 3)), "#a8430a")):
-        for j, i in np.argwhere(middle == extreme):
-            place = (base.x[i + r], base.y[j + r])
+        for j, i in np.argwhere((middle == extreme) & (np.abs(middle - windows.mean((2, 3))) >= least)):
+            place = (x[i + r], y[j + r])
             text = f"{letter}\n{middle[j, i]:.0f}"
             halo = [Stroke(linewidth=2.5, foreground=MAP_PAPER), Normal()]
             axes.text(*place, text, color=colour, fontsize=9, fontweight="bold", ha="center", va="center",
@@ -274,14 +277,23 @@ def _arrows(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray) -> None:
     step = max(1, round(len(base.x) / 20))
     chosen = slice(step // 2, None, step)
     u, v = u[chosen, chosen], v[chosen, chosen]
-    arrows = axes.quiver(base.x[chosen], base.y[chosen], u, v, color=MAP_INK, width=0.0028, zorder=5.5)
-    length = _round_up(0.7 * float(np.nanmax(np.hypot(u, v))))
+    speed = np.hypot(u, v)
+    # The strong ones reach a good step of the arrows' own grid.
+    length = _round_up(float(np.nanpercentile(speed, 95.0)))
+    options: dict[str, Any] = {"scale": 14.0 * length, "scale_units": "width"}
+    arrows = axes.quiver(base.x[chosen], base.y[chosen], u, v, color=MAP_INK, width=0.0026, zorder=5.5, **options)
     axes.quiverkey(arrows, 0.93, 1.03, length, f"{length:g} m s⁻¹", labelpos="W", fontproperties={"size": 7.5})
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 5 times a power of ten; 1 for nothing at all."""
+    """The next round number (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times a power of ten); 1 for nothing at all."""
     if not np.isfinite(value) or value <= 0.0:
         return 1.0
     power = 10.0 ** np.floor(np.log10(value))
-    return float(next(step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if value <= step * power * (1.0 + 1e-9)))
+    return float(
+        next(
+            step * power
+            for step in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+            if value <= step * power * (1.0 + 1e-9)
+        )
+    )

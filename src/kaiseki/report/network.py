@@ -37,7 +37,7 @@ def station_map(table: Mapping[str, np.ndarray], base: Basemap, time: np.datetim
     flags = table["flags"].astype(np.int64)
     counts = {}
     with map_style():
-        figure, axes = frame(base, "Observations of the window, used and withheld", label(time), bar=False)
+        figure, axes = frame(base, "Observations of the window, used and withheld", label(time), bar=True)
         base.draw(axes)
         base.rim(axes)
         for kind, (colour, marker, size, name) in KIND_LOOKS.items():
@@ -72,40 +72,32 @@ def station_map(table: Mapping[str, np.ndarray], base: Basemap, time: np.datetim
         axes.scatter(
             [], [], s=50, marker="o", facecolors="none", edgecolors="#D55E00", linewidths=1.1, label="withheld"
         )
-        legend = axes.legend(
-            loc="upper left",
-            fontsize=7,
-            frameon=True,
-            framealpha=0.9,
-            borderpad=0.6,
-            labelspacing=0.35,
-            facecolor="#fdfcf9",
-            edgecolor="#c9cdd1",
-        )
-        legend.set_zorder(7)
+        axes.legend(
+            loc="upper left", bbox_to_anchor=(0.0, -0.035), ncols=3, fontsize=6.5, borderaxespad=0.0,
+            handletextpad=0.3, columnspacing=1.2, labelspacing=0.4,
+        )  # fmt: skip
         words = "; ".join(f"{name} {used} used, {held} withheld" for name, (used, held) in counts.items())
         alt = f"Map of the reports of the window ending {format_utc(time)}: {words}."
         return png_picture(
             figure,
             alt,
-            "Places with a value used (full), withheld (ringed) or without a value used (pale); broken line: inner "
+            "Reports with a value used (full), withheld (ringed) or without a value used (pale); broken line: inner "
             "edge of the rim.",
         )
 
 
 def _places(table: Mapping[str, np.ndarray], rows: np.ndarray, flags: np.ndarray) -> dict[str, np.ndarray] | None:
-    """One entry per place: whether a value was used, whether it is withheld."""
+    """One entry per report, where its first value lies (balloons drift): used in part, withheld."""
     if not rows.any():
         return None
-    place = np.stack([np.round(table[name][rows], 2) for name in ("latitude", "longitude")], axis=1)
-    places, number = np.unique(place, axis=0, return_inverse=True)
+    reports, first, number = np.unique(table["report"][rows], return_index=True, return_inverse=True)
     withheld = table["withheld"][rows].astype(bool)
     used = (flags[rows] & REJECTING_BITS == 0) & ~withheld
     return {
-        "latitude": places[:, 0],
-        "longitude": places[:, 1],
-        "used": np.bincount(number.ravel(), used, len(places)) > 0,
-        "withheld": np.bincount(number.ravel(), withheld, len(places)) > 0,
+        "latitude": table["latitude"][rows][first],
+        "longitude": table["longitude"][rows][first],
+        "used": np.bincount(number, used, reports.size) > 0,
+        "withheld": np.bincount(number, withheld, reports.size) > 0,
     }
 
 
@@ -149,6 +141,12 @@ def inventory_maps(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
         return None
     totals = {kind: inventory_table([row for row in rows if row["kind"] == kind], ("west", "south")) for kind in kinds}
     greatest = max(box["values"] for boxes in totals.values() for box in boxes)
+    west, south = (np.array([row[name] for row in rows], float) for name in ("west", "south"))
+    # The part of the globe that has values, with a margin.
+    span = [
+        (max(0.0, (west % 360.0).min() - 10.0), min(360.0, (west % 360.0).max() + 20.0)),
+        (max(-90.0, south.min() - 10.0), min(90.0, south.max() + 20.0)),
+    ]
     with map_style():
         columns = min(3, len(kinds))
         lines = -(-len(kinds) // columns)
@@ -164,10 +162,10 @@ def inventory_maps(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
             axes.add_collection(shades)
             count = sum(box["values"] for box in boxes)
             axes.set_title(f"{KIND_LOOKS[kind][3]}: {count:,} values".replace(",", " "), fontsize=8.5, pad=3)
-            axes.set_xlim(0.0, 360.0)
-            axes.set_ylim(-90.0, 90.0)
-            axes.set_xticks([0, 90, 180, 270, 360], ["0°", "90°E", "180°", "90°W", "0°"])
-            axes.set_yticks([-90, -45, 0, 45, 90], ["90°S", "45°S", "0°", "45°N", "90°N"])
+            axes.set_xticks([0, 60, 120, 180, 240, 300, 360], ["0°", "60°E", "120°E", "180°", "120°W", "60°W", "0°"])
+            axes.set_yticks([-90, -60, -30, 0, 30, 60, 90], ["90°S", "60°S", "30°S", "0°", "30°N", "60°N", "90°N"])
+            axes.set_xlim(*span[0])
+            axes.set_ylim(*span[1])
             axes.tick_params(labelsize=6.5, length=2, colors=MAP_MUTED)
             axes.grid(visible=True, linewidth=0.3, color="#c9cdd1")
         for axes in plots[len(kinds) :]:
@@ -177,6 +175,4 @@ def inventory_maps(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
         alt = "Maps of the number of decoded values in boxes of 10 degrees: " + "; ".join(
             f"{KIND_LOOKS[kind][3]} {sum(box['values'] for box in totals[kind])} values" for kind in kinds
         )
-        return png_picture(
-            figure, alt + ".", "Decoded values by kind in boxes of 10 degrees, whole globe, before any selection."
-        )
+        return png_picture(figure, alt + ".", "Values as they were decoded, by kind in boxes of 10 degrees.")

@@ -150,7 +150,7 @@ def cycles(diagnostics: Mapping[np.datetime64, Mapping[str, Any]]) -> list[dict[
                 "time": format_utc(time),
                 "engine": str(values.get("engine", "–")),
                 "used": _count(counts.get("used")),
-                "rejected": _count(counts.get("rejected")),
+                "unused": _count(_unused(counts)),
                 "iterations": str(len(cost) - 1) if len(cost) > 1 else "–",
                 "cost": f"{_short(cost[0])} → {_short(cost[-1])}" if len(cost) > 1 else "–",
                 "consistency": _fixed(values.get("two_j_over_p"), 2),
@@ -160,6 +160,15 @@ def cycles(diagnostics: Mapping[np.datetime64, Mapping[str, Any]]) -> list[dict[
             }
         )
     return result
+
+
+def _unused(counts: Mapping[str, Any]) -> int | None:
+    """Values that were neither assimilated nor withheld."""
+    if "rejected" in counts:
+        return int(counts["rejected"])
+    if not {"given", "used", "withheld"} <= counts.keys():
+        return None
+    return int(counts["given"] - counts["used"] - counts["withheld"])
 
 
 def _count(value: Any) -> str:

@@ -129,7 +129,8 @@ def number(value: float | None, variable: str, *, sign: bool = False) -> str:
 
 def percent(part: float) -> str:
     """ "+42 %" of 0.42; a true minus sign."""
-    return f"{100.0 * part:+.0f} %".replace("-", "−")
+    rounded = round(100.0 * part)
+    return f"{rounded:+d} %".replace("-", "−") if rounded else "0 %"
 
 
 def experiment_words(name: str) -> str:
