@@ -69,9 +69,14 @@ def make_model(experiment: Experiment, domain: Domain, physics: Physics, start: 
 
 
 def integrate(
-    model: Model, start: Fields, boundary: Callable[[np.datetime64], Fields], times: np.ndarray, title: str
+    model: Model,
+    start: Fields,
+    boundary: Callable[[np.datetime64], Fields],
+    times: np.ndarray,
+    title: str,
+    filter_: DigitalFilter | None = None,
 ) -> Iterator[tuple[np.datetime64, Fields]]:
-    """States of the model at `times`, from filtered fields at the first of them.
+    """States of the model at `times`, from fields at the first of them.
 
     Args:
         model: of which `times[0]` is the epoch.
@@ -79,6 +84,7 @@ def integrate(
         boundary: fields on the model's domain at any of the times.
         times: (nt,) datetime64[s], hourly.
         title: what the progress is called.
+        filter_: digital filter of the start; None leaves it as it is.
 
     Yields:
         Time and fields, float32: all of the atmosphere and of the ground.
@@ -87,7 +93,9 @@ def integrate(
         NumericsError: the model failed.
     """
     before = model.boundary(start)
-    state = model.initialise(model.start(start), before, DigitalFilter())
+    state = model.start(start)
+    if filter_ is not None:
+        state = model.initialise(state, before, filter_)
     seconds = float(hours(INTERVAL_HOURS) / np.timedelta64(1, "s"))
     with Progress(title, len(times) - 1, unit="hour") as progress:
         for number, time in enumerate(times):

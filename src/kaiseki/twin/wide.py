@@ -17,6 +17,7 @@ import numpy as np
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.experiment.place import Domain as Section
 from kaiseki.driving import atmosphere_on_domain
+from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
 from kaiseki.twin.flow import Flow
@@ -61,11 +62,11 @@ def place(
 
 
 def run_wide(experiment: Experiment, flow: Flow, times: np.ndarray, title: str, path: Path | None = None) -> States:
-    """Run the model on the wide domain, with the physics of the case, from the flow and in the flow.
+    """Run the model on the wide domain, with the physics of the case, from the flow.
 
     Args:
         experiment: of kind "twin".
-        flow: start and far boundary; its phase holds at the cold start.
+        flow: start and, without change, far boundary; its phase holds at the cold start.
         times: hourly, datetime64[s].
         title: what the progress is called.
         path: file where the same run is looked for and kept; None keeps nothing.
@@ -76,13 +77,11 @@ def run_wide(experiment: Experiment, flow: Flow, times: np.ndarray, title: str, 
     """
     domain, origin = wide_domain(experiment), experiment.period.first
 
-    def boundary(time: np.datetime64) -> Fields:
-        return atmosphere_on_domain(flow.dataset(time, origin), domain)
-
     def make() -> Iterator[tuple[np.datetime64, Fields]]:
-        start = boundary(times[0])
+        start = atmosphere_on_domain(flow.dataset(times[0], origin), domain)
         model = make_model(experiment, domain, experiment.physics, start, times[0])
-        return integrate(model, start, boundary, times, title)
+        # At the far boundary there are no waves, so that it stays as it is.
+        return integrate(model, start, lambda _: start, times, title, DigitalFilter())
 
     digest = digest_of(experiment, ("domain", "dynamics", "physics"), "wide", origin, flow, times[0], times[-1])
     return kept_or_made(path, digest, domain, make)
