@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from scipy.interpolate import CubicSpline, PchipInterpolator
+from scipy.interpolate import CubicSpline
 
 from kaiseki.core.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY, R_DRY
 from kaiseki.driving.moisture import from_relative_humidity
@@ -150,7 +150,7 @@ class Flow:
         """The geopotential of the middle of the jet, integrated hydrostatically from the table `MIDDLE`."""
         fine = np.linspace(np.log(1.1), np.log(5e-3), 4000)
         heights, values = np.log(np.array(MIDDLE)[:, 0] / 1000.0), np.array(MIDDLE)[:, 1]
-        temperature = PchipInterpolator(-heights, values)(-fine)
+        temperature = CubicSpline(-heights, values)(-fine)
         temperature += self.warmth * np.exp(3.0 * np.minimum(fine, 0.0))
         layers = -0.5 * (temperature[1:] + temperature[:-1]) * np.diff(fine)
         integral = np.concatenate([[0.0], np.cumsum(layers)]) * R_DRY

@@ -99,7 +99,7 @@ def aircraft_reports(window: Window, r: np.random.Generator) -> Iterator[Rows]:
 def _flight(length: float, cruise: float) -> list[tuple[float, float]]:
     """Distance from the start (m) and pressure (Pa) of the reports of a flight."""
     climb = np.array([p for p in CLIMB if p > cruise])
-    share = standard_height(climb) / standard_height(np.array(cruise))
+    share = standard_height(climb) / standard_height(np.array([cruise]))
     up = [(float(s * CLIMB_DISTANCE), float(p)) for s, p in zip(share, climb, strict=True)]
     down = [(length - away, pressure) for away, pressure in up[::-1]]
     level = np.arange(CLIMB_DISTANCE, length - CLIMB_DISTANCE, FLIGHT_SPEED * FLIGHT_INTERVAL)
