@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from kaiseki.core.experiment import Experiment
+from kaiseki.core.timing import hours
 from kaiseki.grid import Domain
 from kaiseki.twin.flow import Flow
-from kaiseki.twin.integration import Fields, twin_of
+from kaiseki.twin.integration import INTERVAL_HOURS, Fields, twin_of
 from kaiseki.twin.nature import nature_times
 from kaiseki.twin.states import Nested
 from kaiseki.twin.wide import run_wide
@@ -22,7 +25,7 @@ def make_driving(experiment: Experiment, domain: Domain, directory: Path | None 
         directory: where files are looked for and kept; None keeps nothing.
 
     Returns:
-        The driving: called with an hour from the start of the spin-up to the end (datetime64[s]), it gives u, v
+        The driving: called with an hour from the start of the spin-up to one after the end, it gives u, v
         (grid-relative), w, temperature, pressure, qv, qc, qr, qi, qs on the domain, and at the ground surface_pressure,
         skin_temperature, sst, soil_temperature. And the fields of the cold start, of the same names.
 
@@ -31,7 +34,10 @@ def make_driving(experiment: Experiment, domain: Domain, directory: Path | None 
         NumericsError: the model failed.
         StoreError: a run could not be kept.
     """
-    twin, times, first = twin_of(experiment), nature_times(experiment), experiment.period.first
+    twin, first = twin_of(experiment), experiment.period.first
+    times = nature_times(experiment)
+    # One hour beyond the end, since after the last analysis the model is looked at for a few steps more.
+    times = np.append(times, times[-1] + hours(INTERVAL_HOURS))
     truth = Flow.drawn(twin.seed)
     flow = truth.perturbed(twin.seed, twin.boundary_perturbation)
     path = None if directory is None else directory / "driving.npz"

@@ -51,7 +51,7 @@ def keep(path: Path, digest: str, times: np.ndarray, fields: Mapping[str, np.nda
 def find(path: Path, digest: str) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
     """Times and fields of a file written by `keep`; None if there is none, it is damaged, or of another digest."""
     try:
-        with np.load(path) as file:
+        with path.open("rb") as stream, np.load(stream) as file:
             if str(file["digest"]) != digest:
                 return None
             fields = {name: file[name] for name in file.files if name not in ("digest", "times")}
