@@ -12,9 +12,9 @@ from driving.cases import ERA5_LEVELS, PlainDomain, Profile, dataset_of, hill
 from kaiseki import grid
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.core.errors import InputError
+from kaiseki.diagnostics.saturation import saturation_specific_humidity
 from kaiseki.driving import atmosphere_on_domain, read_global
 from kaiseki.driving.onto_domain import at_time
-from kaiseki.driving.saturation import saturation_specific_humidity
 from kaiseki.driving.weights import from_lat_lon
 
 MOUNTAIN = PlainDomain(terrain_function=hill)

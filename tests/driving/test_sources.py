@@ -13,8 +13,8 @@ import xarray as xr
 from driving.cases import Profile, dataset_of
 from kaiseki.core.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY
 from kaiseki.core.errors import InputError
+from kaiseki.diagnostics.saturation import specific_humidity_from_relative
 from kaiseki.driving import read_global
-from kaiseki.driving.saturation import specific_humidity_from_relative
 from kaiseki.driving.sources import available
 from kaiseki.driving.sources.conventions import LEVEL_DIMS, STATE, UNITS, fill_humidity
 from kaiseki.driving.sources.library import eccodes

@@ -90,6 +90,18 @@ def test_thermal_heating_is_what_the_fluxes_lose() -> None:
     assert 0.0 < lid < 0.1 * STEFAN_BOLTZMANN * 220.0**4
 
 
+def test_an_isothermal_atmosphere_only_cools_to_space() -> None:
+    """Over a ground of its own temperature nothing is exchanged inside, and from above it is a black body."""
+    with jax.enable_x64(True):
+        c = columns("winter", dtype=np.float64)
+        c = dataclasses.replace(c, temperature=jnp.full_like(c.temperature, 250.0))
+        black = STEFAN_BOLTZMANN * 250.0**4
+        heating, down, up = thermal(c, jnp.full((1, 1), black), P)
+        assert float(up[0, 0]) == pytest.approx(black, rel=1e-12)
+        assert float(jnp.max(heating)) < 0.0
+        assert 0.0 < float(down[0, 0]) < black
+
+
 def test_solar_radiation() -> None:
     c = columns("summer")
     one = jnp.ones((1, 1))

@@ -69,7 +69,7 @@ def run(
 ) -> None:
     """Run an experiment: analysis cycle, baselines, scores and report.
 
-    A run that was ended, however, goes on after its last complete cycle, and the result is the same.
+    A run that was ended in whatever way goes on after its last complete cycle, and the result is the same.
 
     Parameters
     ----------

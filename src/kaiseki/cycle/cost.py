@@ -14,13 +14,14 @@ from kaiseki.forecast.model import Model
 from kaiseki.grid import Domain
 
 CELL_STEP = 1.6e-6
-"""Seconds of two cores per cell and long step, dynamics with five water categories and all physics (benchmarks/)."""
+"""Seconds of two cores per cell and long step, dynamics with five water categories and all physics; provisional, from
+3-h forecasts at 60 km that shared the cores with other work."""
 
 ITERATION = 3.0e-7
-"""Seconds of two cores per cell and iteration of the minimiser, operators included."""
+"""Seconds of two cores per cell and iteration of the minimiser, operators included; provisional, likewise."""
 
 BYTES_PER_CELL = 2600.0
-"""Peak memory per cell: state, boundaries, tendencies, trajectory and covariance in single precision."""
+"""Peak memory per cell: state, boundaries, tendencies, trajectory, covariance; provisional, measured at 60 km only."""
 
 BASE_BYTES = 1.6e9
 """Memory of the program itself, its compiler included."""

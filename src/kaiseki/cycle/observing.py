@@ -10,7 +10,7 @@ import numpy as np
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.timing import Window
 from kaiseki.grid import Domain
-from kaiseki.observations import Flag, Table
+from kaiseki.observations import Table
 from kaiseki.observations.errors import Profile, assign, overridden
 from kaiseki.observations.quality.run import Count, run_all
 from kaiseki.observations.selection import select
@@ -91,8 +91,3 @@ def of_window(table: Table, window: Window, experiment: Experiment, interfaces: 
     part = thin(part, window.end, {str(kind): apart for kind, apart in settings.thinning.items()})
     part = thin_levels(part, [float(p) for p in interfaces])
     return assign(part, error_table(experiment))
-
-
-def without_flags(table: Table, flags: Flag) -> Table:
-    """The same rows with the bits of `flags` cleared: what another domain or background said does not hold here."""
-    return table.with_columns(flags=table.column("flags") & np.uint32(~int(flags) & 0xFFFFFFFF))

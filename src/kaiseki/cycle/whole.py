@@ -1,4 +1,4 @@
-"""A whole run: the analysis, its baselines; in one process or in several."""
+"""A whole run: what it costs, the analysis, its baselines, one after another."""
 
 from __future__ import annotations
 

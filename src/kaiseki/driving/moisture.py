@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kaiseki.core.constants import VIRTUAL
-from kaiseki.driving.saturation import saturation_specific_humidity
+from kaiseki.diagnostics.saturation import saturation_specific_humidity
 
 ITERATIONS = 12
 """The fixed point of q = qsat(Tv / (1 + VIRTUAL q)) contracts by 0.3 or better per turn below 310 K."""

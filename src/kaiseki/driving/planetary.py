@@ -11,10 +11,10 @@ import xarray as xr
 
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import InputError
+from kaiseki.diagnostics.saturation import saturation_specific_humidity
 from kaiseki.driving import spherical
 from kaiseki.driving.moisture import from_relative_humidity
 from kaiseki.driving.onto_domain import at_time
-from kaiseki.driving.saturation import saturation_specific_humidity
 from kaiseki.driving.sources import read_global
 from kaiseki.driving.sources.conventions import STATE, Axes, assemble
 from kaiseki.driving.sst import SeaSurface

@@ -97,9 +97,10 @@ class Model:
         check_levels(domain)
         parameters = parameters or default_parameters(domain.spacing, float(np.max(domain.map_factor)))
         metrics = make_metrics(domain, reference, parameters.lateral)
-        relaxation = (
-            make_relaxation(domain, parameters.dt, parameters.rim_time) if parameters.lateral == "rim" else None
-        )
+        relaxation = None
+        if parameters.lateral == "rim":
+            p = parameters
+            relaxation = make_relaxation(domain, p.dt, p.rim_time, p.driving_depth, p.driving_time)
         site = None if physics is None or epoch is None else make_site(domain, epoch)
         return cls(domain, reference, parameters, metrics, relaxation, physics, site)
 
@@ -117,6 +118,8 @@ class Model:
             damping_depth=section.damping_depth,
             damping_rate=section.damping_rate,
             rim_time=section.rim_time,
+            driving_depth=section.driving_depth,
+            driving_time=section.driving_time,
         )
 
     def start(self, fields: Mapping[str, np.ndarray], time: int = 0) -> State:

@@ -58,8 +58,8 @@ def make_relaxation(
     domain: Domain,
     dt: float,
     rim_time: float,
-    top_depth: float = 4000.0,
-    top_time: float = 3600.0,
+    top_depth: float,
+    top_time: float,
     dtype: type = np.float32,
 ) -> Relaxation:
     """Weights for a Domain and a step: rim from `domain.rim_width`; the uppermost `top_depth` metres follow the driving
@@ -75,7 +75,7 @@ def make_relaxation(
         rate = _rate(distance(n_y, n_x, offset_y, offset_x), width, dt, domain.spacing, rim_time)
         return jnp.asarray(rate.astype(dtype))
 
-    depth = np.clip((domain.zeta - (domain.zeta_half[-1] - top_depth)) / top_depth, 0.0, 1.0)
+    depth = np.clip((domain.zeta - (domain.zeta_half[-1] - top_depth)) / max(top_depth, 1e-3), 0.0, 1.0)
     top = 1.0 - np.exp(-dt / top_time * np.sin(0.5 * np.pi * depth) ** 2)
     return Relaxation(
         cell=make(ny, nx, 0.5, 0.5),

@@ -6,7 +6,6 @@ Which values are trusted, assimilated or withheld is read from one table, that o
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -99,11 +98,6 @@ class Departures:
                 spread = 1.4826 * np.median(np.abs(values[rows]))
                 sizes[number, rows] = np.abs(values[rows]) / spread if spread > 0.0 else 0.0
         return self.take(sizes.min(axis=0) <= tolerance)
-
-    def prefixed(self, prefix: str) -> Departures:
-        """The same with `prefix` before every station, so that tables can be pooled as different stations."""
-        station = np.array([prefix + str(name) for name in self.columns["station"]], np.str_)
-        return dataclasses.replace(self, columns={**self.columns, "station": station})
 
 
 def inside_rim(domain: Domain, latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
-from kaiseki.driving.saturation import specific_humidity_from_relative
+from kaiseki.diagnostics.saturation import specific_humidity_from_relative
 from kaiseki.driving.sources.conventions import Axes, assemble, fill_humidity
 from kaiseki.driving.sources.grib_messages import single_fields
 from kaiseki.driving.sources.library import eccodes

@@ -9,7 +9,7 @@ import xarray as xr
 
 from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
-from kaiseki.driving.saturation import specific_humidity_from_relative
+from kaiseki.diagnostics.saturation import specific_humidity_from_relative
 from kaiseki.driving.sources.conventions import SURFACE_DIMS, UNITS, Axes, assemble
 from kaiseki.driving.sources.netcdf_file import axis, find, is_netcdf, load, seconds
 

@@ -26,6 +26,8 @@ class DynamicsParameters:
             (at most 0.03).
         rim_time: relaxation time at the outer edge of the rim, in multiples of the time a gravity wave of 300 m/s needs
             for one cell.
+        driving_depth: thickness of the layer below the lid that follows the driving state, m; 0 for none.
+        driving_time: time scale of that at the lid, s.
     """
 
     dt: float
@@ -37,6 +39,8 @@ class DynamicsParameters:
     damping_rate: float = 0.1
     momentum_diffusion: float = 0.01
     rim_time: float = 2.0
+    driving_depth: float = 4000.0
+    driving_time: float = 3600.0
 
     @property
     def periodic(self) -> bool:
