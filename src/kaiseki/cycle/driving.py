@@ -14,6 +14,7 @@ from kaiseki.core.errors import InputError
 from kaiseki.core.timing import format_utc
 from kaiseki.cycle.fields import ANALYSIS, FORECAST, Fields, from_store
 from kaiseki.driving import Nest, atmosphere_on_domain
+from kaiseki.driving.tide import missed_tide, with_tide
 from kaiseki.forecast.model import Forcing, Model
 from kaiseki.forecast.rim import Boundary
 from kaiseki.grid import Domain
@@ -81,11 +82,19 @@ class WiderRun:
     Where that run was corrected by an analysis, its forecast up to there is drawn to it: over `ramp` before the
     analysis a growing part of the increment is added, so that what is driven sees no jump. The observations of that
     analysis thereby reach the driving fields up to `ramp` before their time.
+
+    Attributes:
+        store: of the wider run.
+        nest: from its domain to the one that is driven.
+        ramp: see above.
+        tide_at: times of the analyses, each of which knows the semidiurnal tide of its own time; what the fields miss
+            of it at other times is added (`driving.tide`). Empty adds nothing.
     """
 
     store: RunStore
     nest: Nest
     ramp: np.timedelta64 = field(default=np.timedelta64(6 * 3600, "s"))
+    tide_at: tuple[np.datetime64, ...] = ()
 
     @classmethod
     def onto(cls, store: RunStore, domain: Domain, **settings: Any) -> WiderRun:
@@ -131,7 +140,11 @@ class WiderRun:
 
     def __call__(self, time: np.datetime64) -> Fields:
         """See `Driving`."""
-        return self.nest(self.wide(time))
+        fields = self.nest(self.wide(time))
+        if not self.tide_at:
+            return fields
+        domain = self.nest.target
+        return with_tide(fields, missed_tide(time, self.tide_at, domain.lat, domain.lon), domain)
 
 
 @dataclass

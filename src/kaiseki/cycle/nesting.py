@@ -62,7 +62,8 @@ def coarse_driving(
             ).run(store)
     wider = WiderRun(folder.read_store("coarse"), Nest.build(wide, domain))
     blended = blend_rim(domain, wider.nest.ground)
-    wider = WiderRun(wider.store, Nest.build(wide, blended))
+    tide_at = tuple(analysed) if experiment.driving.tide else ()
+    wider = WiderRun(wider.store, Nest.build(wide, blended), tide_at=tide_at)
     start = balanced_mass_flux(wider(period.first), blended)
     return Case(experiment, folder, blended, table, wider, reference, start)
 

@@ -67,6 +67,9 @@ class Driving(Section):
     """Correlation lengths of the successive analyses on the coarse domain, m, falling."""
     analysis_hours: tuple[int, ...] = (0, 12)
     """Hours of the day (UTC) at which the coarse analyses are made."""
+    tide: bool = True
+    """Add to what the coarse domain gives the semidiurnal tide of pressure, which analyses at 0 and 12 UTC meet always
+    in the same phase."""
     sst_files: Files = ()
     """Analyses of the sea-surface temperature; without them the first guess gives it."""
     interval_hours: NotNegative = 1.0
