@@ -18,7 +18,7 @@ from kaiseki.statistics import BackgroundErrors
 from kaiseki.statistics.correlation import standard_log_pressure
 from kaiseki.statistics.covariance import build
 
-TAPER = 0.5
+TAPER = 0.75
 """Distance over which increments rise from zero inside the rim, in correlation lengths: a step would be a front."""
 
 
