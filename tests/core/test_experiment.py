@@ -99,7 +99,7 @@ REFUSED = [
     ("assimilation.cold.lenght", 1, "unknown key assimilation.cold.lenght; did you mean assimilation.cold.length?"),
     ("observation", {}, "unknown key observation; did you mean observations?"),
     ("driving.coarse.presett", 1, "unknown key driving.coarse.presett; did you mean driving.coarse.preset?"),
-    ("archive.zzz", 1, "unknown key archive.zzz; the keys there are variables, pressure_levels, chunk"),
+    ("archive.zzz", 1, "unknown key archive.zzz; the keys there are chunk, compression_level"),
     ("domain.preset", "japan-61km", "did you mean 'japan-60km'?"),
     ("observations.thinning", {"sond": 1.0}, "observations.thinning.sond = 'sond'"),
     ("observations.folds", 1, "folds must be 0 (nothing withheld) or at least 2"),

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from cycle import small
-from kaiseki.core.errors import ConfigError, InputError, StoreError
+from kaiseki.core.errors import ConfigError, StoreError
+from kaiseki.core.files import files_of
 from kaiseki.cycle.driving import Analyses, mixed
-from kaiseki.cycle.folder import files_of
 from kaiseki.cycle.snapshot import from_tree, to_tree
 
 NOON, SIX = np.datetime64("1989-01-01T12:00:00"), np.datetime64("1989-01-01T18:00:00")
@@ -63,9 +63,9 @@ def test_boundaries_are_those_of_the_driving_fields(tmp_path: Path) -> None:
 
 
 def test_a_pattern_without_files_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"No file matches reports/\*\.gz"):
+    with pytest.raises(ConfigError, match=r"No file matches observations.files = 'reports/\*\.gz'"):
         files_of(("reports/*.gz",), tmp_path, "observations.files")
-    with pytest.raises(InputError, match="name it with --data"):
+    with pytest.raises(ConfigError, match="name it with --data"):
         files_of(("reports/*.gz",), None, "observations.files")
 
 

@@ -14,12 +14,13 @@ from kaiseki.archive.transaction import to_json
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.experiment import Experiment
+from kaiseki.core.files import files_of
 from kaiseki.core.progress import say
 from kaiseki.core.timing import hours
 from kaiseki.cycle import observing
 from kaiseki.cycle.driving import Boundaries, Dataset, Driving
 from kaiseki.cycle.fields import Fields
-from kaiseki.cycle.folder import RunFolder, files_of
+from kaiseki.cycle.folder import RunFolder
 from kaiseki.driving import read_global
 from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.model import Model

@@ -116,21 +116,3 @@ class RunFolder:
             StoreError: there is none.
         """
         return RunStore.open(self.store(name), "r")
-
-
-def files_of(patterns: tuple[str, ...], data: Path | None, what: str) -> list[Path]:
-    """The files that patterns relative to the data root name, each pattern at least one.
-
-    Raises:
-        InputError: a pattern matches nothing, or there is no data root.
-    """
-    found: list[Path] = []
-    for pattern in patterns:
-        if data is None and not Path(pattern).is_absolute():
-            raise InputError(f"The {what} {pattern} are relative to a data folder; name it with --data")
-        root = Path("/") if Path(pattern).is_absolute() else Path(data or ".")
-        matches = sorted(root.glob(pattern.lstrip("/") if Path(pattern).is_absolute() else pattern))
-        if not matches:
-            raise InputError(f"No file matches {pattern} in {root}; check {what} and the data folder")
-        found.extend(matches)
-    return found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kaiseki.core.errors import ConfigError
+from kaiseki.core.files import files_of
 from kaiseki.grid import island_arc, terrain
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.levels import stretched_interfaces
@@ -51,27 +52,6 @@ def specification_from_section(section: Any, name: str = "domain") -> GridSpecif
     return GridSpecification(name=name, **given)
 
 
-def _found(patterns: tuple[str, ...], data_root: Path | None, key: str) -> list[Path]:
-    """Files by pattern, in the order of the patterns and by name within one.
-
-    Raises:
-        ConfigError: a relative path without a data root, or a pattern that matches nothing.
-    """
-    files: list[Path] = []
-    for pattern in patterns:
-        absolute = Path(pattern).is_absolute()
-        if data_root is None and not absolute:
-            raise ConfigError(f"domain.{key} = {pattern!r} is relative to a data folder, but none was given; name it.")
-        root = Path("/") if absolute or data_root is None else data_root
-        matches = sorted(path for path in root.glob(pattern.lstrip("/")) if path.is_file())
-        if not matches:
-            raise ConfigError(
-                f"No file matches domain.{key} = {pattern!r} in {root}; check the pattern and the data folder."
-            )
-        files += matches
-    return files
-
-
 def _check_folding(domain: Domain) -> None:
     thinnest = np.diff(domain.z_half, axis=0).min(axis=(1, 2))
     if thinnest.min() <= 0.0:
@@ -104,8 +84,8 @@ def domain_from_section(section: Any, data_root: Path | None = None, name: str =
             raise ConfigError('terrain = "files" needs domain.mask_files too: where is land and where sea.')
         height, land = terrain.from_files(
             domain,
-            _found(section.terrain_files, data_root, "terrain_files"),
-            _found(section.mask_files, data_root, "mask_files"),
+            files_of(section.terrain_files, data_root, "domain.terrain_files"),
+            files_of(section.mask_files, data_root, "domain.mask_files"),
         )
     domain = domain.with_terrain(smooth(height, domain, section.terrain_smoothing), land)
     _check_folding(domain)

@@ -70,8 +70,6 @@ class Driving(Section):
     tide: bool = True
     """Add to what the coarse domain gives the semidiurnal tide of pressure, which analyses at 0 and 12 UTC meet always
     in the same phase."""
-    sst_files: Files = ()
-    """Analyses of the sea-surface temperature; without them the first guess gives it."""
     interval_hours: NotNegative = 1.0
     """Interval of the boundary states."""
 

@@ -12,19 +12,6 @@ from kaiseki.core.experiment.base import Count, Fraction, NotNegative, Positive,
 class Archive(Section):
     """What is written to the run store."""
 
-    variables: tuple[str, ...] = ()
-    """Internal names of the variables to keep; empty keeps all that the model has."""
-    pressure_levels: tuple[Positive, ...] = (
-        100_000.0,
-        92_500.0,
-        85_000.0,
-        70_000.0,
-        50_000.0,
-        30_000.0,
-        25_000.0,
-        20_000.0,
-    )
-    """Levels of the products on pressure, Pa."""
     chunk: tuple[Count, Count] = (256, 256)
     """Cells of a chunk (y, x)."""
     compression_level: int = Field(default=3, ge=0, le=22)

@@ -1,0 +1,56 @@
+"""Wall time of every part of a run, and its peak memory, beside what was announced.
+
+    python benchmarks/whole_run.py --data ../shared/data --preset japan-40km --out out/japan-40km
+
+A run that is there is not run again, so give a new folder. Writes `benchmarks/whole_run_<preset>.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+from pathlib import Path
+
+from kaiseki.core.experiment import Experiment
+from kaiseki.cycle.compilation import keep_compiled
+from kaiseki.cycle.cost import estimate
+from kaiseki.cycle.folder import RunFolder
+from kaiseki.cycle.whole import announce, run_whole
+from kaiseki.grid.build import domain_from_section
+
+HERE = Path(__file__).resolve().parent
+CASE = HERE.parent / "cases" / "japan-1989.toml"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--preset", default="japan-40km")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--no-baselines", action="store_true")
+    given = parser.parse_args()
+    loaded = Experiment.load(CASE)
+    experiment = loaded.model_copy(update={"domain": loaded.domain.model_copy(update={"preset": given.preset})})
+    cost = estimate(experiment, domain_from_section(experiment.domain.model_copy(update={"terrain": "flat"})))
+    keep_compiled()
+    announce(experiment)
+    load_before = os.getloadavg()[0]
+    seconds = run_whole(experiment, RunFolder(given.out), given.data, baselines=not given.no_baselines)
+    result = {
+        "preset": given.preset,
+        "cores": len(os.sched_getaffinity(0)),
+        "machine": platform.machine(),
+        "load_before": round(load_before, 2),
+        "announced": {"cells": cost.cells, "steps": cost.steps, "memory": cost.memory, "seconds": cost.seconds},
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    (HERE / f"whole_run_{given.preset}.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
