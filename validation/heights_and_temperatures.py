@@ -5,8 +5,8 @@
 Heights are not assimilated, since they are integrals of the temperatures: an analysis can only be as near to a height
 at 500 hPa as the temperatures of the same ascent are. For every ascent of 01-01 12Z and 01-02 00Z inside the rim that
 reports both heights, the thickness is integrated from its virtual temperatures at all reported levels, linear in ln p,
-and subtracted from the reported one. Where few levels are reported the interpolation between them is part of the gap; an
-analysis sees no more of them. Writes `validation/heights_and_temperatures.json` and prints the table by WMO block.
+and subtracted from the reported one. Where few levels are reported the interpolation between them is part of the gap;
+an analysis sees no more of them. Writes `validation/heights_and_temperatures.json`, prints the table by WMO block.
 """
 
 from __future__ import annotations
