@@ -25,7 +25,7 @@ import numpy as np
 from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.timing import parse_time
 from kaiseki.report.run import Run
-from kaiseki.verification.departures import NO_EQUIVALENT_BITS, REJECTING_BITS, WRONG_BITS, inside_rim
+from kaiseki.verification.departures import NO_EQUIVALENT_BITS, WRONG_BITS, inside_rim
 
 HERE = Path(__file__).resolve().parent
 TIME = parse_time("1989-01-02T00:00Z")
@@ -76,15 +76,8 @@ def group(run: Run, quantity: str, level: float | None) -> Group:
     rows &= np.abs(values) < GROSS * spread
     lat, lon, withheld = (table[name][rows] for name in ("latitude", "longitude", "withheld"))
     withheld = withheld.astype(bool)
-    used = flags[rows] & REJECTING_BITS & ~_MONITORED == 0
     scored = withheld & inside_rim(run.domain, lat, lon)
-    return Group(
-        apart(lat, lon), values[rows], ~withheld & used, scored, np.asarray(analysed["analysis_departure"])[rows]
-    )
-
-
-_MONITORED = REJECTING_BITS ^ WRONG_BITS
-"""Heights are not assimilated, but their departures are as good as others."""
+    return Group(apart(lat, lon), values[rows], ~withheld, scored, np.asarray(analysed["analysis_departure"])[rows])
 
 
 def interpolated(one: Group, length: float, ratio: float) -> np.ndarray:
