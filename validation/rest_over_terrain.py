@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.integrate import cumulative_simpson
-from scipy.interpolate import CubicSpline
 
-from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.core.experiment import Experiment
+from kaiseki.forecast.idealised import at_rest
 from kaiseki.forecast.model import Model, default_parameters
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid import Domain
@@ -45,21 +43,11 @@ PROFILES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def at_rest(domain: Domain, temperature: Callable[[np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
-    """Dry air at rest, its pressure hydrostatic in the continuous sense."""
-    fine = np.arange(-500.0, 40000.0, 5.0)
-    integral = cumulative_simpson(GRAVITY / (R_DRY * temperature(fine)), x=fine, initial=0.0)
-    log_pressure = np.log(REFERENCE.surface_pressure) - integral + np.interp(0.0, fine, integral)
-    zero = np.zeros(domain.shape)
-    pressure = np.exp(CubicSpline(fine, log_pressure)(domain.z))
-    return {"u": zero, "v": zero, "temperature": temperature(domain.z), "pressure": pressure, "qv": zero}
-
-
 def hourly_winds(domain: Domain, temperature: Callable[[np.ndarray], np.ndarray], hours: int) -> list[dict[str, Any]]:
     """Largest horizontal and vertical winds (m/s) at the end of every hour."""
     parameters = default_parameters(domain.spacing, float(np.max(domain.map_factor)), lateral="wall")
     model = Model.make(domain, REFERENCE, parameters)
-    state = model.start(at_rest(domain, temperature))
+    state = model.start(at_rest(domain, temperature, REFERENCE.surface_pressure))
     rows = []
     for hour in range(1, hours + 1):
         state = model.advance(state, None, 3600.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -13,18 +14,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import Array
 
-from idealised.columns import at_rest, bell, stretched_levels
-from idealised.plane import Plane, plane
+from kaiseki.forecast import idealised
 from kaiseki.forecast.convert import to_atmosphere, to_state
 from kaiseki.forecast.dynamics.advection import koren, upwind3
 from kaiseki.forecast.dynamics.metrics import Metrics, make_metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
+from kaiseki.forecast.fields import Atmosphere
 from kaiseki.forecast.filter import DigitalFilter
+from kaiseki.forecast.idealised import bell, stretched_levels
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
+from kaiseki.grid.plane import Plane, plane
 
 REFERENCE = ReferenceProfile()
+
+
+def at_rest(ground: Plane, temperature: Callable[[np.ndarray], np.ndarray]) -> Atmosphere:
+    return Atmosphere.from_dict(idealised.at_rest(ground, temperature))
 
 
 @partial(jax.jit, static_argnames=("p",))

@@ -78,6 +78,7 @@ class Model:
         parameters: DynamicsParameters | None = None,
         physics: PhysicsParameters | None = None,
         epoch: np.datetime64 | None = None,
+        dtype: type = np.float32,
     ) -> Model:
         """Metric terms, relaxation weights and time steps for a Domain.
 
@@ -86,6 +87,7 @@ class Model:
             parameters: of the dynamics; by default those that follow from the spacing.
             physics: switches and constants; None for dry dynamics with passive water.
             epoch: UTC of time 0, for the sun; must be given with physics.
+            dtype: of the arithmetic; float64 needs JAX's x64 switch.
 
         Raises:
             ConfigError: physics without an epoch; levels that fold.
@@ -96,12 +98,12 @@ class Model:
             )
         check_levels(domain)
         parameters = parameters or default_parameters(domain.spacing, float(np.max(domain.map_factor)))
-        metrics = make_metrics(domain, reference, parameters.lateral)
+        metrics = make_metrics(domain, reference, parameters.lateral, dtype)
         relaxation = None
         if parameters.lateral == "rim":
             p = parameters
-            relaxation = make_relaxation(domain, p.dt, p.rim_time, p.driving_depth, p.driving_time)
-        site = None if physics is None or epoch is None else make_site(domain, epoch)
+            relaxation = make_relaxation(domain, p.dt, p.rim_time, p.driving_depth, p.driving_time, dtype)
+        site = None if physics is None or epoch is None else make_site(domain, epoch, dtype)
         return cls(domain, reference, parameters, metrics, relaxation, physics, site)
 
     @staticmethod

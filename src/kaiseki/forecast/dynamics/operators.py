@@ -19,8 +19,8 @@ def pad_faces(q: Array, axis: int, n: int, periodic: bool) -> Array:
     if not periodic:
         return pad(q, axis, n, False)
     size = q.shape[axis]
-    before = jnp.take(q, jnp.arange(size - 1 - n, size - 1), axis=axis)
-    after = jnp.take(q, jnp.arange(1, n + 1), axis=axis)
+    before = jnp.take(q, jnp.arange(-n, 0) % (size - 1), axis=axis)
+    after = jnp.take(q, jnp.arange(1, n + 1) % (size - 1), axis=axis)
     return jnp.concatenate([before, q, after], axis=axis)
 
 

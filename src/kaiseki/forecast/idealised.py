@@ -1,4 +1,4 @@
-"""Idealised states shared by the tests of the core."""
+"""Levels, mountains and air at rest for idealised experiments."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 from scipy.integrate import cumulative_simpson
 from scipy.interpolate import CubicSpline
 
-from idealised.plane import Plane
 from kaiseki.core.constants import GRAVITY, R_DRY
-from kaiseki.forecast.fields import Atmosphere
+from kaiseki.grid.domain import Domain
 
 
 def stretched_levels(nz: int, top: float, ratio: float = 1.05) -> np.ndarray:
@@ -27,21 +26,21 @@ def bell(n: int, spacing: float, height: float, half_width: float) -> np.ndarray
 
 
 def at_rest(
-    plane: Plane, temperature: Callable[[np.ndarray], np.ndarray], surface_pressure: float = 101325.0
-) -> Atmosphere:
-    """Air at rest whose temperature (K) depends on height alone, hydrostatic in the continuous sense."""
-    fine = np.arange(-500.0, 40000.0, 5.0)
+    domain: Domain, temperature: Callable[[np.ndarray], np.ndarray], surface_pressure: float = 101325.0
+) -> dict[str, np.ndarray]:
+    """Dry air at rest whose temperature (K) depends on height (m) alone, hydrostatic in the continuous sense.
+
+    Returns:
+        u, v, temperature, pressure, qv at cell centres (nz, ny, nx), as `Model.start` takes them.
+    """
+    fine = np.arange(-500.0, 60000.0, 5.0)
     integral = cumulative_simpson(GRAVITY / (R_DRY * temperature(fine)), x=fine, initial=0.0)
-    log_p = np.log(surface_pressure) - integral + np.interp(0.0, fine, integral)
-    z = 0.5 * (plane.z_half[1:] + plane.z_half[:-1])
-    zero = np.zeros_like(z)
-    return Atmosphere.from_dict(
-        {
-            "u": zero,
-            "v": zero,
-            "w": zero,
-            "temperature": temperature(z),
-            "pressure": np.exp(CubicSpline(fine, log_p)(z)),
-            "qv": zero,
-        }
-    )
+    log_pressure = np.log(surface_pressure) - integral + np.interp(0.0, fine, integral)
+    zero = np.zeros(domain.shape)
+    return {
+        "u": zero,
+        "v": zero,
+        "temperature": np.asarray(temperature(domain.z), dtype=float),
+        "pressure": np.exp(CubicSpline(fine, log_pressure)(domain.z)),
+        "qv": zero,
+    }
