@@ -61,6 +61,8 @@ def record(rows: list[Row]) -> None:
             f"{row.published:.6g} ({row.source})",
             flush=True,
         )
-        table.append(asdict(row) | {"difference": row.ours - row.published})
+        entry = asdict(row) | {"difference": row.ours - row.published}
+        entry["pass"] = entry.pop("passed")
+        table.append(entry)
     table.sort(key=lambda row: row["case"])
     RESULTS.write_text(json.dumps(table, indent=1) + "\n")
