@@ -1,0 +1,1 @@
+"""The shelf of published cases; run one with `python -m validation.<name>`."""
