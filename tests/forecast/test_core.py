@@ -17,6 +17,7 @@ from jax import Array
 from kaiseki.forecast import idealised
 from kaiseki.forecast.convert import to_atmosphere, to_state
 from kaiseki.forecast.dynamics.advection import koren, upwind3
+from kaiseki.forecast.dynamics.edges import Edges
 from kaiseki.forecast.dynamics.metrics import Metrics, make_metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
@@ -28,6 +29,7 @@ from kaiseki.forecast.state import State
 from kaiseki.grid.plane import Plane, plane
 
 REFERENCE = ReferenceProfile()
+PERIODIC = Edges(periodic=True)
 
 
 def at_rest(ground: Plane, temperature: Callable[[np.ndarray], np.ndarray]) -> Atmosphere:
@@ -53,7 +55,7 @@ def test_rest_in_the_reference_profile_stays_at_rest() -> None:
     metrics = make_metrics(ground, REFERENCE, "periodic")
     state = to_state(at_rest(ground, REFERENCE.temperature), ground, REFERENCE, metrics)
     end = to_atmosphere(
-        run(state, metrics, DynamicsParameters(dt=20.0, acoustic_substeps=4, lateral="periodic"), 40), metrics, True
+        run(state, metrics, DynamicsParameters(dt=20.0, acoustic_substeps=4, lateral="periodic"), 40), metrics, PERIODIC
     )
     assert float(jnp.abs(end.u).max()) < 1e-3
     assert float(jnp.abs(end.w).max()) < 1e-3
@@ -70,7 +72,9 @@ def test_rest_far_from_the_reference_profile(profile: str) -> None:
     metrics = make_metrics(ground, REFERENCE, "periodic")
     state = to_state(at_rest(ground, temperature), ground, REFERENCE, metrics)
     end = to_atmosphere(
-        run(state, metrics, DynamicsParameters(dt=20.0, acoustic_substeps=4, lateral="periodic"), 180), metrics, True
+        run(state, metrics, DynamicsParameters(dt=20.0, acoustic_substeps=4, lateral="periodic"), 180),
+        metrics,
+        PERIODIC,
     )
     assert float(jnp.abs(end.u).max()) < 1.0
     assert float(jnp.abs(end.w).max()) < 0.3
@@ -90,7 +94,7 @@ def blown(ground: Plane, metrics: Metrics, seed: int = 0) -> State:
         v=a.v - 5.0 + noise,
         qv=0.008 * np.exp(-z / 2500.0) * (1 + 0.1 * hump),
     )
-    return to_state(a, ground, REFERENCE, metrics, periodic=True)
+    return to_state(a, ground, REFERENCE, metrics, edges=PERIODIC)
 
 
 @pytest.mark.parametrize("lateral", ["wall", "periodic"])
@@ -142,7 +146,7 @@ def test_a_sound_free_hydrostatic_start_stays_quiet_without_wind() -> None:
     metrics = make_metrics(ground, REFERENCE, "periodic")
     state = to_state(at_rest(ground, lambda z: 300.0 - 0.006 * np.minimum(z, 11000.0)), ground, REFERENCE, metrics)
     end = to_atmosphere(
-        run(state, metrics, DynamicsParameters(dt=20.0, acoustic_substeps=4, lateral="periodic"), 40), metrics, True
+        run(state, metrics, DynamicsParameters(dt=20.0, acoustic_substeps=4, lateral="periodic"), 40), metrics, PERIODIC
     )
     assert float(jnp.abs(end.w).max()) < 2e-4
 
@@ -160,7 +164,7 @@ def test_backward_steps_undo_forward_steps() -> None:
     back = run(there, metrics, p, 20, backward=True)
     assert int(back.time) == int(start.time)
     below = z.max(axis=(1, 2)) < 12000.0  # above, waves are absorbed on purpose
-    u0, u1, u2 = (np.asarray(to_atmosphere(s, metrics, True).u)[below] for s in (start, there, back))
+    u0, u1, u2 = (np.asarray(to_atmosphere(s, metrics, PERIODIC).u)[below] for s in (start, there, back))
     assert np.sqrt(np.mean((u2 - u0) ** 2)) < 0.1 * np.sqrt(np.mean((u1 - u0) ** 2))
 
 

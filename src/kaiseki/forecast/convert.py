@@ -12,8 +12,9 @@ from jax import Array
 
 from kaiseki.core.constants import GRAVITY, KAPPA, P0, R_DRY, VIRTUAL
 from kaiseki.forecast.dynamics.acoustic import slope_flux
+from kaiseki.forecast.dynamics.edges import OPEN, Edges
 from kaiseki.forecast.dynamics.metrics import Metrics
-from kaiseki.forecast.dynamics.operators import to_cells, to_faces
+from kaiseki.forecast.dynamics.operators import mean, to_faces
 from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.fields import WATER, Atmosphere
 from kaiseki.forecast.reference import ReferenceProfile
@@ -35,7 +36,7 @@ def to_state(
     surface: object = None,
     time: int = 0,
     balance: bool = True,
-    periodic: bool = False,
+    edges: Edges = OPEN,
 ) -> State:
     """State from an Atmosphere of NumPy arrays on the Domain.
 
@@ -58,8 +59,8 @@ def to_state(
         (volume * (rho * theta - reference.density(z) * reference.potential_temperature(z))).astype(dtype)
     )
     mass = metrics.volume * metrics.rho_ref + drho
-    ru = to_faces(mass, -1, periodic) * metrics.map_u * to_faces(jnp.asarray(f["u"].astype(dtype)), -1, periodic)
-    rv = to_faces(mass, -2, periodic) * metrics.map_v * to_faces(jnp.asarray(f["v"].astype(dtype)), -2, periodic)
+    ru = to_faces(mass, -1, edges) * metrics.map_u * to_faces(jnp.asarray(f["u"].astype(dtype)), -1, edges)
+    rv = to_faces(mass, -2, edges) * metrics.map_v * to_faces(jnp.asarray(f["v"].astype(dtype)), -2, edges)
     w_half = np.concatenate([np.zeros_like(f["w"][:1]), 0.5 * (f["w"][1:] + f["w"][:-1]), np.zeros_like(f["w"][:1])])
     rho_half = np.concatenate([rho[:1], 0.5 * (rho[1:] + rho[:-1]), rho[-1:]])
     rw = jnp.asarray((rho_half * w_half / domain.map_factor**2).astype(dtype))
@@ -93,7 +94,7 @@ def balanced_pressure(
     return p
 
 
-def to_atmosphere(state: State, metrics: Metrics, periodic: bool = False) -> Atmosphere:
+def to_atmosphere(state: State, metrics: Metrics, edges: Edges = OPEN) -> Atmosphere:
     """Atmosphere at cell centres (JAX)."""
     derived = derive(state.drho, state.drt, metrics)
     p = metrics.p_ref + derived.p_prime
@@ -101,8 +102,8 @@ def to_atmosphere(state: State, metrics: Metrics, periodic: bool = False) -> Atm
     water = dict(zip(WATER, state.water, strict=True))
     factor = density_factor(water["qv"], state.water[1:].sum(axis=0))
     temperature = derived.theta * (p / P0) ** KAPPA / factor
-    u = to_cells(state.ru / (to_faces(derived.mass, -1, periodic) * metrics.map_u), -1)
-    v = to_cells(state.rv / (to_faces(derived.mass, -2, periodic) * metrics.map_v), -2)
+    u = mean(state.ru / (to_faces(derived.mass, -1, edges) * metrics.map_u), -1)
+    v = mean(state.rv / (to_faces(derived.mass, -2, edges) * metrics.map_v), -2)
     w = 0.5 * (state.rw[1:] + state.rw[:-1]) / (metrics.area * rho)
     return Atmosphere(u=u, v=v, w=w, temperature=temperature, pressure=p, **water)
 
@@ -137,8 +138,8 @@ def add_increment(
     mass_new = metrics.volume * metrics.rho_ref + drho
 
     def momentum(old: Array, axis: int, map_factor: Array, delta: np.ndarray) -> Array:
-        before, after = to_faces(mass_old, axis, False) * map_factor, to_faces(mass_new, axis, False) * map_factor
-        return (old / before + to_faces(jnp.asarray(delta.astype(dtype)), axis, False)) * after
+        before, after = to_faces(mass_old, axis, OPEN) * map_factor, to_faces(mass_new, axis, OPEN) * map_factor
+        return (old / before + to_faces(jnp.asarray(delta.astype(dtype)), axis, OPEN)) * after
 
     ru = momentum(state.ru, -1, metrics.map_u, np.asarray(increment["u"]))
     rv = momentum(state.rv, -2, metrics.map_v, np.asarray(increment["v"]))

@@ -11,6 +11,7 @@ from kaiseki.core.constants import STANDARD_LAPSE_RATE
 from kaiseki.diagnostics.pressure import pressure_below, sea_level_pressure
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.forecast.convert import to_atmosphere
+from kaiseki.forecast.dynamics.edges import Edges
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.physics.columns import make_columns
 from kaiseki.forecast.physics.driver import Site, tiles
@@ -20,9 +21,9 @@ from kaiseki.forecast.physics.surface import Surface
 from kaiseki.forecast.state import State
 
 
-@partial(jax.jit, static_argnames=("p", "periodic"))
+@partial(jax.jit, static_argnames=("p", "edges"))
 def surface_fields(
-    state: State, metrics: Metrics, site: Site | None, p: PhysicsParameters | None, periodic: bool
+    state: State, metrics: Metrics, site: Site | None, p: PhysicsParameters | None, edges: Edges
 ) -> dict[str, Array]:
     """Fields (y, x) by the names of core/variables.csv; winds at 10 m along the grid as u_10m and v_10m.
 
@@ -30,7 +31,7 @@ def surface_fields(
         skin_temperature, sst, temperature_2m (K), specific_humidity_2m, snow (kg m-2 of land) and (nsoil, y, x)
         soil_temperature, soil_moisture.
     """
-    air = to_atmosphere(state, metrics, periodic)
+    air = to_atmosphere(state, metrics, edges)
     depth = metrics.z[0] - metrics.z_half[0]
     tv = virtual_temperature(air.temperature[0], air.qv[0])
     pressure = pressure_below(air.pressure[0], tv, depth)
@@ -43,7 +44,7 @@ def surface_fields(
     surface = state.surface
     if p is None or site is None or not isinstance(surface, Surface):
         return fields
-    columns = make_columns(state, metrics, periodic)
+    columns = make_columns(state, metrics, edges)
     f = site.land_fraction
     (wind_l, t_l, q_l), (wind_s, t_s, q_s) = (near_surface(tile, columns) for tile in tiles(columns, surface, p))
     wind = f * wind_l + (1.0 - f) * wind_s

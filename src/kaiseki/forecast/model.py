@@ -18,6 +18,7 @@ from kaiseki.core.errors import ConfigError, NumericsError
 from kaiseki.forecast.checks import check_levels, check_start
 from kaiseki.forecast.convert import add_increment, to_atmosphere, to_state
 from kaiseki.forecast.dynamics.acoustic import Slow
+from kaiseki.forecast.dynamics.edges import Edges
 from kaiseki.forecast.dynamics.metrics import Metrics, make_metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
@@ -145,9 +146,7 @@ class Model:
     def _air(self, fields: Mapping[str, np.ndarray], time: int) -> State:
         names = {f.name for f in dataclasses.fields(Atmosphere)}
         atmosphere = Atmosphere.from_dict({name: np.asarray(a) for name, a in fields.items() if name in names})
-        return to_state(
-            atmosphere, self.domain, self.reference, self.metrics, None, time, periodic=self.parameters.periodic
-        )
+        return to_state(atmosphere, self.domain, self.reference, self.metrics, None, time, edges=self.parameters.edges)
 
     def boundary(self, fields: Mapping[str, np.ndarray]) -> Boundary:
         """Driving fields of one time in the model's own variables; the same fields as for `start`."""
@@ -162,7 +161,7 @@ class Model:
         """What lies at the ground, by the names of core/variables.csv: pressures and precipitation (kg m-2 since time
         0), and with physics the surface, the soil and the air near the ground (see `ground.surface_fields`)."""
         winds = (self.domain.to_east_north,) if self.physics is not None else ()
-        found = surface_fields(state, self.metrics, self.site, self.physics, self.parameters.periodic)
+        found = surface_fields(state, self.metrics, self.site, self.physics, self.parameters.edges)
         fields = {name: np.asarray(a) for name, a in found.items()}
         for turn in winds:
             u, v = fields.pop("u_10m"), fields.pop("v_10m")
@@ -178,7 +177,7 @@ class Model:
 
     def atmosphere(self, state: State) -> Atmosphere:
         """The unstaggered fields of a state."""
-        return _atmosphere(state, self.metrics, self.parameters.periodic)
+        return _atmosphere(state, self.metrics, self.parameters.edges)
 
     @property
     def _fixed(self) -> tuple[Metrics, Relaxation | None, Site | None, DynamicsParameters, PhysicsParameters | None]:
@@ -256,10 +255,10 @@ def _step(
         return _relax(dynamics_step(state, forcing, water_forcing, metrics, p, sign), target, relaxation)
 
     def before(s: State) -> tuple[Slow, Array, Any]:
-        return tendencies(s, metrics, site, physics, p.dt, p.periodic)
+        return tendencies(s, metrics, site, physics, p.dt, p.edges)
 
     def after(s: State) -> State:
-        return condense(s, metrics, physics, p.dt, p.periodic)
+        return condense(s, metrics, physics, p.dt, p.edges)
 
     onwards = jnp.asarray(sign) > 0.0
     forcing, water_forcing, surface = lax.cond(onwards, before, lambda s: (*no_forcing(s), s.surface), state)
@@ -309,6 +308,6 @@ def _accumulate(total: dict[str, Array] | None, state: State, weight: Array | fl
     return share if total is None else jax.tree.map(jnp.add, total, share)
 
 
-@partial(jax.jit, static_argnames=("periodic",))
-def _atmosphere(state: State, metrics: Metrics, periodic: bool) -> Atmosphere:
-    return to_atmosphere(state, metrics, periodic)
+@partial(jax.jit, static_argnames=("edges",))
+def _atmosphere(state: State, metrics: Metrics, edges: Edges) -> Atmosphere:
+    return to_atmosphere(state, metrics, edges)

@@ -7,6 +7,7 @@ gradient, buoyancy and mass divergence of the deviation. The vertical implicit p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -14,8 +15,10 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from kaiseki.core.constants import GRAVITY
+from kaiseki.forecast.dynamics import tridiagonal
+from kaiseki.forecast.dynamics.edges import OPEN, Edges, extend
 from kaiseki.forecast.dynamics.metrics import Metrics
-from kaiseki.forecast.dynamics.operators import close_periodic, difference, low_high, to_cells, to_faces, to_interfaces
+from kaiseki.forecast.dynamics.operators import close_levels, difference, mean, to_faces, to_interfaces
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 
 
@@ -49,10 +52,14 @@ def slope_flux(ru: Array, rv: Array, metrics: Metrics) -> Array:
 
     The lowest interface takes the lowest layer's wind.
     """
-    ua, va = ru / metrics.thickness_u, rv / metrics.thickness_v
-    u = jnp.concatenate([ua[:1], to_interfaces(ua, metrics.thickness_u)])
-    v = jnp.concatenate([va[:1], to_interfaces(va, metrics.thickness_v)])
-    return to_cells(u * metrics.slope_u[:-1], -1) + to_cells(v * metrics.slope_v[:-1], -2)
+    ground = mean(metrics.climb_u[1, :1] * ru[:1], -1) + mean(metrics.climb_v[1, :1] * rv[:1], -2)
+    return jnp.concatenate([ground, _inner_slope_flux(ru, rv, metrics)])
+
+
+def _inner_slope_flux(ru: Array, rv: Array, metrics: Metrics) -> Array:
+    u = metrics.climb_u[0, 1:] * ru[:-1] + metrics.climb_u[1, 1:] * ru[1:]
+    v = metrics.climb_v[0, 1:] * rv[:-1] + metrics.climb_v[1, 1:] * rv[1:]
+    return mean(u, -1) + mean(v, -2)
 
 
 def divergence(ru: Array, rv: Array, metrics: Metrics) -> Array:
@@ -60,21 +67,24 @@ def divergence(ru: Array, rv: Array, metrics: Metrics) -> Array:
     return (difference(ru, -1) + difference(rv, -2)) / metrics.spacing
 
 
-def sloping_gradient(p: Array, axis: int, metrics: Metrics, periodic: bool) -> Array:
-    """dp/dx at constant height by the chain rule along the levels, Pa/m on faces; for small deviations only."""
-    slope, thickness = (metrics.slope_u, metrics.thickness) if axis == -1 else (metrics.slope_v, metrics.thickness)
-    low, high = low_high(p, axis, periodic)
-    inner = (p[1:] - p[:-1]) / (0.5 * (thickness[1:] + thickness[:-1]))
-    dpdz = 0.5 * (jnp.concatenate([inner[:1], inner]) + jnp.concatenate([inner, inner[-1:]]))
-    return (high - low) / metrics.spacing - 0.5 * (slope[1:] + slope[:-1]) * to_faces(dpdz, axis, periodic)
+def force(p: Array, metrics: Metrics, edges: Edges) -> tuple[Array, Array]:
+    """Layer thickness times the gradient of p (Pa) at constant height by the chain rule along the levels, on u and v
+    faces; for small deviations only. Nothing on the outermost faces of a domain that is not periodic."""
+    wide = extend(p, edges, y=1, x=1)
+    steep = mean(extend(difference(wide, -3) * metrics.inverse_dz, OPEN, z=1), -3)
+    x = metrics.push_u * difference(wide[:, 1:-1], -1) - metrics.tilt_u * mean(steep[:, 1:-1], -1)
+    y = metrics.push_v * difference(wide[:, :, 1:-1], -2) - metrics.tilt_v * mean(steep[:, :, 1:-1], -2)
+    return x, y
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Implicit:
-    """The factorised tridiagonal problem of one stage on the nz-1 inner interfaces, and the stage's coefficients."""
+    """The tridiagonal problem of one stage on the nz-1 inner interfaces, its factors, and the stage's coefficients."""
 
     lower: Array
+    diagonal: Array
+    upper: Array
     pivot: Array
     ratio: Array
     stiffness: Array
@@ -82,48 +92,22 @@ class Implicit:
 
 
 def factorise(stiffness: Array, theta: Array, metrics: Metrics, tau: Array, b: float) -> Implicit:
-    """Set up and factorise (Thomas algorithm) for short steps of length tau; theta_h on inner interfaces."""
+    """Set up and factorise (Thomas algorithm) for short steps of length tau; theta_h on all interfaces, of no account
+    at ground and lid."""
     h = metrics.thickness
-    theta_h = to_interfaces(theta, h)
+    inner = to_interfaces(theta, h)
+    theta_h = jnp.concatenate([theta[:1], inner, theta[-1:]])
     area_dz = metrics.area / (0.5 * (h[1:] + h[:-1]))
     share_below, share_above = h[1:] / (h[1:] + h[:-1]), h[:-1] / (h[1:] + h[:-1])
     gravity = GRAVITY * metrics.area
     above, below = share_above * gravity / metrics.volume[1:], share_below * gravity / metrics.volume[:-1]
     c_above, c_below = area_dz * stiffness[1:], area_dz * stiffness[:-1]
-    theta_up = jnp.concatenate([theta_h[1:], theta[-1:]])
-    theta_down = jnp.concatenate([theta[:1], theta_h[:-1]])
     factor = (tau * b) ** 2
-    diagonal = 1.0 + factor * ((c_above + c_below) * theta_h + above - below)
-    upper = -factor * (c_above * theta_up + above)
-    lower = -factor * (c_below * theta_down - below)
-
-    def forward(ratio: Array, row: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array]]:
-        low, mid, up = row
-        pivot = 1.0 / (mid - low * ratio)
-        return up * pivot, (pivot, up * pivot)
-
-    _, (pivot, ratio) = lax.scan(forward, jnp.zeros_like(diagonal[0]), (lower, diagonal, upper))
-    return Implicit(lower=lower, pivot=pivot, ratio=ratio, stiffness=stiffness, theta_h=theta_h)
-
-
-def solve(implicit: Implicit, rhs: Array) -> Array:
-    """W on the nz-1 inner interfaces; no mass crosses the ground and the lid."""
-
-    def forward(before: Array, row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        low, pivot, r = row
-        value = (r - low * before) * pivot
-        return value, value
-
-    none = jnp.zeros_like(rhs[0])
-    _, partial = lax.scan(forward, none, (implicit.lower, implicit.pivot, rhs))
-
-    def backward(after: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
-        value, ratio = row
-        result = value - ratio * after
-        return result, result
-
-    _, w = lax.scan(backward, none, (partial, implicit.ratio), reverse=True)
-    return w
+    diagonal = 1.0 + factor * ((c_above + c_below) * inner + above - below)
+    upper = -factor * (c_above * theta_h[2:] + above)
+    lower = -factor * (c_below * theta_h[:-2] - below)
+    pivot, ratio = tridiagonal.factorise(lower, diagonal, upper)
+    return Implicit(lower, diagonal, upper, pivot, ratio, stiffness, theta_h)
 
 
 def short_step(
@@ -140,38 +124,31 @@ def short_step(
 ) -> tuple[Deviation, tuple[Array, Array, Array]]:
     """One short step; also returns the deviation's mass fluxes (u, v, contravariant vertical on all interfaces) it
     used."""
-    b, h = p.off_centring, metrics.thickness
+    b, h, theta = p.off_centring, metrics.thickness, implicit.theta_h
     damped = d.drt + p.divergence_damping * (d.drt - d.drt_before)
-    pressure = implicit.stiffness * damped
-    gx = metrics.thickness_u * sloping_gradient(pressure, -1, metrics, p.periodic)
-    gy = metrics.thickness_v * sloping_gradient(pressure, -2, metrics, p.periodic)
-    if not p.periodic:  # the outermost faces move with the forcing or stand still
-        gx = gx.at[..., 0].set(0.0).at[..., -1].set(0.0)
-        gy = gy.at[..., 0, :].set(0.0).at[..., -1, :].set(0.0)
-    ru, rv = d.ru + tau * (slow.ru - gx), d.rv + tau * (slow.rv - gy)
+    force_u, force_v = force(implicit.stiffness * damped, metrics, p.edges)
+    ru, rv = lax.optimization_barrier((d.ru + tau * (slow.ru - force_u), d.rv + tau * (slow.rv - force_v)))
 
     slope = slope_flux(ru, rv, metrics)
     # Vertical flux of the explicit part: (1 - b) of the old W minus the slope's share.
-    old = jnp.concatenate([(1.0 - b) * d.rw[:-1] - slope, jnp.zeros_like(slope[:1])]).at[0].set(0.0)
-    theta_full = jnp.concatenate([implicit.theta_h[:1], implicit.theta_h, implicit.theta_h[-1:]])
-    drho = d.drho + tau * (slow.drho - divergence(ru, rv, metrics) - (old[1:] - old[:-1]))
-    drt = d.drt + tau * (
-        slow.drt
-        - divergence(ru * theta_u, rv * theta_v, metrics)
-        - (theta_full[1:] * old[1:] - theta_full[:-1] * old[:-1])
-    )
+    old = lax.optimization_barrier(close_levels((1.0 - b) * d.rw[1:-1] - slope[1:]))
+    drho = d.drho + tau * (slow.drho - divergence(ru, rv, metrics) - difference(old, -3))
+    drt = d.drt + tau * (slow.drt - divergence(ru * theta_u, rv * theta_v, metrics) - difference(theta * old, -3))
+    drho, drt = lax.optimization_barrier((drho, drt))
     p_mid = implicit.stiffness * ((1.0 - b) * d.drt + b * drt)
     r_mid = ((1.0 - b) * d.drho + b * drho) / metrics.volume
-    gradient = (p_mid[1:] - p_mid[:-1]) / (0.5 * (h[1:] + h[:-1]))
+    gradient = difference(p_mid, -3) / (0.5 * (h[1:] + h[:-1]))
     buoyancy = GRAVITY * to_interfaces(r_mid, h)
     rhs = d.rw[1:-1] + tau * (slow.rw[1:-1] - metrics.area * (gradient + buoyancy))
-    inner = solve(implicit, rhs)
+    inner = tridiagonal.solve(
+        implicit.lower, implicit.diagonal, implicit.upper, implicit.pivot, implicit.ratio, lax.optimization_barrier(rhs)
+    )
     # Implicit Rayleigh damping of the full W below the lid (Klemp et al. 2008).
     inner = (inner + stage_rw[1:-1]) * damping[1:-1] - stage_rw[1:-1]
     rw = jnp.concatenate([slope[:1], inner, jnp.zeros_like(slope[:1])])
-    new = jnp.concatenate([jnp.zeros_like(slope[:1]), b * inner, jnp.zeros_like(slope[:1])])
-    drho = drho - tau * (new[1:] - new[:-1])
-    drt = drt - tau * (theta_full[1:] * new[1:] - theta_full[:-1] * new[:-1])
+    new = lax.optimization_barrier(close_levels(b * inner))
+    drho = drho - tau * difference(new, -3)
+    drt = drt - tau * difference(theta * new, -3)
     return Deviation(ru, rv, rw, drho, drt, d.drt), (ru, rv, old + new)
 
 
@@ -187,24 +164,30 @@ def short_steps(
     damping: Array,
     stage_rw: Array,
 ) -> tuple[Deviation, tuple[Array, Array, Array]]:
-    """`count` (at most p.acoustic_substeps) short steps of length tau: the deviation at their end and the mean of the
-    mass fluxes over them.
+    """`count` short steps of length tau: the deviation at their end and the mean of the mass fluxes over them.
 
-    One compiled short step serves all stages: the loop has its full length, and what exceeds `count` is skipped.
+    One compiled short step serves all stages. Reverse differentiation needs loops of fixed length: with
+    `p.reversible` each of the three counts has its own.
     """
-    theta_u, theta_v = to_faces(theta, -1, p.periodic), to_faces(theta, -2, p.periodic)
+    theta_u, theta_v = lax.optimization_barrier((to_faces(theta, -1, p.edges), to_faces(theta, -2, p.edges)))
 
     type Carry = tuple[Deviation, tuple[Array, Array, Array]]
 
-    def one(carry: Carry) -> Carry:
+    def body(_: Array, carry: Carry) -> Carry:
         deviation, total = carry
         deviation, flux = short_step(deviation, slow, implicit, metrics, tau, p, theta_u, theta_v, damping, stage_rw)
         return deviation, jax.tree.map(jnp.add, total, flux)
 
-    def body(carry: Carry, k: Array) -> tuple[Carry, None]:
-        return lax.cond(k < count, one, lambda same: same, carry), None
-
     zeros = (jnp.zeros_like(d.ru), jnp.zeros_like(d.rv), jnp.zeros_like(d.rw))
-    (d, total), _ = lax.scan(body, (d, zeros), jnp.arange(p.acoustic_substeps))
-    ru, rv = (close_periodic(d.ru, -1), close_periodic(d.rv, -2)) if p.periodic else (d.ru, d.rv)
-    return Deviation(ru, rv, d.rw, d.drho, d.drt, d.drt_before), jax.tree.map(lambda f: f / count, total)
+    start = (d, zeros)
+    if p.reversible:
+
+        def fixed(length: int) -> Callable[[Carry], Carry]:
+            return lambda carry: lax.scan(lambda c, _: (body(count, c), None), carry, None, length=length)[0]
+
+        lengths = p.substeps
+        which = jnp.searchsorted(jnp.asarray(lengths), count)
+        d, total = lax.switch(which, [fixed(n) for n in lengths], start)
+    else:
+        d, total = lax.fori_loop(0, count, body, start)
+    return d, jax.tree.map(lambda f: f / count, total)

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jax import Array
-
-from kaiseki.forecast.dynamics.operators import difference, part
 
 type FaceValue = Callable[[Array, Array, Array, Array, Array], Array]
 """(mass flux, q two below, below, above, two above the face) -> flux of q."""
@@ -25,26 +24,23 @@ def upwind3(flux: Array, q0: Array, q1: Array, q2: Array, q3: Array, sign: Array
     return flux * centred + sign * jnp.abs(flux) / 12.0 * ((q3 - q0) - 3.0 * (q2 - q1))
 
 
-def _limited(far: Array, near: Array, ahead: Array) -> Array:
-    """Face value from the upwind side: near + 1/2 phi (near - far), written without a division."""
-    up, down = near - far, ahead - near
-    bound = jnp.maximum(
-        0.0, jnp.minimum(jnp.minimum(2.0 * jnp.abs(down), (jnp.abs(up) + 2.0 * jnp.abs(down)) / 3.0), 2.0 * jnp.abs(up))
-    )
-    return near + jnp.where(up * down > 0.0, 0.5 * jnp.sign(down) * bound, 0.0)
-
-
 def koren(flux: Array, q0: Array, q1: Array, q2: Array, q3: Array, sign: Array | float = 1.0) -> Array:
-    """Monotone third-order flux of q through faces between q1 and q2."""
-    return flux * jnp.where(sign * flux > 0.0, _limited(q0, q1, q2), _limited(q3, q2, q1))
+    """Monotone third-order flux of q through faces between q1 and q2.
 
-
-def flux_difference(flux: Array, padded: Array, axis: int, face_value: FaceValue) -> Array:
-    """Difference of the fluxes of q over the cells along `axis`.
-
-    flux: mass flux on n+1 faces; padded: q with two cells added on both sides (n + 4). Returns n values (flux out minus
-        flux in).
+    With u the step on the upwind side and d the step across the face, phi(r) u / 2 is the smallest of d, (u + 2 d) / 6
+    and u if all have one sign, else nothing.
     """
-    n = flux.shape[axis]
-    q0, q1, q2, q3 = (part(padded, axis, s, n) for s in range(4))
-    return difference(face_value(flux, q0, q1, q2, q3), axis)
+    onwards = sign * flux > 0.0
+    near = jnp.where(onwards, q1, q2)
+    up, down = jnp.where(onwards, q1 - q0, q2 - q3), jnp.where(onwards, q2 - q1, q1 - q2)
+    third = (up + 2.0 * down) / 6.0
+    rising = jnp.minimum(jnp.minimum(down, third), up)
+    falling = jnp.maximum(jnp.maximum(down, third), up)
+    return flux * (near + jnp.maximum(rising, 0.0) + jnp.minimum(falling, 0.0))
+
+
+def windows(q: Array, axis: int) -> tuple[Array, Array, Array, Array]:
+    """The four neighbours of every face along `axis`: q has three more values than there are faces."""
+    n = q.shape[axis] - 3
+    q0, q1, q2, q3 = (jax.lax.slice_in_dim(q, k, k + n, axis=axis % q.ndim) for k in range(4))
+    return q0, q1, q2, q3

@@ -23,27 +23,39 @@ class Metrics:
     """Geometry and reference state as arrays; names of axes: u = x+1 west-east faces, v = y+1 south-north faces, h =
     z+1 interfaces.
 
-    thickness (z,y,x), thickness_u (z,y,u), thickness_v (z,v,x): layer thickness h, m.
+    thickness (z,y,x): layer thickness h, m.
     area (y,x): 1/m^2; map_u (y,u), map_v (v,x): map factor m.
-    slope_u (h,y,u), slope_v (h,v,x): dz/dx, dz/dy of the interfaces in projection coordinates.
-    coriolis_u, coriolis_v: f, s-1; dmdy_u, dmdx_v: gradients of the map factor, m-1 (curvature of the projection).
+    push_u (z,y,u), push_v (z,v,x): layer thickness over spacing; tilt_u, tilt_v: layer thickness times the levels'
+        slope dz/dx, dz/dy. Both make a pressure force and are zero on the outermost faces of a domain that is not
+        periodic, where the forcing or a wall rules.
+    climb_u (2,z,y,u), climb_v (2,z,v,x): what the mass flux of the layer below and of the layer above an interface
+        contribute to the flux along its slope; interfaces from the ground to below the lid.
+    inverse_dz (z-1,y+2,x+2): 1 / distance of the centres on either side of an inner interface, m-1; with one more
+        column beyond every edge.
+    coriolis_u, coriolis_v: f, s-1; dmdx_u, dmdy_u, dmdx_v, dmdy_v: gradients of the map factor, m-1 (curvature of
+        the projection).
     volume (z,y,x): h/m^2; rho_ref, rt_ref (rho theta), p_ref, theta_ref (z,y,x): reference state.
     stencil_u, stencil_v: where each column is read for the truly horizontal pressure gradient.
     z (z,y,x), z_half (h,y,x): heights, m.
     """
 
     thickness: Array
-    thickness_u: Array
-    thickness_v: Array
     area: Array
     map_u: Array
     map_v: Array
-    slope_u: Array
-    slope_v: Array
+    push_u: Array
+    push_v: Array
+    tilt_u: Array
+    tilt_v: Array
+    climb_u: Array
+    climb_v: Array
+    inverse_dz: Array
     coriolis_u: Array
     coriolis_v: Array
+    dmdx_u: Array
     dmdy_u: Array
     dmdx_v: Array
+    dmdy_v: Array
     volume: Array
     rho_ref: Array
     rt_ref: Array
@@ -68,6 +80,28 @@ def _gradient(q: np.ndarray, axis: int, spacing: float, lateral: Lateral) -> np.
     pad = [(0, 0)] * q.ndim
     pad[axis] = (1, 1)
     return np.diff(np.pad(q, pad, mode="wrap" if lateral == "periodic" else "edge"), axis=axis) / spacing
+
+
+def _slopes(
+    z_half: np.ndarray, axis: int, spacing: float, lateral: Lateral
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """push, tilt and climb (see `Metrics`) on the faces along `axis`."""
+    h = _faces(np.diff(z_half, axis=0), axis, lateral)
+    slope = _gradient(z_half, axis, spacing, lateral)
+    push, tilt = h / spacing, h * 0.5 * (slope[1:] + slope[:-1])
+    if lateral != "periodic":
+        ends = [slice(None)] * 3
+        ends[axis] = slice(None, None, h.shape[axis] - 1)
+        push[tuple(ends)] = tilt[tuple(ends)] = 0.0
+    # The lowest interface takes the lowest layer's wind, the others the wind interpolated between two layers.
+    below, above = np.zeros_like(h), slope[:-1] / h
+    both = h[1:] + h[:-1]
+    below[1:], above[1:] = slope[1:-1] * h[1:] / (both * h[:-1]), slope[1:-1] * h[:-1] / (both * h[1:])
+    return push, tilt, np.stack([below, above])
+
+
+def _inverse_dz(z: np.ndarray, lateral: Lateral) -> np.ndarray:
+    return 1.0 / np.diff(np.pad(z, ((0, 0), (1, 1), (1, 1)), mode="wrap" if lateral == "periodic" else "edge"), axis=0)
 
 
 def make_metrics(
@@ -97,22 +131,30 @@ def make_metrics(
     f = domain.coriolis * (1.0 if coriolis else 0.0)
     rho, p, theta = reference.density(z), reference.pressure(z), reference.potential_temperature(z)
 
+    push_u, tilt_u, climb_u = _slopes(z_half, 2, dx, lateral)
+    push_v, tilt_v, climb_v = _slopes(z_half, 1, dx, lateral)
+
     def cast(a: np.ndarray) -> Array:
         return jnp.asarray(np.asarray(a, dtype=dtype))
 
     return Metrics(
         thickness=cast(thickness),
-        thickness_u=cast(_faces(thickness, 2, lateral)),
-        thickness_v=cast(_faces(thickness, 1, lateral)),
         area=cast(area),
         map_u=cast(domain.map_factor_u),
         map_v=cast(domain.map_factor_v),
-        slope_u=cast(_gradient(z_half, 2, dx, lateral)),
-        slope_v=cast(_gradient(z_half, 1, dx, lateral)),
+        push_u=cast(push_u),
+        push_v=cast(push_v),
+        tilt_u=cast(tilt_u),
+        tilt_v=cast(tilt_v),
+        climb_u=cast(climb_u),
+        climb_v=cast(climb_v),
+        inverse_dz=cast(_inverse_dz(z, lateral)),
         coriolis_u=cast(_faces(f, 1, lateral)),
         coriolis_v=cast(_faces(f, 0, lateral)),
+        dmdx_u=cast(_faces(dmdx, 1, lateral)),
         dmdy_u=cast(_faces(dmdy, 1, lateral)),
         dmdx_v=cast(_faces(dmdx, 0, lateral)),
+        dmdy_v=cast(_faces(dmdy, 0, lateral)),
         volume=cast(thickness * area),
         rho_ref=cast(rho),
         rt_ref=cast(rho * theta),

@@ -1,27 +1,11 @@
-"""Padding, averages and differences on the C-grid. Lateral edges are copied outwards, or wrapped when the domain is
-periodic."""
+"""Averages and differences on the C-grid."""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 from jax import Array
 
-
-def pad(q: Array, axis: int, n: int, periodic: bool) -> Array:
-    """Add n cells on both sides along `axis` (negative: -1 x, -2 y)."""
-    width = [(0, 0)] * q.ndim
-    width[axis] = (n, n)
-    return jnp.pad(q, width, mode="wrap" if periodic else "edge")
-
-
-def pad_faces(q: Array, axis: int, n: int, periodic: bool) -> Array:
-    """The same for face values, where in a periodic domain the first and the last face are one."""
-    if not periodic:
-        return pad(q, axis, n, False)
-    size = q.shape[axis]
-    before = jnp.take(q, jnp.arange(-n, 0) % (size - 1), axis=axis)
-    after = jnp.take(q, jnp.arange(1, n + 1) % (size - 1), axis=axis)
-    return jnp.concatenate([before, q, after], axis=axis)
+from kaiseki.forecast.dynamics.edges import Edges, extend
 
 
 def part(q: Array, axis: int, start: int, size: int) -> Array:
@@ -31,28 +15,32 @@ def part(q: Array, axis: int, start: int, size: int) -> Array:
     return q[tuple(index)]
 
 
-def low_high(q: Array, axis: int, periodic: bool) -> tuple[Array, Array]:
-    """Values in the cells below and above every face along `axis`: n+1 faces from n cells."""
-    p, n = pad(q, axis, 1, periodic), q.shape[axis]
-    return part(p, axis, 0, n + 1), part(p, axis, 1, n + 1)
+def low(q: Array, axis: int) -> Array:
+    """All but the last along `axis`."""
+    return part(q, axis, 0, q.shape[axis] - 1)
 
 
-def to_faces(q: Array, axis: int, periodic: bool) -> Array:
-    """Average of cells to the n+1 faces along `axis`."""
-    low, high = low_high(q, axis, periodic)
-    return 0.5 * (low + high)
+def high(q: Array, axis: int) -> Array:
+    """All but the first along `axis`."""
+    return part(q, axis, 1, q.shape[axis] - 1)
 
 
-def to_cells(q: Array, axis: int) -> Array:
-    """Average of n+1 faces to n cells along `axis`."""
-    n = q.shape[axis] - 1
-    return 0.5 * (part(q, axis, 0, n) + part(q, axis, 1, n))
+def mean(q: Array, axis: int) -> Array:
+    """Average of neighbours along `axis`, one fewer than there are."""
+    return 0.5 * (low(q, axis) + high(q, axis))
 
 
 def difference(q: Array, axis: int) -> Array:
-    """q[i+1] - q[i] along `axis`."""
-    n = q.shape[axis] - 1
-    return part(q, axis, 1, n) - part(q, axis, 0, n)
+    """q[i+1] - q[i] along `axis`, one fewer than there are."""
+    return high(q, axis) - low(q, axis)
+
+
+def to_faces(q: Array, axis: int, edges: Edges) -> Array:
+    """Average of cells (..., y, x) to the n+1 faces along `axis` (-1 x, -2 y)."""
+    y, x = (0, 1) if axis == -1 else (1, 0)
+    full = q if q.ndim == 3 else q[None]
+    faces = mean(extend(full, edges, y=y, x=x), axis)
+    return faces if q.ndim == 3 else faces[0]
 
 
 def to_interfaces(q: Array, thickness: Array) -> Array:
@@ -62,7 +50,17 @@ def to_interfaces(q: Array, thickness: Array) -> Array:
     return (q[:-1] * above + q[1:] * below) / (below + above)
 
 
-def close_periodic(q: Array, axis: int) -> Array:
-    """Make the first face along `axis` equal to the last."""
-    n = q.shape[axis]
-    return jnp.concatenate([part(q, axis, n - 1, 1), part(q, axis, 1, n - 1)], axis=axis)
+def close_levels(inner: Array) -> Array:
+    """A zero at the ground and at the lid added to values on the nz-1 inner interfaces, in memory."""
+    return jnp.pad(inner, ((1, 1), (0, 0), (0, 0)))
+
+
+def close(q: Array, axis: int, edges: Edges) -> Array:
+    """Values on faces with what the outermost faces along `axis` must have: the same on both in a periodic domain, else
+    nothing."""
+    ends: list[slice | int] = [slice(None)] * q.ndim
+    first, last = ends.copy(), ends.copy()
+    first[axis], last[axis] = slice(0, 1), slice(q.shape[axis] - 1, None)
+    if edges.periodic:
+        return q.at[tuple(first)].set(q[tuple(last)])
+    return q.at[tuple(first)].set(0.0).at[tuple(last)].set(0.0)

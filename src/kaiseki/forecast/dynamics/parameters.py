@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kaiseki.forecast.dynamics.edges import Edges
 from kaiseki.forecast.dynamics.metrics import Lateral
 
 
@@ -28,6 +29,7 @@ class DynamicsParameters:
             for one cell.
         driving_depth: thickness of the layer below the lid that follows the driving state, m; 0 for none.
         driving_time: time scale of that at the lid, s.
+        reversible: compile loops so that reverse differentiation can follow them; a forecast alone is faster without.
     """
 
     dt: float
@@ -41,8 +43,14 @@ class DynamicsParameters:
     rim_time: float = 2.0
     driving_depth: float = 4000.0
     driving_time: float = 3600.0
+    reversible: bool = False
 
     @property
-    def periodic(self) -> bool:
-        """Whether faces wrap around."""
-        return self.lateral == "periodic"
+    def substeps(self) -> tuple[int, int, int]:
+        """Short steps in each Runge-Kutta stage."""
+        return 1, self.acoustic_substeps // 2, self.acoustic_substeps
+
+    @property
+    def edges(self) -> Edges:
+        """What lies beyond the lateral edges of the arrays."""
+        return Edges(periodic=self.lateral == "periodic")

@@ -11,10 +11,11 @@ from jax import Array, lax
 
 from kaiseki.forecast.dynamics.acoustic import Deviation, Slow, factorise, short_steps
 from kaiseki.forecast.dynamics.advection import koren, upwind3
+from kaiseki.forecast.dynamics.edges import extend
 from kaiseki.forecast.dynamics.metrics import Metrics
-from kaiseki.forecast.dynamics.operators import close_periodic
+from kaiseki.forecast.dynamics.operators import close
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.dynamics.tendencies import exact_gradient, scalar_advection, slow_tendencies
+from kaiseki.forecast.dynamics.tendencies import diffusion, exact_gradient, slow_tendencies, transport, winds
 from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.state import State
 
@@ -47,45 +48,50 @@ def dynamics_step(
         sign: +1, or -1 to integrate towards the past (without forcing, by the caller's choice), with every numerical
             damping still damping. A traced value, so that one compiled step serves both.
     """
+    edges = p.edges
     smooth, limited = partial(upwind3, sign=sign), partial(koren, sign=sign)
-    dtype = state.drho.dtype
     start = derive(state.drho, state.drt, metrics)
-    gradient = exact_gradient(start.p_prime, metrics, p.periodic)
-    n = p.acoustic_substeps
-    counts = jnp.asarray([1, n // 2, n], dtype=jnp.int32)
-    lengths = sign * p.dt / jnp.asarray([3.0, 2.0, 1.0], dtype=dtype)
+    gradient = exact_gradient(start.p_prime, metrics, edges)
+    if p.momentum_diffusion > 0.0:
+        u, v = winds(state.ru, state.rv, start.mass, metrics, edges)
+        fu, fv = diffusion(u, v, start.mass, metrics, sign * p.momentum_diffusion / p.dt, edges)
+        forcing = dataclasses.replace(
+            forcing, ru=forcing.ru + close(fu, -1, edges), rv=forcing.rv + close(fv, -2, edges)
+        )
     old_water = state.water * start.mass
 
+    counts = jnp.asarray(p.substeps, jnp.int32)
+
     def stage(carry: Prognostic, which: tuple[Array, Array]) -> tuple[Prognostic, None]:
-        ru, rv, rw, drho, drt, water = carry
         count, length = which
+        ru, rv, rw, drho, drt, water = carry
         derived = derive(drho, drt, metrics)
-        slow, omega = slow_tendencies(ru, rv, rw, derived, drho, gradient, metrics, p, smooth, sign)
-        slow = jax.tree.map(jnp.add, slow, forcing)
+        slow, omega = slow_tendencies(ru, rv, rw, derived, drho, gradient, metrics, p, smooth)
+        slow = lax.optimization_barrier(jax.tree.map(jnp.add, slow, forcing))
         first = state.drt - drt
         deviation = Deviation(state.ru - ru, state.rv - rv, state.rw - rw, state.drho - drho, first, first)
 
         tau = length / count
         damping = damping_factor(metrics, p, jnp.abs(tau))
         implicit = factorise(derived.stiffness, derived.theta, metrics, tau, p.off_centring)
+
         d, (mean_u, mean_v, mean_w) = short_steps(
             deviation, slow, implicit, metrics, tau, count, p, derived.theta, damping, rw
         )
-        flux_u, flux_v, flux_w = ru + mean_u, rv + mean_v, omega + mean_w
-        if p.periodic:
-            flux_u, flux_v = close_periodic(flux_u, -1), close_periodic(flux_v, -2)
+        flux = lax.optimization_barrier((ru + mean_u, rv + mean_v, omega + mean_w))
         new_drho, new_drt = drho + d.drho, drt + d.drt
         new_mass = metrics.volume * metrics.rho_ref + new_drho
 
-        def transport(arguments: tuple[Array, Array, Array]) -> Array:
+        def carried(arguments: tuple[Array, Array, Array]) -> Array:
             q, old, source = arguments
-            flow = scalar_advection(q, flux_u, flux_v, flux_w, metrics, p.periodic, limited)
+            flow = transport(extend(q, edges, 2, 2, 2), flux, metrics.spacing, limited)
             return (old + length * (source - flow)) / new_mass
 
-        new_water = lax.map(transport, (water, old_water, water_forcing))
+        new_water = lax.map(carried, (water, old_water, water_forcing))
         return (ru + d.ru, rv + d.rv, rw + d.rw, new_drho, new_drt, new_water), None
 
     carry = (state.ru, state.rv, state.rw, state.drho, state.drt, state.water)
+    lengths = sign * p.dt / jnp.asarray([3.0, 2.0, 1.0], state.drho.dtype)
     (ru, rv, rw, drho, drt, water), _ = lax.scan(stage, carry, (counts, lengths))
     time = state.time + jnp.asarray(jnp.round(sign * p.dt), dtype=state.time.dtype)
     return dataclasses.replace(state, ru=ru, rv=rv, rw=rw, drho=drho, drt=drt, water=water, time=time)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from kaiseki.core.constants import CP_DRY, CV_DRY
 from kaiseki.forecast.dynamics.metrics import Metrics
@@ -32,7 +32,8 @@ def derive(drho: Array, drt: Array, metrics: Metrics) -> Derived:
     mass = metrics.volume * metrics.rho_ref + drho
     volume_rt = metrics.volume * metrics.rt_ref
     x = drt / volume_rt
-    p_prime = metrics.p_ref * jnp.expm1(GAMMA * jnp.log1p(x))
+    p_prime = lax.optimization_barrier(metrics.p_ref * jnp.expm1(GAMMA * jnp.log1p(x)))
     pressure = metrics.p_ref + p_prime
     rt = volume_rt + drt
-    return Derived(mass=mass, theta=rt / mass, p_prime=p_prime, stiffness=GAMMA * pressure / rt)
+    theta, stiffness = lax.optimization_barrier((rt / mass, GAMMA * pressure / rt))
+    return Derived(mass=mass, theta=theta, p_prime=p_prime, stiffness=stiffness)

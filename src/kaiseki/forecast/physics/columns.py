@@ -17,8 +17,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from kaiseki.core.constants import EPSILON, GRAVITY, KAPPA, P0
+from kaiseki.forecast.dynamics.edges import OPEN, Edges
 from kaiseki.forecast.dynamics.metrics import Metrics
-from kaiseki.forecast.dynamics.operators import to_cells, to_faces
+from kaiseki.forecast.dynamics.operators import mean, to_faces
 from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.fields import WATER
 from kaiseki.forecast.state import State
@@ -75,7 +76,7 @@ class Columns:
         return self.temperature / self.exner * (1.0 + self.water.rv / EPSILON) / (1.0 + self.water.rv)
 
 
-def make_columns(state: State, metrics: Metrics, periodic: bool = False) -> Columns:
+def make_columns(state: State, metrics: Metrics, edges: Edges = OPEN) -> Columns:
     """Columns of a state."""
     derived = derive(state.drho, state.drt, metrics)
     q = [state.water[i] for i in range(len(WATER))]
@@ -84,8 +85,8 @@ def make_columns(state: State, metrics: Metrics, periodic: bool = False) -> Colu
     pressure = metrics.p_ref + derived.p_prime
     exner = (pressure / P0) ** KAPPA
     theta = derived.theta / (dry_share * (1.0 + water.rv / EPSILON))
-    u = to_cells(state.ru / (to_faces(derived.mass, -1, periodic) * metrics.map_u), -1)
-    v = to_cells(state.rv / (to_faces(derived.mass, -2, periodic) * metrics.map_v), -2)
+    u = mean(state.ru / (to_faces(derived.mass, -1, edges) * metrics.map_u), -1)
+    v = mean(state.rv / (to_faces(derived.mass, -2, edges) * metrics.map_v), -2)
     return Columns(
         dry=derived.mass / metrics.area * dry_share,
         temperature=theta * exner,

@@ -12,6 +12,7 @@ from jax import Array, lax
 
 from kaiseki.core.constants import CP_DRY, GRAVITY, LATENT_FUSION, LATENT_VAPORISATION, STEFAN_BOLTZMANN
 from kaiseki.forecast.dynamics.acoustic import Slow
+from kaiseki.forecast.dynamics.edges import OPEN, Edges
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.operators import to_faces
 from kaiseki.forecast.physics.boundary_layer import conductance, local_diffusivities, mix, profile_diffusivities
@@ -95,7 +96,7 @@ def _ground(surface: Surface, tile: Tile, air: tuple[Array, Array], dt: float, p
 
 
 def tendencies(
-    state: State, metrics: Metrics, site: Site, p: PhysicsParameters, dt: float, periodic: bool = False
+    state: State, metrics: Metrics, site: Site, p: PhysicsParameters, dt: float, edges: Edges = OPEN
 ) -> tuple[Slow, Array, Surface]:
     """Radiation, surface exchange, turbulence and ground from the state at the start of a step of dt (s).
 
@@ -103,7 +104,7 @@ def tendencies(
         forcing of the dynamics (flux form, per second), of the water (d(h a rho q)/dt, (q, z, y, x)), and the surface
         after the step.
     """
-    columns = make_columns(state, metrics, periodic)
+    columns = make_columns(state, metrics, edges)
     surface = state.surface
     assert isinstance(surface, Surface)
     f = site.land_fraction
@@ -148,9 +149,9 @@ def tendencies(
 
     scale = columns.dry * metrics.area / dt
     mass = metrics.volume * metrics.rho_ref + state.drho
-    fu = to_faces(mass * du, -1, periodic) * metrics.map_u / dt
-    fv = to_faces(mass * dv, -2, periodic) * metrics.map_v / dt
-    if not periodic:  # the outermost faces belong to the boundary
+    fu = to_faces(mass * du, -1, edges) * metrics.map_u / dt
+    fv = to_faces(mass * dv, -2, edges) * metrics.map_v / dt
+    if not edges.periodic:  # the outermost faces belong to the boundary
         fu = fu.at[..., 0].set(0.0).at[..., -1].set(0.0)
         fv = fv.at[..., 0, :].set(0.0).at[..., -1, :].set(0.0)
     heat = heat_change(columns, dt_air, d_rv) * metrics.area / dt
@@ -158,10 +159,10 @@ def tendencies(
     return slow, jnp.stack([scale * d_rv, scale * d_rc, zero, scale * d_ri, zero]), surface
 
 
-def condense(state: State, metrics: Metrics, p: PhysicsParameters, dt: float, periodic: bool = False) -> State:
+def condense(state: State, metrics: Metrics, p: PhysicsParameters, dt: float, edges: Edges = OPEN) -> State:
     """State after clouds and precipitation of a step of dt (s): water, mass and heat changed at unchanged pressure,
     precipitation added up."""
-    columns = make_columns(state, metrics, periodic)
+    columns = make_columns(state, metrics, edges)
     temperature, water, rain, snow = microphysics(columns, dt, p.of_microphysics)
     surface = state.surface
     if p.soil and isinstance(surface, Surface):
