@@ -37,16 +37,18 @@ def to_state(
     time: int = 0,
     balance: bool = True,
     edges: Edges = OPEN,
+    categories: int = len(WATER),
 ) -> State:
     """State from an Atmosphere of NumPy arrays on the Domain.
 
     With `balance` the pressure above the lowest level is replaced by the discrete hydrostatic one. w of the atmosphere
-    is used above the ground; at the ground the flow follows the terrain.
+    is used above the ground; at the ground the flow follows the terrain. The state carries the first `categories` of
+    `fields.WATER`.
     """
     f = {name: np.asarray(a, dtype=np.float64) for name, a in atmosphere.as_dict().items()}
     z_half = domain.z_half
     z, h = 0.5 * (z_half[1:] + z_half[:-1]), np.diff(z_half, axis=0)
-    water = np.stack([f[name] for name in WATER])
+    water = np.stack([f[name] for name in WATER[:categories]])
     factor = 1.0 + VIRTUAL * water[0] - water[1:].sum(axis=0)
     t_rho = f["temperature"] * factor
     p = balanced_pressure(t_rho, f["pressure"][0], z, h, reference) if balance else f["pressure"]
@@ -99,7 +101,8 @@ def to_atmosphere(state: State, metrics: Metrics, edges: Edges = OPEN) -> Atmosp
     derived = derive(state.drho, state.drt, metrics)
     p = metrics.p_ref + derived.p_prime
     rho = derived.mass / metrics.volume
-    water = dict(zip(WATER, state.water, strict=True))
+    none = jnp.zeros_like(p)
+    water = {name: state.water[i] if i < state.water.shape[0] else none for i, name in enumerate(WATER)}
     factor = density_factor(water["qv"], state.water[1:].sum(axis=0))
     temperature = derived.theta * (p / P0) ** KAPPA / factor
     u = mean(state.ru / (to_faces(derived.mass, -1, edges) * metrics.map_u), -1)

@@ -22,7 +22,7 @@ from kaiseki.forecast.dynamics.edges import Edges
 from kaiseki.forecast.dynamics.metrics import Metrics, make_metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
-from kaiseki.forecast.fields import Atmosphere
+from kaiseki.forecast.fields import WATER, Atmosphere
 from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.ground import surface_fields
 from kaiseki.forecast.physics.driver import Site, condense, make_site, tendencies
@@ -138,7 +138,7 @@ class Model:
         """
         check_start(fields, self.domain, self.parameters)
         state = self._air(fields, time)
-        if self.physics is None:
+        if self.physics is None or not self.physics.before_dynamics:
             return state
         dtype = state.drho.dtype.type
         return dataclasses.replace(state, surface=make_surface(fields, self.domain, self.physics, dtype))
@@ -146,7 +146,9 @@ class Model:
     def _air(self, fields: Mapping[str, np.ndarray], time: int) -> State:
         names = {f.name for f in dataclasses.fields(Atmosphere)}
         atmosphere = Atmosphere.from_dict({name: np.asarray(a) for name, a in fields.items() if name in names})
-        return to_state(atmosphere, self.domain, self.reference, self.metrics, None, time, edges=self.parameters.edges)
+        n = len(WATER) if self.physics is None else self.physics.categories
+        edges = self.parameters.edges
+        return to_state(atmosphere, self.domain, self.reference, self.metrics, None, time, edges=edges, categories=n)
 
     def boundary(self, fields: Mapping[str, np.ndarray]) -> Boundary:
         """Driving fields of one time in the model's own variables; the same fields as for `start`."""
@@ -251,8 +253,7 @@ def _step(
     """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary; no
     physics backwards."""
     if physics is None or site is None:
-        forcing, water_forcing = no_forcing(state)
-        return _relax(dynamics_step(state, forcing, water_forcing, metrics, p, sign), target, relaxation)
+        return _relax(dynamics_step(state, None, None, metrics, p, sign), target, relaxation)
 
     def before(s: State) -> tuple[Slow, Array, Any]:
         return tendencies(s, metrics, site, physics, p.dt, p.edges)
@@ -261,8 +262,10 @@ def _step(
         return condense(s, metrics, physics, p.dt, p.edges)
 
     onwards = jnp.asarray(sign) > 0.0
-    forcing, water_forcing, surface = lax.cond(onwards, before, lambda s: (*no_forcing(s), s.surface), state)
-    state = dataclasses.replace(state, surface=surface)
+    forcing, water_forcing = None, None
+    if physics.before_dynamics:
+        forcing, water_forcing, surface = lax.cond(onwards, before, lambda s: (*no_forcing(s), s.surface), state)
+        state = dataclasses.replace(state, surface=surface)
     state = dynamics_step(state, forcing, water_forcing, metrics, p, sign)
     if physics.microphysics:
         state = lax.cond(onwards, after, lambda s: s, state)

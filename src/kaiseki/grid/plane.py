@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kaiseki.core.constants import EARTH_ROTATION
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.projection import LambertConformal
 
@@ -15,6 +16,16 @@ class Plane(Domain):
     """A Domain with Cartesian geometry; make one with `plane`."""
 
     f: float = 0.0
+
+    @property
+    def lat(self) -> np.ndarray:
+        """The latitude at which the Earth turns with f, (ny, nx), degrees."""
+        return np.full((self.ny, self.nx), np.rad2deg(np.arcsin(np.clip(0.5 * self.f / EARTH_ROTATION, -1.0, 1.0))))
+
+    @property
+    def lon(self) -> np.ndarray:
+        """Zero, (ny, nx), degrees."""
+        return np.zeros((self.ny, self.nx))
 
     @property
     def map_factor(self) -> np.ndarray:

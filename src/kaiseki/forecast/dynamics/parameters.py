@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from kaiseki.forecast.dynamics.edges import Edges
 from kaiseki.forecast.dynamics.metrics import Lateral
@@ -29,6 +30,7 @@ class DynamicsParameters:
             for one cell.
         driving_depth: thickness of the layer below the lid that follows the driving state, m; 0 for none.
         driving_time: time scale of that at the lid, s.
+        tracer_advection: "monotone", or "smooth", which is linear in the tracer (inner models of an assimilation).
         reversible: compile loops so that reverse differentiation can follow them; a forecast alone is faster without.
     """
 
@@ -43,6 +45,7 @@ class DynamicsParameters:
     rim_time: float = 2.0
     driving_depth: float = 4000.0
     driving_time: float = 3600.0
+    tracer_advection: Literal["monotone", "smooth"] = "monotone"
     reversible: bool = False
 
     @property

@@ -33,8 +33,8 @@ def damping_factor(metrics: Metrics, p: DynamicsParameters, tau: Array) -> Array
 
 def dynamics_step(
     state: State,
-    forcing: Slow,
-    water_forcing: Array,
+    forcing: Slow | None,
+    water_forcing: Array | None,
     metrics: Metrics,
     p: DynamicsParameters,
     sign: Array | float = 1.0,
@@ -43,21 +43,21 @@ def dynamics_step(
 
     Args:
         state: the state at the start of the step.
-        forcing: tendencies of the physics, held fixed (shapes of the state's fields; rates per second).
-        water_forcing: d(h a rho q)/dt of each water category, (q, z, y, x).
+        forcing: tendencies of the physics, held fixed (shapes of the state's fields; rates per second); None for none.
+        water_forcing: d(h a rho q)/dt of each water category, (q, z, y, x); None for none.
         sign: +1, or -1 to integrate towards the past (without forcing, by the caller's choice), with every numerical
             damping still damping. A traced value, so that one compiled step serves both.
     """
     edges = p.edges
-    smooth, limited = partial(upwind3, sign=sign), partial(koren, sign=sign)
+    smooth = partial(upwind3, sign=sign)
+    tracers = smooth if p.tracer_advection == "smooth" else partial(koren, sign=sign)
     start = derive(state.drho, state.drt, metrics)
     gradient = exact_gradient(start.p_prime, metrics, edges)
+    held = None
     if p.momentum_diffusion > 0.0:
         u, v = winds(state.ru, state.rv, start.mass, metrics, edges)
         fu, fv = diffusion(u, v, start.mass, metrics, sign * p.momentum_diffusion / p.dt, edges)
-        forcing = dataclasses.replace(
-            forcing, ru=forcing.ru + close(fu, -1, edges), rv=forcing.rv + close(fv, -2, edges)
-        )
+        held = lax.optimization_barrier((close(fu, -1, edges), close(fv, -2, edges)))
     old_water = state.water * start.mass
 
     counts = jnp.asarray(p.substeps, jnp.int32)
@@ -67,7 +67,11 @@ def dynamics_step(
         ru, rv, rw, drho, drt, water = carry
         derived = derive(drho, drt, metrics)
         slow, omega = slow_tendencies(ru, rv, rw, derived, drho, gradient, metrics, p, smooth)
-        slow = lax.optimization_barrier(jax.tree.map(jnp.add, slow, forcing))
+        if held is not None:
+            slow = dataclasses.replace(slow, ru=slow.ru + held[0], rv=slow.rv + held[1])
+        if forcing is not None:
+            slow = jax.tree.map(jnp.add, slow, forcing)
+        slow = lax.optimization_barrier(slow)
         first = state.drt - drt
         deviation = Deviation(state.ru - ru, state.rv - rv, state.rw - rw, state.drho - drho, first, first)
 
@@ -82,12 +86,13 @@ def dynamics_step(
         new_drho, new_drt = drho + d.drho, drt + d.drt
         new_mass = metrics.volume * metrics.rho_ref + new_drho
 
-        def carried(arguments: tuple[Array, Array, Array]) -> Array:
-            q, old, source = arguments
-            flow = transport(extend(q, edges, 2, 2, 2), flux, metrics.spacing, limited)
-            return (old + length * (source - flow)) / new_mass
+        def carried(arguments: tuple[Array, ...]) -> Array:
+            q, old, *source = arguments
+            flow = transport(extend(q, edges, 2, 2, 2), flux, metrics.spacing, tracers)
+            return (old + length * (sum(source) - flow)) / new_mass
 
-        new_water = lax.map(carried, (water, old_water, water_forcing))
+        given = () if water_forcing is None else (water_forcing,)
+        new_water = lax.map(carried, (water, old_water, *given))
         return (ru + d.ru, rv + d.rv, rw + d.rw, new_drho, new_drt, new_water), None
 
     carry = (state.ru, state.rv, state.rw, state.drho, state.drt, state.water)

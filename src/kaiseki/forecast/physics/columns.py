@@ -79,7 +79,8 @@ class Columns:
 def make_columns(state: State, metrics: Metrics, edges: Edges = OPEN) -> Columns:
     """Columns of a state."""
     derived = derive(state.drho, state.drt, metrics)
-    q = [state.water[i] for i in range(len(WATER))]
+    none, carried = jnp.zeros_like(derived.mass), state.water.shape[0]
+    q = [state.water[i] if i < carried else none for i in range(len(WATER))]
     dry_share = 1.0 - (q[0] + q[1] + q[2] + q[3] + q[4])
     water = Water(*(part / dry_share for part in q))
     pressure = metrics.p_ref + derived.p_prime
@@ -108,10 +109,10 @@ def heat_change(columns: Columns, warming: Array, vapour: Array) -> Array:
     return columns.dry * (warming / columns.exner * new + theta * vapour / EPSILON)
 
 
-def specific_contents(water: Water) -> Array:
-    """Specific contents (q, z, y, x), kg per kg of total air."""
+def specific_contents(water: Water, categories: int) -> Array:
+    """Specific contents (q, z, y, x) of the first categories, kg per kg of total air."""
     share = 1.0 / (1.0 + water.total())
-    return jnp.stack([part * share for part in water.parts()])
+    return jnp.stack([part * share for part in water.parts()[:categories]])
 
 
 def ground_pressure(columns: Columns) -> Array:

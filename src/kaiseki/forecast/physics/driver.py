@@ -24,6 +24,7 @@ from kaiseki.forecast.physics.radiation import solar, thermal
 from kaiseki.forecast.physics.soil import receive, snow_cover, warm_and_dry
 from kaiseki.forecast.physics.sun import SunClock, cosine_of_zenith, sun_clock
 from kaiseki.forecast.physics.surface import Radiative, Surface
+from kaiseki.forecast.physics.warm_rain import warm_rain
 from kaiseki.forecast.state import State
 from kaiseki.grid.domain import Domain
 
@@ -156,14 +157,18 @@ def tendencies(
         fv = fv.at[..., 0, :].set(0.0).at[..., -1, :].set(0.0)
     heat = heat_change(columns, dt_air, d_rv) * metrics.area / dt
     slow = Slow(fu, fv, jnp.zeros_like(state.rw), scale * (d_rv + d_rc + d_ri), heat)
-    return slow, jnp.stack([scale * d_rv, scale * d_rc, zero, scale * d_ri, zero]), surface
+    return slow, jnp.stack([scale * d_rv, scale * d_rc, zero, scale * d_ri, zero][: p.categories]), surface
 
 
 def condense(state: State, metrics: Metrics, p: PhysicsParameters, dt: float, edges: Edges = OPEN) -> State:
     """State after clouds and precipitation of a step of dt (s): water, mass and heat changed at unchanged pressure,
     precipitation added up."""
     columns = make_columns(state, metrics, edges)
-    temperature, water, rain, snow = microphysics(columns, dt, p.of_microphysics)
+    if p.warm_rain:
+        temperature, water, rain = warm_rain(columns, dt, p.of_warm_rain)
+        snow = jnp.zeros_like(rain)
+    else:
+        temperature, water, rain, snow = microphysics(columns, dt, p.of_microphysics)
     surface = state.surface
     if p.soil and isinstance(surface, Surface):
         surface = receive(surface, rain, snow, p.of_soil)
@@ -172,7 +177,7 @@ def condense(state: State, metrics: Metrics, p: PhysicsParameters, dt: float, ed
         drho=state.drho + metrics.area * columns.dry * (water.total() - columns.water.total()),
         drt=state.drt
         + metrics.area * heat_change(columns, temperature - columns.temperature, water.rv - columns.water.rv),
-        water=specific_contents(water),
+        water=specific_contents(water, p.categories),
         surface=surface,
         precipitation=state.precipitation + rain + snow,
     )

@@ -62,6 +62,24 @@ class Microphysics:
 
 
 @dataclass(frozen=True)
+class WarmRain:
+    """Cloud water and rain without ice (Kessler 1969), constants of Klemp and Wilhelmson (1978)."""
+
+    autoconversion_rate: float = 1.0e-3
+    """Of cloud water to rain, s-1."""
+    autoconversion_threshold: float = 1.0e-3
+    """Cloud water above which it takes place, kg/kg."""
+    accretion_rate: float = 2.2
+    """Of cloud water by rain, s-1."""
+    accretion_power: float = 0.875
+    """Its power of the rain's mixing ratio."""
+    speed: float = 36.34
+    """Fall speed of rain at 1 g/cm3, m/s."""
+    speed_power: float = 0.1364
+    """Its power of the rain's content."""
+
+
+@dataclass(frozen=True)
 class BoundaryLayer:
     """Vertical turbulent mixing."""
 
@@ -188,6 +206,8 @@ class PhysicsParameters:
     """Which processes the model has, and the values of the schemes."""
 
     microphysics: bool = True
+    warm_rain: bool = False
+    """Clouds and precipitation without ice, in three categories of water instead of five."""
     boundary_layer: bool = True
     surface: bool = True
     radiation: bool = True
@@ -195,10 +215,21 @@ class PhysicsParameters:
     radiation_interval: float = 900.0
     """s between two calls of the radiation."""
     of_microphysics: Microphysics = field(default_factory=Microphysics)
+    of_warm_rain: WarmRain = field(default_factory=WarmRain)
     of_boundary_layer: BoundaryLayer = field(default_factory=BoundaryLayer)
     of_surface: SurfaceExchange = field(default_factory=SurfaceExchange)
     of_radiation: Radiation = field(default_factory=Radiation)
     of_soil: Soil = field(default_factory=Soil)
+
+    @property
+    def categories(self) -> int:
+        """Water categories that the state carries."""
+        return 3 if self.warm_rain else 5
+
+    @property
+    def before_dynamics(self) -> bool:
+        """Whether anything but clouds acts."""
+        return self.boundary_layer or self.surface or self.radiation or self.soil
 
     @classmethod
     def known(cls) -> tuple[str, ...]:
