@@ -122,6 +122,7 @@ def figure(runs: dict[float, Drift], real: Drift) -> None:
         left.loglog(spacing, [getattr(runs[s], name) for s in sorted(runs)], "o-", color=colour, label=name)
     left.loglog(spacing, runs[min(runs)].rms * (spacing / spacing[0]) ** 2, "k--", lw=1, label="second order")
     left.set_xticks(spacing, [f"{s:g}" for s in spacing])
+    left.set_yticks([0.002, 0.005, 0.01, 0.02, 0.05], ["0.002", "0.005", "0.01", "0.02", "0.05"])
     left.minorticks_off()
     left.set(xlabel="spacing (km)", ylabel="drift of the wind after 12 h (m/s)")
     left.legend(frameon=False)

@@ -37,7 +37,7 @@ from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
 from kaiseki.forecast.fields import Atmosphere
-from kaiseki.forecast.physics.columns import heat_change, make_columns, specific_contents
+from kaiseki.forecast.physics.columns import heat_change, make_columns
 from kaiseki.forecast.state import State
 from kaiseki.grid.domain import Domain
 from validation.rising_bubble import REFERENCE, Extremes, base_pressure, figure, hump, slice_model
@@ -131,7 +131,7 @@ def initial(domain: Domain, consistent: bool, warmer: float = 2.0) -> tuple[Atmo
 
 def condense(state: State, metrics: Metrics) -> State:
     """Vapour and cloud water in equilibrium over liquid at unchanged pressure, enthalpy cp T + L r_v and water."""
-    columns = make_columns(state, metrics, True)
+    columns = make_columns(state, metrics)
     t, pressure, water = columns.temperature, columns.pressure, columns.water
     total = water.rv + water.rc
     enthalpy = CP_DRY * t + LATENT_VAPORISATION * water.rv
@@ -146,8 +146,9 @@ def condense(state: State, metrics: Metrics) -> State:
     rv = jnp.minimum((enthalpy - CP_DRY * new) / LATENT_VAPORISATION, total)
     new = (enthalpy - LATENT_VAPORISATION * rv) / CP_DRY
     heat = metrics.area * heat_change(columns, new - t, rv - water.rv)
-    mixed = dataclasses.replace(water, rv=rv, rc=total - rv)
-    return dataclasses.replace(state, drt=state.drt + heat, water=specific_contents(mixed))
+    share = 1.0 / (1.0 + total)
+    mixed = state.water.at[0].set(rv * share).at[1].set((total - rv) * share)
+    return dataclasses.replace(state, drt=state.drt + heat, water=mixed)
 
 
 @partial(jax.jit, static_argnames=("p",))
@@ -171,7 +172,7 @@ def rise(
     model = slice_model(spacing, dtype)
     metrics = model.metrics
     air, profile = initial(model.domain, consistent, warmer)
-    first = to_state(air, model.domain, REFERENCE, metrics, balance=False, periodic=True)
+    first = to_state(air, model.domain, REFERENCE, metrics, balance=False)
     last = _run(first, metrics, model.parameters, model.steps(seconds))
     end = model.atmosphere(last)
     t, p, qv, qc = (np.asarray(a, float)[:, 0] for a in (end.temperature, end.pressure, end.qv, end.qc))

@@ -11,11 +11,17 @@ model's usual width of 280 km and the default relaxation.
 
 Amplitudes: the reflection is the largest difference anywhere inside the small plane's rim after the crest has entered
 the rim, the outgoing wave the largest value on the large plane along the inner edge of the small one's rim, and the
-measure is the ratio for the pressure at the lowest level and for the wind at all levels below the damping layer.
+measure is the ratio for the pressure at the lowest level and for the wind at all levels below the damping layer. A
+round wave that comes back from all four sides at once meets itself in the middle, where its amplitude grows again; so
+the root-mean-square of the pressure, which does not know of focusing, is given too: largest reflection inside the rim
+over the outgoing wave on the same area when its crest reaches the rim.
 
 Criterion, chosen beforehand: 5 % of the amplitude. Davies (1976, Quart. J. Roy. Meteor. Soc. 102, 405-418) and Lehmann
 (1993, Meteor. Atmos. Phys. 52, 1-14) choose the relaxation so that reflection of the waves it is tuned for is of the
 order of one per cent; 5 % allows for oblique incidence in the corners and for waves of other speeds (both from memory).
+
+What was found: the Lamb wave comes back with 5 % (root mean square) to 8 % (where it meets itself), the slow waves, for
+which the relaxation is far too strong at the outer edge, with 7 to 18 %. The rows that say so fail and stay.
 """
 
 from __future__ import annotations
@@ -47,10 +53,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Reflection:
-    """Largest reflection over largest outgoing value for pressure and wind; time (s) and pressure along the middle row
-    for the figure; largest reflected pressure at each time."""
+    """Largest reflection over largest outgoing value for pressure and wind, and for the root-mean-square of pressure;
+    time (s) and pressure along the middle row for the figure."""
 
     pressure: float
+    rms: float
     wind: float
     time: np.ndarray
     rows: tuple[np.ndarray, np.ndarray]
@@ -108,6 +115,7 @@ def reflect(
     back_u = (small.wind - u)[crest:, :, inner, inner]
     return Reflection(
         float(np.abs(back_p).max()) / out_p,
+        float(np.sqrt((back_p**2).mean(axis=(1, 2)).max() / (p[crest, inner, inner] ** 2).mean())),
         float(np.abs(back_u).max()) / out_u,
         (np.arange(len(p)) + 1.0) * every,
         (p[:, half] / out_p, (small.pressure - p)[:, half] / out_p),
@@ -134,24 +142,26 @@ def figure(runs: dict[str, Reflection]) -> None:
             for side in (x[run.rim], x[-run.rim - 1]):
                 axis.axvline(side, color="k", ls=":", lw=0.8)
             fig.colorbar(shade, ax=axis)
-        line[0].set(ylabel="time (min)", title=f"{name}: p′ at the lowest level on the large plane")
+        line[0].set(ylabel="time (min)", title=f"{name}, large plane")
         line[1].set(title="small minus large plane")
     for axis in axes[1]:
         axis.set_xlabel("x (km); dotted: inner edge of the rim")
-    fig.suptitle("Share of the outgoing amplitude", fontsize=11)
+    fig.suptitle("Pressure at the lowest level, share of the outgoing amplitude", fontsize=11)
     FIGURES.mkdir(exist_ok=True)
     fig.savefig(FIGURES / f"{CASE}.png", dpi=90)
 
 
 def main() -> None:
-    lamb = reflect("pressure", spacing=20e3, half=32, large=110, seconds=5400.0)
-    internal = reflect("temperature", spacing=40e3, half=16, large=80, seconds=5 * 3600.0, every=600.0, width=120e3)
+    lamb = reflect("pressure", spacing=20e3, half=32, large=96, seconds=4800.0)
+    internal = reflect("temperature", spacing=40e3, half=16, large=64, seconds=4 * 3600.0, every=600.0, width=120e3)
     source = "criterion chosen beforehand after Davies 1976, Lehmann 1993 (from memory)"
     record(
         [
             at_most(CASE, "pressure pulse, reflected pressure / outgoing", lamb.pressure, 0.05, source),
+            at_most(CASE, "pressure pulse, reflected pressure / outgoing, rms", lamb.rms, 0.05, source),
             at_most(CASE, "pressure pulse, reflected wind / outgoing", lamb.wind, 0.05, source),
             at_most(CASE, "internal wave, reflected pressure / outgoing", internal.pressure, 0.05, source),
+            at_most(CASE, "internal wave, reflected pressure / outgoing, rms", internal.rms, 0.05, source),
             at_most(CASE, "internal wave, reflected wind / outgoing", internal.wind, 0.05, source),
         ]
     )

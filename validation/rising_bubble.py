@@ -84,7 +84,7 @@ def start(model: Model) -> State:
     temperature = (THETA + 2.0 * hump(domain)) * (p / P0) ** KAPPA
     zero = np.zeros(domain.shape)
     air = Atmosphere.from_dict({"u": zero, "v": zero, "temperature": temperature, "pressure": p})
-    return to_state(air, domain, REFERENCE, model.metrics, balance=False, periodic=True)
+    return to_state(air, domain, REFERENCE, model.metrics, balance=False)
 
 
 def totals(state: State, model: Model) -> np.ndarray:
