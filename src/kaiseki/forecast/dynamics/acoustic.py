@@ -7,7 +7,6 @@ gradient, buoyancy and mass divergence of the deviation. The vertical implicit p
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -158,7 +157,7 @@ def short_steps(
     implicit: Implicit,
     metrics: Metrics,
     tau: Array,
-    count: Array,
+    count: Array | int,
     p: DynamicsParameters,
     theta: Array,
     damping: Array,
@@ -166,8 +165,7 @@ def short_steps(
 ) -> tuple[Deviation, tuple[Array, Array, Array]]:
     """`count` short steps of length tau: the deviation at their end and the mean of the mass fluxes over them.
 
-    One compiled short step serves all stages. Reverse differentiation needs loops of fixed length: with
-    `p.reversible` each of the three counts has its own.
+    With `count` an array one compiled loop serves all stages; reverse differentiation needs an int.
     """
     theta_u, theta_v = lax.optimization_barrier((to_faces(theta, -1, p.edges), to_faces(theta, -2, p.edges)))
 
@@ -179,15 +177,6 @@ def short_steps(
         return deviation, jax.tree.map(jnp.add, total, flux)
 
     zeros = (jnp.zeros_like(d.ru), jnp.zeros_like(d.rv), jnp.zeros_like(d.rw))
-    start = (d, zeros)
-    if p.reversible:
-
-        def fixed(length: int) -> Callable[[Carry], Carry]:
-            return lambda carry: lax.scan(lambda c, _: (body(count, c), None), carry, None, length=length)[0]
-
-        lengths = p.substeps
-        which = jnp.searchsorted(jnp.asarray(lengths), count)
-        d, total = lax.switch(which, [fixed(n) for n in lengths], start)
-    else:
-        d, total = lax.fori_loop(0, count, body, start)
+    # A loop of fixed length can be differentiated backwards.
+    d, total = lax.fori_loop(0, count, body, (d, zeros))
     return d, jax.tree.map(lambda f: f / count, total)

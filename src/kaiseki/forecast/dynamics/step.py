@@ -60,10 +60,7 @@ def dynamics_step(
         held = lax.optimization_barrier((close(fu, -1, edges), close(fv, -2, edges)))
     old_water = state.water * start.mass
 
-    counts = jnp.asarray(p.substeps, jnp.int32)
-
-    def stage(carry: Prognostic, which: tuple[Array, Array]) -> tuple[Prognostic, None]:
-        count, length = which
+    def stage(carry: Prognostic, count: Array | int, length: Array) -> Prognostic:
         ru, rv, rw, drho, drt, water = carry
         derived = derive(drho, drt, metrics)
         slow, omega = slow_tendencies(ru, rv, rw, derived, drho, gradient, metrics, p, smooth)
@@ -93,11 +90,17 @@ def dynamics_step(
 
         given = () if water_forcing is None else (water_forcing,)
         new_water = lax.map(carried, (water, old_water, *given))
-        return (ru + d.ru, rv + d.rv, rw + d.rw, new_drho, new_drt, new_water), None
+        return (ru + d.ru, rv + d.rv, rw + d.rw, new_drho, new_drt, new_water)
 
     carry = (state.ru, state.rv, state.rw, state.drho, state.drt, state.water)
     lengths = sign * p.dt / jnp.asarray([3.0, 2.0, 1.0], state.drho.dtype)
-    (ru, rv, rw, drho, drt, water), _ = lax.scan(stage, carry, (counts, lengths))
+    if p.reversible:
+        for count, length in zip(p.substeps, lengths, strict=True):
+            carry = jax.checkpoint(stage, static_argnums=1)(carry, count, length)
+    else:  # one compiled stage serves all three
+        counts = jnp.asarray(p.substeps, jnp.int32)
+        carry, _ = lax.scan(lambda c, which: (stage(c, *which), None), carry, (counts, lengths))
+    ru, rv, rw, drho, drt, water = carry
     time = state.time + jnp.asarray(jnp.round(sign * p.dt), dtype=state.time.dtype)
     return dataclasses.replace(state, ru=ru, rv=rv, rw=rw, drho=drho, drt=drt, water=water, time=time)
 
