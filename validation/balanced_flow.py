@@ -7,8 +7,8 @@ shallow atmosphere, u^2 tan(lat)/a + 2 Omega sin(lat) u = -(R T/a) d ln p/d lat,
 
     ln p = ln p_equator - g z / (R T) - u0 (u0 + 2 Omega a) sin^2(lat) / (2 R T),
 
-one of the exact axisymmetric solutions of the shallow-atmosphere equations (the family of Staniforth and Wood and of
-Staniforth and White 2012, Quart. J. Roy. Meteor. Soc., doi:10.1002/qj.2018; the formula is derived here). Across a
+derived here; a wide family of such solutions is in "Exact axisymmetric solutions of the deep- and shallow-atmosphere
+Euler equations in curvilinear and plane geometries" (2012, Quart. J. Roy. Meteor. Soc., doi:10.1002/qj.2018). Across a
 Lambert grid this flow turns against both axes, so Coriolis force, curvature of the projection, map factors and pressure
 gradient must all agree. The rim is held to the exact state, nothing is drawn towards it under the lid in the series of
 spacings, and what the wind inside the rim has drifted by is the error. Layers are refined with the cells (1500 m at

@@ -20,8 +20,8 @@ Criterion, chosen beforehand: 5 % of the amplitude. Davies (1976, Quart. J. Roy.
 (1993, Meteor. Atmos. Phys. 52, 1-14) choose the relaxation so that reflection of the waves it is tuned for is of the
 order of one per cent; 5 % allows for oblique incidence in the corners and for waves of other speeds (both from memory).
 
-What was found: the Lamb wave comes back with 5 % (root mean square) to 8 % (where it meets itself), the slow waves, for
-which the relaxation is far too strong at the outer edge, with 7 to 18 %. The rows that say so fail and stay.
+What was found: the Lamb wave comes back with 5 % (root mean square) to 8 % (where it meets itself), the slow waves, to
+which the relaxation is not tuned, with 7 to 18 %; part of that is a change of the mean pressure inside. The rows that say so fail and stay.
 """
 
 from __future__ import annotations

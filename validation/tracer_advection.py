@@ -14,9 +14,9 @@ an observed order of 2.5 in the mean error. A limiter clips extrema, where it fa
 shrinks with the square root of the spacing at least, which leaves second order in the mean: 1.8. Bounds may be left by
 1e-6 of the amplitude. Sums of fluxes telescope: totals to round-off, 1e-13 in double and 1e-6 in single precision.
 
-What was found: the limiter makes the flux of a forward step monotone, but the three stages of Wicker and Skamarock are
-not a mean of forward steps, so the bound of a block in the full flow is passed by 1e-4 of its height on the way. The
-row that says so fails and stays.
+What was found: the bound of a block in the full flow is passed by 1e-4 of its height on the way. The likely reason is
+that the limiter makes the flux of a forward step monotone, and the three stages of Wicker and Skamarock are not a mean
+of forward steps. The row that says so fails and stays.
 """
 
 from __future__ import annotations
