@@ -21,7 +21,8 @@ Criterion, chosen beforehand: 5 % of the amplitude. Davies (1976, Quart. J. Roy.
 order of one per cent; 5 % allows for oblique incidence in the corners and for waves of other speeds (both from memory).
 
 What was found: the Lamb wave comes back with 5 % (root mean square) to 8 % (where it meets itself), the slow waves, to
-which the relaxation is not tuned, with 7 to 18 %; part of that is a change of the mean pressure inside. The rows that say so fail and stay.
+which the relaxation is not tuned, with 7 to 18 %; part of that is a change of the mean pressure inside. The rows that
+say so fail and stay.
 """
 
 from __future__ import annotations
