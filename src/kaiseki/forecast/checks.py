@@ -1,4 +1,4 @@
-"""What is refused before the first step, with one clear sentence each."""
+"""What is refused before the first step, and what is said when a run fails, with one clear sentence each."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kaiseki.core.errors import ConfigError, InputError
+from kaiseki.core.errors import ConfigError, InputError, NumericsError
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
+from kaiseki.forecast.state import State
 from kaiseki.grid.domain import Domain
 
 ADVECTIVE_LIMIT = 1.2
 """Largest sum of the Courant numbers along x and y. Third-order fluxes with three Runge-Kutta stages bear 1.61 in one
 dimension (Wicker and Skamarock 2002, table 1); the rest is for the wind that develops."""
+SOUND_SPEED = 360.0
+"""m/s: bound used for the acoustic Courant number."""
 THINNEST = 5.0
 """Least thickness of a layer, m."""
 RANGES = {
@@ -41,6 +44,31 @@ def check_levels(domain: Domain) -> None:
             f"Layer {k} of {domain.name} is {least:.1f} m thick at {_place(domain, j, i)} over terrain of "
             f"{domain.terrain[j, i]:.0f} m, at least {THINNEST:g} m are needed; smooth the terrain, raise the "
             "model top or take thicker layers."
+        )
+
+
+def longest_short_step(spacing: float, map_factor: float) -> float:
+    """Longest short step (s) in which sound does not outrun the cells (m) along a diagonal: dx / (m c sqrt 2)."""
+    return spacing / (map_factor * SOUND_SPEED * math.sqrt(2.0))
+
+
+def check_steps(domain: Domain, parameters: DynamicsParameters) -> None:
+    """Refuse time steps that no state can bear.
+
+    Raises:
+        ConfigError: says what would help.
+    """
+    dt, n = parameters.dt, parameters.acoustic_substeps
+    if not (dt > 0.0 and n >= 2 and n % 2 == 0):
+        raise ConfigError(
+            f"The step of {dt:g} s must be positive and the number of short steps, {n}, even and at least 2."
+        )
+    longest = longest_short_step(domain.spacing, float(np.max(domain.map_factor)))
+    if dt / n > longest:
+        raise ConfigError(
+            f"Short steps of {dt / n:.2f} s are too long for sound on {domain.name} ({domain.spacing:g} m): at most "
+            f"{longest:.2f} s are stable; take at least {2 * math.ceil(dt / longest / 2.0)} of them, or a step of at "
+            f"most {math.floor(n * longest)} s."
         )
 
 
@@ -88,3 +116,32 @@ def _check_field(name: str, values: np.ndarray, domain: Domain) -> None:
 
 def _place(domain: Domain, j: int, i: int) -> str:
     return f"{domain.lat[j, i]:.2f}N {domain.lon[j, i]:.2f}E"
+
+
+class BlownUp(NumericsError):
+    """A run that is no longer finite; `last_good` is the state one step before."""
+
+    def __init__(self, message: str, last_good: State) -> None:
+        super().__init__(message)
+        self.last_good = last_good
+
+
+def blown_up(last_good: State, bad: State, domain: Domain, parameters: DynamicsParameters) -> BlownUp:
+    """What to say of a step from which a state came that is not finite."""
+    fields = {"air mass": bad.drho, "heat": bad.drt, "vertical wind": bad.rw, "u": bad.ru, "v": bad.rv}
+    where = "somewhere"
+    for name, a in fields.items():
+        wrong = np.argwhere(~np.isfinite(np.asarray(a)))
+        if len(wrong):
+            k, j, i = (int(n) for n in wrong[0])
+            j, i = min(j, domain.ny - 1), min(i, domain.nx - 1)
+            where = f"{len(wrong)} values of {name}, the first at level {k}, {_place(domain, j, i)}"
+            break
+    w = np.abs(np.asarray(last_good.rw))
+    k, j, i = (int(n) for n in np.unravel_index(int(np.nanargmax(w)), w.shape))
+    return BlownUp(
+        f"The model became non-finite between {int(last_good.time)} s and {int(bad.time)} s of the run on "
+        f"{domain.name} with a step of {parameters.dt:g} s: {where}. One step before, the strongest vertical motion "
+        f"was at interface {k}, {_place(domain, j, i)}; that state is kept. Shorten the step or smooth the terrain.",
+        last_good,
+    )

@@ -36,11 +36,10 @@ def at_rest(
     fine = np.arange(-500.0, 60000.0, 5.0)
     integral = cumulative_simpson(GRAVITY / (R_DRY * temperature(fine)), x=fine, initial=0.0)
     log_pressure = np.log(surface_pressure) - integral + np.interp(0.0, fine, integral)
-    zero = np.zeros(domain.shape)
     return {
-        "u": zero,
-        "v": zero,
+        "u": np.zeros(domain.shape),
+        "v": np.zeros(domain.shape),
         "temperature": np.asarray(temperature(domain.z), dtype=float),
         "pressure": np.exp(CubicSpline(fine, log_pressure)(domain.z)),
-        "qv": zero,
+        "qv": np.zeros(domain.shape),
     }

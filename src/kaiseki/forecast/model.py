@@ -4,39 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from kaiseki.core.errors import ConfigError, NumericsError
-from kaiseki.forecast.checks import check_levels, check_start
+from kaiseki.forecast.checks import blown_up, check_levels, check_start, check_steps, longest_short_step
 from kaiseki.forecast.convert import add_increment, to_atmosphere, to_state
-from kaiseki.forecast.dynamics.acoustic import Slow
 from kaiseki.forecast.dynamics.edges import Edges
 from kaiseki.forecast.dynamics.metrics import Metrics, make_metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
 from kaiseki.forecast.fields import WATER, Atmosphere
 from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.ground import surface_fields
-from kaiseki.forecast.physics.driver import Site, condense, make_site, tendencies
+from kaiseki.forecast.integrate import Forcing, advance, is_finite
+from kaiseki.forecast.physics.driver import Site, make_site
 from kaiseki.forecast.physics.parameters import PhysicsParameters
 from kaiseki.forecast.physics.surface import make_surface
 from kaiseki.forecast.reference import ReferenceProfile
-from kaiseki.forecast.rim import Boundary, Relaxation, interpolate, make_relaxation, relax
+from kaiseki.forecast.rim import Boundary, Relaxation, make_relaxation
 from kaiseki.forecast.state import State
 from kaiseki.grid.domain import Domain
 
 STEP_PER_KILOMETRE = 5.0
 """s of long step per km of spacing; the advective Courant number stays below 0.6 in a jet of 120 m/s."""
-SOUND_SPEED = 360.0
-"""m/s: bound used for the acoustic Courant number."""
 
 
 def default_parameters(spacing: float, max_map_factor: float = 1.06, lateral: str = "rim") -> DynamicsParameters:
@@ -44,19 +41,9 @@ def default_parameters(spacing: float, max_map_factor: float = 1.06, lateral: st
     enough short steps."""
     limit = STEP_PER_KILOMETRE * spacing / 1000.0
     dt = max((d for d in range(1, 1801) if 3600 % d == 0 and d <= limit), default=1)
-    short = spacing / (max_map_factor * SOUND_SPEED * math.sqrt(2.0))
+    short = longest_short_step(spacing, max_map_factor)
     n = max(2, 2 * math.ceil(dt / short / 2.0))
     return DynamicsParameters(dt=float(dt), acoustic_substeps=n, lateral=lateral)  # type: ignore[arg-type]
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Forcing:
-    """What drives a stretch of the run: boundary states at its start and end, sea-surface temperature is part of the
-    surface."""
-
-    before: Boundary
-    after: Boundary
 
 
 @dataclass(frozen=True)
@@ -91,7 +78,7 @@ class Model:
             dtype: of the arithmetic; float64 needs JAX's x64 switch.
 
         Raises:
-            ConfigError: physics without an epoch; levels that fold.
+            ConfigError: physics without an epoch; levels that fold; steps too long for sound.
         """
         if physics is not None and epoch is None:
             raise ConfigError(
@@ -99,6 +86,7 @@ class Model:
             )
         check_levels(domain)
         parameters = parameters or default_parameters(domain.spacing, float(np.max(domain.map_factor)))
+        check_steps(domain, parameters)
         metrics = make_metrics(domain, reference, parameters.lateral, dtype)
         relaxation = None
         if parameters.lateral == "rim":
@@ -198,18 +186,38 @@ class Model:
             elapsed: time from `before` to the state.
 
         Raises:
-            NumericsError: when the state is no longer finite; says when. The caller still holds the state before.
+            BlownUp: the state is no longer finite; says where and when, and holds the last good state.
         """
         n, dt = self.steps(seconds), self.parameters.dt
         span = duration or seconds
-        new = _advance(state, forcing, *self._fixed, n, elapsed / span, dt / span, 1.0)
-        if not bool(jnp.isfinite(jnp.sum(new.drho)) & jnp.isfinite(jnp.sum(new.ru))):
-            raise NumericsError(
-                f"The model became non-finite between {int(state.time)} s and {int(new.time)} s of the run on "
-                f"{self.domain.name} with a step of {dt:g} s; the state before is kept. Shorten the step or smooth the "
-                "terrain."
-            )
+
+        def go(state: State, n: int, elapsed: float) -> State:
+            return advance(state, forcing, *self._fixed, n, elapsed / span, dt / span, 1.0)
+
+        new = go(state, n, elapsed)
+        if not bool(is_finite(new)):
+            self.explain(state, lambda s, k: go(s, 1, elapsed + k * dt), n)
         return new
+
+    def explain(
+        self,
+        state: State,
+        step: Callable[[State, int], State],
+        n: int,
+        whole: Callable[[State], State] = lambda s: s,
+    ) -> NoReturn:
+        """Go through n steps again, one by one, to the one that is no longer finite; `whole` puts a divided state
+        together.
+
+        Raises:
+            BlownUp: says where and when.
+        """
+        for k in range(n):
+            new = step(state, k)
+            if not bool(is_finite(new)):
+                break
+            state = new
+        raise blown_up(whole(state), whole(new), self.domain, self.parameters)
 
     def initialise(self, state: State, boundary: Boundary | None, filter_: DigitalFilter) -> State:
         """Digital-filter initialisation of a state at its own time: adiabatic backwards, then the model forwards,
@@ -221,10 +229,10 @@ class Model:
         still = None if boundary is None else Forcing(boundary, boundary)
         fixed = (still, *self._fixed)
         weights = filter_.weights(p.dt)
-        s = _advance(state, *fixed, filter_.steps(p.dt), 0.0, 0.0, -1.0)
+        s = advance(state, *fixed, filter_.steps(p.dt), 0.0, 0.0, -1.0)
         total = _accumulate(None, s, float(weights[0]))
         for weight in weights[1:]:
-            s = _advance(s, *fixed, 1, 0.0, 0.0, 1.0)
+            s = advance(s, *fixed, 1, 0.0, 0.0, 1.0)
             total = _accumulate(total, s, float(weight))
         total["water"] = jnp.maximum(total["water"], 0.0)
         filtered = dataclasses.replace(state, **total)
@@ -234,70 +242,6 @@ class Model:
                 "is too long."
             )
         return filtered
-
-
-def _relax(state: State, target: Boundary | None, relaxation: Relaxation | None) -> State:
-    return state if target is None or relaxation is None else relax(state, target, relaxation)
-
-
-def _step(
-    state: State,
-    target: Boundary | None,
-    metrics: Metrics,
-    relaxation: Relaxation | None,
-    site: Site | None,
-    p: DynamicsParameters,
-    physics: PhysicsParameters | None,
-    sign: Array | float,
-) -> State:
-    """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary; no
-    physics backwards."""
-    if physics is None or site is None:
-        return _relax(dynamics_step(state, None, None, metrics, p, sign), target, relaxation)
-
-    def before(s: State) -> tuple[Slow, Array, Any]:
-        return tendencies(s, metrics, site, physics, p.dt, p.edges)
-
-    def after(s: State) -> State:
-        return condense(s, metrics, physics, p.dt, p.edges)
-
-    onwards = jnp.asarray(sign) > 0.0
-    forcing, water_forcing = None, None
-    if physics.before_dynamics:
-        forcing, water_forcing, surface = lax.cond(onwards, before, lambda s: (*no_forcing(s), s.surface), state)
-        state = dataclasses.replace(state, surface=surface)
-    state = dynamics_step(state, forcing, water_forcing, metrics, p, sign)
-    if physics.microphysics:
-        state = lax.cond(onwards, after, lambda s: s, state)
-    return _relax(state, target, relaxation)
-
-
-@partial(jax.jit, static_argnames=("p", "physics"))
-def _advance(
-    state: State,
-    forcing: Forcing | None,
-    metrics: Metrics,
-    relaxation: Relaxation | None,
-    site: Site | None,
-    p: DynamicsParameters,
-    physics: PhysicsParameters | None,
-    n: Array | int,
-    start: Array | float,
-    increment: Array | float,
-    sign: Array | float,
-) -> State:
-    """n steps forwards (sign 1) or adiabatically backwards (sign -1).
-
-    Number and sign are arguments, not constants, so that runs of every length and the digital filter share one
-    compilation.
-    """
-
-    def body(k: Array, state: State) -> State:
-        weight = start + (k + 1.0) * increment
-        target = None if forcing is None else interpolate(forcing.before, forcing.after, weight)
-        return _step(state, target, metrics, relaxation, site, p, physics, sign)
-
-    return lax.fori_loop(0, n, body, state)
 
 
 FILTERED = ("ru", "rv", "rw", "drho", "drt", "water")

@@ -53,14 +53,3 @@ def to_interfaces(q: Array, thickness: Array) -> Array:
 def close_levels(inner: Array) -> Array:
     """A zero at the ground and at the lid added to values on the nz-1 inner interfaces, in memory."""
     return jnp.pad(inner, ((1, 1), (0, 0), (0, 0)))
-
-
-def close(q: Array, axis: int, edges: Edges) -> Array:
-    """Values on faces with what the outermost faces along `axis` must have: the same on both in a periodic domain, else
-    nothing."""
-    ends: list[slice | int] = [slice(None)] * q.ndim
-    first, last = ends.copy(), ends.copy()
-    first[axis], last[axis] = slice(0, 1), slice(q.shape[axis] - 1, None)
-    if edges.periodic:
-        return q.at[tuple(first)].set(q[tuple(last)])
-    return q.at[tuple(first)].set(0.0).at[tuple(last)].set(0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kaiseki.forecast.dynamics.edges import Edges
+from kaiseki.forecast.dynamics.edges import WHOLE, Edges, Seam
 from kaiseki.forecast.dynamics.metrics import Lateral
 
 
@@ -32,6 +32,7 @@ class DynamicsParameters:
         driving_time: time scale of that at the lid, s.
         tracer_advection: "monotone", or "smooth", which is linear in the tracer (inner models of an assimilation).
         reversible: compile loops so that reverse differentiation can follow them; a forecast alone is faster without.
+        seams: how the domain is divided along y and x (see `patches`).
     """
 
     dt: float
@@ -47,6 +48,7 @@ class DynamicsParameters:
     driving_time: float = 3600.0
     tracer_advection: Literal["monotone", "smooth"] = "monotone"
     reversible: bool = False
+    seams: tuple[Seam, Seam] = (WHOLE, WHOLE)
 
     @property
     def substeps(self) -> tuple[int, int, int]:
@@ -56,4 +58,4 @@ class DynamicsParameters:
     @property
     def edges(self) -> Edges:
         """What lies beyond the lateral edges of the arrays."""
-        return Edges(periodic=self.lateral == "periodic")
+        return Edges(self.lateral == "periodic", *self.seams)

@@ -11,9 +11,8 @@ from jax import Array, lax
 
 from kaiseki.forecast.dynamics.acoustic import Deviation, Slow, factorise, short_steps
 from kaiseki.forecast.dynamics.advection import koren, upwind3
-from kaiseki.forecast.dynamics.edges import extend
+from kaiseki.forecast.dynamics.edges import close, extend
 from kaiseki.forecast.dynamics.metrics import Metrics
-from kaiseki.forecast.dynamics.operators import close
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.tendencies import diffusion, exact_gradient, slow_tendencies, transport, winds
 from kaiseki.forecast.dynamics.thermo import derive

@@ -11,10 +11,9 @@ from jax import Array
 from kaiseki.core.constants import GRAVITY
 from kaiseki.forecast.dynamics.acoustic import Slow, divergence, force, slope_flux
 from kaiseki.forecast.dynamics.advection import FaceValue, windows
-from kaiseki.forecast.dynamics.edges import Edges, extend
+from kaiseki.forecast.dynamics.edges import Edges, close, extend
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.operators import (
-    close,
     close_levels,
     difference,
     mean,

@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from kaiseki.core.constants import CP_DRY, GRAVITY, LATENT_FUSION, LATENT_VAPORISATION, STEFAN_BOLTZMANN
 from kaiseki.forecast.dynamics.acoustic import Slow
-from kaiseki.forecast.dynamics.edges import OPEN, Edges
+from kaiseki.forecast.dynamics.edges import OPEN, Edges, close
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.operators import to_faces
 from kaiseki.forecast.physics.boundary_layer import conductance, local_diffusivities, mix, profile_diffusivities
@@ -152,9 +152,7 @@ def tendencies(
     mass = metrics.volume * metrics.rho_ref + state.drho
     fu = to_faces(mass * du, -1, edges) * metrics.map_u / dt
     fv = to_faces(mass * dv, -2, edges) * metrics.map_v / dt
-    if not edges.periodic:  # the outermost faces belong to the boundary
-        fu = fu.at[..., 0].set(0.0).at[..., -1].set(0.0)
-        fv = fv.at[..., 0, :].set(0.0).at[..., -1, :].set(0.0)
+    fu, fv = close(fu, -1, edges), close(fv, -2, edges)  # the outermost faces belong to the boundary
     heat = heat_change(columns, dt_air, d_rv) * metrics.area / dt
     slow = Slow(fu, fv, jnp.zeros_like(state.rw), scale * (d_rv + d_rc + d_ri), heat)
     return slow, jnp.stack([scale * d_rv, scale * d_rc, zero, scale * d_ri, zero][: p.categories]), surface

@@ -1,0 +1,71 @@
+"""Runs a small forecast whole and in patches and prints how far they differ; see test_patches.py.
+
+divided_run.py patches rim|periodic
+divided_run.py hosts ADDRESS PROCESSES NUMBER
+"""
+
+from __future__ import annotations
+
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from kaiseki.core.errors import ConfigError
+from kaiseki.forecast.dynamics.parameters import DynamicsParameters
+from kaiseki.forecast.idealised import at_rest, bell, stretched_levels
+from kaiseki.forecast.integrate import Forcing
+from kaiseki.forecast.model import Model
+from kaiseki.forecast.patches import DividedModel
+from kaiseki.forecast.physics.parameters import PhysicsParameters
+from kaiseki.forecast.reference import ReferenceProfile
+from kaiseki.forecast.state import State
+from kaiseki.grid.plane import plane
+
+REFERENCE = ReferenceProfile()
+EPOCH = np.datetime64("2000-01-01T03:00", "s")
+
+
+def windy(lateral: str, full: bool, ny: int = 13, nx: int = 18) -> tuple[Model, State, Forcing | None]:
+    """A mountain in a moist wind, `full` with all the physics, on a grid that cannot be divided evenly along y."""
+    terrain = bell(18, 5000.0, 800.0, 15000.0)[:ny, :nx]
+    domain = plane(terrain, stretched_levels(12, 16000.0, 1.1), 5000.0, f=1e-4, rim_width=3)
+    p = DynamicsParameters(dt=20.0, acoustic_substeps=4, lateral=lateral)  # type: ignore[arg-type]
+    physics = PhysicsParameters() if full else None
+    model = Model.make(domain, REFERENCE, p, physics, EPOCH, dtype=np.float64)
+    fields = at_rest(domain, REFERENCE.temperature)
+    x, y = np.meshgrid(np.arange(nx), np.arange(ny))
+    fields["u"] += 12.0 + np.sin(2 * np.pi * x / nx)
+    fields["v"] += -6.0 + np.cos(2 * np.pi * y / ny)
+    fields["qv"] += 0.012 * np.exp(-domain.z / 2500.0)
+    forcing = None
+    if lateral == "rim":
+        later = {**fields, "u": fields["u"] + 1.0}
+        forcing = Forcing(model.boundary(fields), model.boundary(later))
+    return model, model.start(fields), forcing
+
+
+def compare(model: Model, state: State, forcing: Forcing | None, along_y: int, along_x: int) -> None:
+    whole = model.advance(state, forcing, 400.0)
+    divided = DividedModel.make(model, along_y, along_x)
+    end = divided.join(divided.advance(divided.split(state), divided.split(forcing), 400.0))
+    worst = 0.0
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(end), strict=True):
+        a = np.asarray(a)
+        assert a.shape == b.shape
+        worst = max(worst, float(np.max(np.abs(a - b)) / max(np.max(np.abs(a)), 1e-30)))
+    assert float(np.max(np.abs(np.asarray(whole.rw) - np.asarray(state.rw)))) > 1e-2
+    assert worst < 1e-11, worst
+    print(f"{along_y} x {along_x}: largest relative difference {worst:.1e}", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "hosts":
+        jax.distributed.initialize(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+        compare(*windy("rim", False, 14), 2, 1)
+    else:
+        case = windy(sys.argv[2], sys.argv[2] == "rim")
+        compare(*case, *((2, 2) if sys.argv[2] == "rim" else (1, 3)))
+        with pytest.raises(ConfigError, match="devices"):
+            DividedModel.make(case[0], 3, 3)
