@@ -84,13 +84,13 @@ BELL = Case(
     20.0,
     1.0,
     ridge=False,
-    length=400e3,
-    dx=2000.0,
-    dz=250.0,
-    top=25e3,
-    dt=24.0,
-    substeps=6,
-    sponge=10e3,
+    length=360e3,
+    dx=1200.0,
+    dz=240.0,
+    top=24e3,
+    dt=15.0,
+    substeps=8,
+    sponge=9e3,
     rim=60e3,
     hours=10.0,
 )
@@ -237,7 +237,7 @@ def _draw(found: dict[str, tuple[Case, dict]]) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(2, 2, figsize=(9.0, 7.6), width_ratios=[3, 1], sharey="row", layout="constrained")
+    fig, axes = plt.subplots(2, 2, figsize=(8.2, 6.6), width_ratios=[3, 1], sharey="row", layout="constrained")
     for (name, (case, got)), (wave, side) in zip(found.items(), axes, strict=True):
         x, z, unit = case.x / 1e3, got["z"] / 1e3, 1e3 if case.height < 10.0 else 1.0
         bound = unit * np.abs(got["w linear"][got["z"] > 1000.0]).max()
@@ -251,7 +251,7 @@ def _draw(found: dict[str, tuple[Case, dict]]) -> None:
         side.axvline(1.0, color="k", linewidth=0.7, linestyle=":")
         side.set(xlim=(0.0, 1.3), xlabel="flux of momentum / linear")
         side.grid(alpha=0.3)
-    fig.savefig(FIGURES / "mountain_waves.png", dpi=105)
+    fig.savefig(FIGURES / "mountain_waves.png", dpi=90)
 
 
 def main() -> None:

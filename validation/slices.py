@@ -65,8 +65,7 @@ def start(model: Model, wind: float = 0.0, warming: np.ndarray | None = None) ->
             "qv": zero,
         }
     )
-    periodic = model.parameters.periodic
-    return to_state(air, domain, reference, model.metrics, balance=False, periodic=periodic)
+    return to_state(air, domain, reference, model.metrics, balance=False, edges=model.parameters.edges, categories=1)
 
 
 @partial(jax.jit, static_argnames=("p", "forcing", "after"))
@@ -80,9 +79,8 @@ def _loop(
     after: Callable | None,
 ) -> State:
     def body(_: Array, s: State) -> State:
-        rest, water = no_forcing(s)
-        tendency = rest if forcing is None else forcing(s, rest, metrics, given)
-        s = dynamics_step(s, tendency, water, metrics, p)
+        tendency = None if forcing is None else forcing(s, no_forcing(s)[0], metrics, given)
+        s = dynamics_step(s, tendency, None, metrics, p)
         return s if after is None else after(s, given)
 
     return jax.lax.fori_loop(0, steps, body, state)
