@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from cycle import small
-from kaiseki.core.errors import ConfigError, StoreError
+from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.core.files import files_of
-from kaiseki.cycle.driving import Analyses, mixed
+from kaiseki.cycle.driving import Analyses, Boundaries, Dataset, mixed
 from kaiseki.cycle.snapshot import from_tree, to_tree
 
 NOON, SIX = np.datetime64("1989-01-01T12:00:00"), np.datetime64("1989-01-01T18:00:00")
@@ -73,3 +74,15 @@ def test_a_step_that_does_not_divide_the_output_is_refused(tmp_path: Path) -> No
     case = small.case(tmp_path, small.experiment(dynamics={"time_step": 720.0}))
     with pytest.raises(ConfigError, match="does not divide the output interval of 1800 s"):
         case.model  # noqa: B018
+
+
+def test_missing_driving_hours_are_refused_before_the_first_step(tmp_path: Path) -> None:
+    case = small.case(tmp_path)
+    times = np.array(["1989-01-01T00", "1989-01-01T06", "1989-01-02T00"], "datetime64[s]")
+    dataset = Dataset(xr.Dataset(coords={"time": times.astype("datetime64[ns]")}), case.domain)
+    boundaries = Boundaries(case.model, dataset, np.timedelta64(3600, "s"))
+    boundaries.check(times[0], times[1])
+    with pytest.raises(InputError, match=r"lack 3 of the 10 times .* the first 1989-01-01T07"):
+        boundaries.check(times[0], times[1] + np.timedelta64(3, "h"))
+    with pytest.raises(InputError, match="the first 1988-12-31T23"):
+        boundaries.check(times[0] - np.timedelta64(1, "h"), times[1])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from kaiseki.core.errors import ConfigError, InputError
-from kaiseki.forecast.checks import check_levels, check_start
+from kaiseki.forecast.checks import BlownUp, check_levels, check_start, check_steps, longest_short_step
+from kaiseki.forecast.integrate import Forcing, is_finite
 from kaiseki.forecast.model import Model, default_parameters
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid import Domain
@@ -86,3 +87,27 @@ def test_too_long_a_step_for_the_wind_says_what_would_do() -> None:
     with pytest.raises(ConfigError, match=rf"at most {int(bearable)} s"):
         check_start(given, DOMAIN, dataclasses.replace(usual, dt=bearable + 20.0))
     check_start(given, DOMAIN, dataclasses.replace(usual, dt=bearable - 20.0))
+
+
+def test_short_steps_that_sound_outruns_are_refused_by_the_model() -> None:
+    usual = default_parameters(60000.0)
+    with pytest.raises(ConfigError, match=r"too long for sound .* at least \d+ of them"):
+        Model.make(DOMAIN, ReferenceProfile(), dataclasses.replace(usual, dt=900.0, acoustic_substeps=4))
+    with pytest.raises(ConfigError, match="even and at least 2"):
+        Model.make(DOMAIN, ReferenceProfile(), dataclasses.replace(usual, acoustic_substeps=3))
+    longest = longest_short_step(60000.0, float(DOMAIN.map_factor.max()))
+    check_steps(DOMAIN, dataclasses.replace(usual, dt=3.99 * longest, acoustic_substeps=4))
+
+
+def test_a_run_that_blows_up_says_where_and_when_and_keeps_the_last_good_state() -> None:
+    model = Model.make(DOMAIN, ReferenceProfile())
+    state = model.start(fields())
+    boundary = model.boundary(fields())
+    dt = model.parameters.dt
+    good = model.advance(state, Forcing(boundary, boundary), 2 * dt)
+    hot = dataclasses.replace(good, drt=good.drt.at[3, 2, 4].add(1e7))
+    with pytest.raises(BlownUp, match=r"non-finite between \d+ s and \d+ s .* level \d+, .*N .*E") as caught:
+        model.advance(hot, Forcing(boundary, boundary), 50 * dt)
+    kept = caught.value.last_good
+    assert bool(is_finite(kept))
+    assert int(good.time) <= int(kept.time) < int(good.time) + 50 * dt

@@ -33,6 +33,28 @@ class Driving(Protocol):
         ...
 
 
+@runtime_checkable
+class Covering(Protocol):
+    """Driving fields that know which times they cover; others (a nature run, a formula) cover all."""
+
+    def missing(self, times: np.ndarray) -> np.ndarray:
+        """Those of the times (datetime64, UTC) that nothing covers."""
+        ...
+
+
+LONGEST_GAP = np.timedelta64(12 * 3600, "s")
+"""Between two global analyses: what changes within a day is lost in a longer one."""
+
+
+def _uncovered(times: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Times that do not lie at, or between two, of the known times at most LONGEST_GAP apart."""
+    after = np.searchsorted(known, times)
+    inside = (after > 0) & (after < len(known))
+    narrow = np.zeros(len(times), bool)
+    narrow[inside] = (known[after[inside]] - known[after[inside] - 1]) <= LONGEST_GAP
+    return times[~(narrow | np.isin(times, known))]
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Driving by a global analysis (an `xarray.Dataset` of `driving.read_global`), linear in time."""
@@ -43,6 +65,10 @@ class Dataset:
     def __call__(self, time: np.datetime64) -> Fields:
         """See `Driving`."""
         return atmosphere_on_domain(self.dataset, self.domain, None if self.dataset.sizes["time"] == 1 else time)
+
+    def missing(self, times: np.ndarray) -> np.ndarray:
+        """See `Covering`."""
+        return _uncovered(times, self.dataset["time"].values.astype("datetime64[s]"))
 
 
 @dataclass(frozen=True)
@@ -61,6 +87,10 @@ class Analyses:
         after = next(i for i, t in enumerate(times) if t >= time)
         weight = float((time - times[after - 1]) / (times[after] - times[after - 1]))
         return mixed(self.fields[times[after - 1]], self.fields[times[after]], weight)
+
+    def missing(self, times: np.ndarray) -> np.ndarray:
+        """See `Covering`: none, for they stand still beyond their ends."""
+        return times[:0]
 
 
 def mixed(before: Fields, after: Fields, weight: float) -> Fields:
@@ -135,6 +165,11 @@ class WiderRun:
         moved["qv"] = np.maximum(moved["qv"], 0.0)
         return moved
 
+    def missing(self, times: np.ndarray) -> np.ndarray:
+        """See `Covering`."""
+        known = self.store.times.astype("datetime64[s]")
+        return _uncovered(times[times <= known[-1]] if len(known) else times, known)
+
     def _analysed(self, time: np.datetime64) -> bool:
         return bool(self.store.read_diagnostics(time).get("engine", "none") != "none")
 
@@ -164,6 +199,24 @@ class Boundaries:
             while len(self._states) > self.kept:
                 self._states.popitem(last=False)
         return self._states[time]
+
+    def check(self, first: np.datetime64, last: np.datetime64) -> None:
+        """Refuse to begin what could not be ended.
+
+        Raises:
+            InputError: some of the times needed between `first` and `last` are not covered.
+        """
+        driving: Any = self.driving
+        if not isinstance(driving, Covering):
+            return
+        times = np.arange(first, last + self.interval, self.interval).astype("datetime64[s]")
+        times = times[times <= last]
+        if len(lacking := driving.missing(times)):
+            raise InputError(
+                f"The driving fields lack {len(lacking)} of the {len(times)} times from {format_utc(times[0])} to "
+                f"{format_utc(times[-1])} that the run needs, the first {format_utc(lacking[0])}; add files that cover "
+                "them or shorten the period."
+            )
 
     def between(self, start: np.datetime64, end: np.datetime64) -> Forcing:
         """The forcing of a stretch, linear between its ends."""

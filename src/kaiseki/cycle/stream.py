@@ -61,6 +61,7 @@ class Stream:
         """Do every cycle that the store lacks; what is committed is never done again.
 
         Raises:
+            InputError: driving fields are missing; nothing is begun.
             NumericsError: the model or the minimisation failed; the cycles before stay.
             StoreError, ResourceError: the store could not be written.
         """
@@ -69,6 +70,7 @@ class Stream:
             return
         if done:
             say(f"{self.name}: goes on after {format_utc(times[done - 1])}")
+        self.boundaries.check(times[max(done - 1, 0)], times[-1])
         state = self._restart(store) if done else None
         with Progress(self.name, total=len(times) - done, unit="cycle") as progress:
             for number in range(done, len(times)):
