@@ -16,7 +16,9 @@ ADVECTIVE_LIMIT = 1.2
 """Largest sum of the Courant numbers along x and y. Third-order fluxes with three Runge-Kutta stages bear 1.61 in one
 dimension (Wicker and Skamarock 2002, table 1); the rest is for the wind that develops."""
 SOUND_SPEED = 360.0
-"""m/s: bound used for the acoustic Courant number."""
+"""m/s: bound with which the number of short steps is chosen."""
+LEAST_SOUND_SPEED = 330.0
+"""m/s: of cold air; steps too long for it are refused."""
 THINNEST = 5.0
 """Least thickness of a layer, m."""
 RANGES = {
@@ -47,9 +49,9 @@ def check_levels(domain: Domain) -> None:
         )
 
 
-def longest_short_step(spacing: float, map_factor: float) -> float:
+def longest_short_step(spacing: float, map_factor: float, sound_speed: float = SOUND_SPEED) -> float:
     """Longest short step (s) in which sound does not outrun the cells (m) along a diagonal: dx / (m c sqrt 2)."""
-    return spacing / (map_factor * SOUND_SPEED * math.sqrt(2.0))
+    return spacing / (map_factor * sound_speed * math.sqrt(2.0))
 
 
 def check_steps(domain: Domain, parameters: DynamicsParameters) -> None:
@@ -63,7 +65,7 @@ def check_steps(domain: Domain, parameters: DynamicsParameters) -> None:
         raise ConfigError(
             f"The step of {dt:g} s must be positive and the number of short steps, {n}, even and at least 2."
         )
-    longest = longest_short_step(domain.spacing, float(np.max(domain.map_factor)))
+    longest = longest_short_step(domain.spacing, float(np.max(domain.map_factor)), LEAST_SOUND_SPEED)
     if dt / n > longest:
         raise ConfigError(
             f"Short steps of {dt / n:.2f} s are too long for sound on {domain.name} ({domain.spacing:g} m): at most "

@@ -35,9 +35,10 @@ def _relax(state: State, target: Boundary | None, relaxation: Relaxation | None)
     return state if target is None or relaxation is None else relax(state, target, relaxation)
 
 
-def _step(
+def step(
     state: State,
-    target: Boundary | None,
+    forcing: Forcing | None,
+    weight: Array | float,
     metrics: Metrics,
     relaxation: Relaxation | None,
     site: Site | None,
@@ -45,8 +46,9 @@ def _step(
     physics: PhysicsParameters | None,
     sign: Array | float,
 ) -> State:
-    """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary; no
-    physics backwards."""
+    """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary (at
+    `weight` between its ends); no physics backwards."""
+    target = None if forcing is None else interpolate(forcing.before, forcing.after, weight)
     if physics is None or site is None:
         return _relax(dynamics_step(state, None, None, metrics, p, sign), target, relaxation)
 
@@ -57,11 +59,11 @@ def _step(
         return condense(s, metrics, physics, p.dt, p.edges)
 
     onwards = jnp.asarray(sign) > 0.0
-    forcing, water_forcing = None, None
+    slow, water = None, None
     if physics.before_dynamics:
-        forcing, water_forcing, surface = lax.cond(onwards, before, lambda s: (*no_forcing(s), s.surface), state)
+        slow, water, surface = lax.cond(onwards, before, lambda s: (*no_forcing(s), s.surface), state)
         state = dataclasses.replace(state, surface=surface)
-    state = dynamics_step(state, forcing, water_forcing, metrics, p, sign)
+    state = dynamics_step(state, slow, water, metrics, p, sign)
     if physics.microphysics:
         state = lax.cond(onwards, after, lambda s: s, state)
     return _relax(state, target, relaxation)
@@ -89,8 +91,7 @@ def steps(
 
     def body(k: Array, state: State) -> State:
         weight = start + (k + 1.0) * increment
-        target = None if forcing is None else interpolate(forcing.before, forcing.after, weight)
-        return _step(state, target, metrics, relaxation, site, p, physics, sign)
+        return step(state, forcing, weight, metrics, relaxation, site, p, physics, sign)
 
     return lax.fori_loop(0, n, body, state)
 

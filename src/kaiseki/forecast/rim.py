@@ -85,7 +85,7 @@ def make_relaxation(
     )
 
 
-def interpolate(before: Boundary, after: Boundary, weight: Array) -> Boundary:
+def interpolate(before: Boundary, after: Boundary, weight: Array | float) -> Boundary:
     """Linear in time: `weight` 0 gives before, 1 after."""
     return jax.tree.map(lambda a, b: a + weight * (b - a), before, after)
 

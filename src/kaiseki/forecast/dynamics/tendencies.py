@@ -87,6 +87,14 @@ def _bilaplacian(q: Array) -> Array:
     return 20.0 * at(0, 0) - 8.0 * near + 2.0 * diagonal + far
 
 
+def _beyond(theta: Array) -> Array:
+    """Two more levels below and above, extrapolated: a copy would make the flux out of a stratified layer next to the
+    ground one order less accurate."""
+    low, high = theta[0] - theta[1], theta[-1] - theta[-2]
+    below, above = [theta[0] + 2.0 * low, theta[0] + low], [theta[-1] + high, theta[-1] + 2.0 * high]
+    return jnp.concatenate([jnp.stack(below), theta, jnp.stack(above)])
+
+
 def winds(ru: Array, rv: Array, mass: Array, metrics: Metrics, edges: Edges) -> tuple[Array, Array]:
     """Wind along the grid on u and v faces, m/s."""
     m = extend(mass, edges, y=1, x=1)
@@ -119,7 +127,7 @@ def slow_tendencies(
 
     # Everything the stencils read, extended once.
     wide_u, wide_v = extend(u, edges, 2, 2, 2, "x"), extend(v, edges, 2, 2, 2, "y")
-    wide_w, theta = extend(w, edges, 1, 2, 2), extend(derived.theta, edges, 2, 2, 2)
+    wide_w, theta = extend(w, edges, 1, 2, 2), extend(_beyond(derived.theta), edges, 0, 2, 2)
     flux_u, flux_v = extend(ru, edges, 0, 1, 1, "x"), extend(rv, edges, 0, 1, 1, "y")
     flux_w = extend(omega, edges, 0, 1, 1)
     push_x, push_y = force(derived.p_prime - gradient.p_prime, metrics, edges)
