@@ -6,7 +6,7 @@ what the tangent-linear model and the gradient cost.
 Each measurement runs in a process of its own, so that its peak memory is its own. The case is the supercell of
 `validation/supercell.py` with warm rain; the derivatives are those of the smooth dynamics with two tracers. Writes
 `benchmarks/forecast_<device>.json` with a probe of the memory bandwidth beside the figures. On a CPU the domain is
-divided among the cores (`--patches`); on a GPU add `--sizes 817x661x96`.
+divided among the cores (`--patches`), the derivatives run on one; on a GPU add `--sizes 817x661x96`.
 """
 
 from __future__ import annotations
@@ -148,6 +148,11 @@ def _run_child(what: str, size: str, patches: int) -> None:
 
     if patches > 1 and what == "forward" and os.environ.get("JAX_PLATFORMS", "cpu") == "cpu":
         jax.config.update("jax_num_cpu_devices", patches)
+    from kaiseki.core.memory import keep_freed_memory
+
+    keep_freed_memory()
+    if what != "forward" and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])  # CPU time on one core: no waiting for the other
     nx, ny, nz = (int(n) for n in size.split("x"))
     result = forward(nx, ny, nz, patches) if what == "forward" else derivative(nx, ny, nz, what)
     result["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

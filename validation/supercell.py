@@ -4,9 +4,10 @@ hodograph, warm rain, 128 x 128 x 48 cells of 2 km x 400 m.
     python -m validation.supercell
 
 The case is the one that two other models ran on the same grid: CM1 21.1 and SCALE-RM 5.5.5, both with Kessler's warm
-rain, have an updraught of 36 m/s at 30 to 60 minutes (measured in November 2026; CM1 from a bubble of 1 K, SCALE from one
-of 3 K). Here the bubble has 2 K as in Weisman and Klemp, is 10 km wide and 1.4 km high; the wind turns through a quarter
-circle of 7 m/s up to 2 km and increases to 31 m/s at 6 km. No turbulence scheme, no diffusion but that of the advection.
+rain, have an updraught of 36 m/s at 30 to 60 minutes (measured in November 2026; CM1 from a bubble of 1 K, SCALE from
+one of 3 K). Here the bubble has 2 K as in Weisman and Klemp, is 10 km wide and 1.4 km high; the wind turns through a
+quarter circle of 7 m/s up to 2 km and increases to 31 m/s at 6 km. There is no turbulence scheme and no diffusion but
+that of the advection.
 """
 
 from __future__ import annotations

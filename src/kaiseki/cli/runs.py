@@ -160,6 +160,7 @@ def _whole(
     verbose: bool,
     json: bool,
 ) -> None:
+    from kaiseki.core.memory import keep_freed_memory
     from kaiseki.cycle.compilation import keep_compiled
     from kaiseki.cycle.folder import RunFolder
     from kaiseki.cycle.whole import announce, run_whole
@@ -170,6 +171,7 @@ def _whole(
         )
     folder = RunFolder(out or Path("out") / experiment.case.name)
     keep_compiled()
+    keep_freed_memory()
     announce(experiment, force=force)
     seconds = run_whole(
         experiment,

@@ -2,8 +2,8 @@
 
 The linear model is the code of the forecast with the smooth advection of `dynamics.advection` (the monotone limiter has
 a derivative, but one that says little about changes of the size of an analysis increment). Backwards, the state is
-kept once per segment of a few steps and computed anew from there, keeping what enters each Runge-Kutta stage; the inside
-of a stage is computed once more when its turn comes. A window thus costs three forecasts and the adjoint itself.
+kept once per segment of a few steps and computed anew from there, keeping what enters each Runge-Kutta stage; the
+inside of a stage is computed once more when its turn comes. A window costs three forecasts and the adjoint itself.
 """
 
 from __future__ import annotations

@@ -1,0 +1,42 @@
+"""Freed memory that is kept."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from kaiseki.core.memory import keep_freed_memory
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from kaiseki.core.memory import keep_freed_memory
+if sys.argv[1] == "kept":
+    assert keep_freed_memory()
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(2**22)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc only")
+def test_arrays_that_come_and_go_fault_no_pages() -> None:
+    assert keep_freed_memory()
+    environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0"}
+    counts = {
+        how: int(
+            subprocess.run(
+                [sys.executable, "-c", FAULTS, how], check=True, capture_output=True, text=True, env=environment
+            ).stdout
+        )
+        for how in ("kept", "given_back")
+    }
+    assert counts["kept"] * 10 < counts["given_back"]
