@@ -9,10 +9,13 @@ import pytest
 
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.forecast.checks import BlownUp, check_levels, check_start, check_steps, longest_short_step
+from kaiseki.forecast.dynamics.parameters import DynamicsParameters
+from kaiseki.forecast.idealised import at_rest, bell, stretched_levels
 from kaiseki.forecast.integrate import Forcing, is_finite
 from kaiseki.forecast.model import Model, default_parameters
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid import Domain
+from kaiseki.grid.plane import plane
 from kaiseki.grid.presets import GridSpecification
 
 LEVELS = tuple(float(z) for z in np.linspace(0.0, 16000.0, 9))
@@ -111,3 +114,15 @@ def test_a_run_that_blows_up_says_where_and_when_and_keeps_the_last_good_state()
     kept = caught.value.last_good
     assert bool(is_finite(kept))
     assert int(good.time) <= int(kept.time) < int(good.time) + 50 * dt
+
+
+def test_too_long_a_step_for_the_terrain_says_what_would_do() -> None:
+    ground = plane(bell(16, 5000.0, 4000.0, 5000.0), stretched_levels(30, 20000.0, 1.1), 5000.0)
+    reference = ReferenceProfile()
+    windy = at_rest(ground, reference.temperature)
+    windy["u"] += 30.0
+    p = DynamicsParameters(dt=25.0, acoustic_substeps=6, lateral="periodic")
+    with pytest.raises(ConfigError, match=r"too long for the terrain .* at most 20 s") as caught:
+        Model.make(ground, reference, p).start(windy)
+    assert "climbing levels" in str(caught.value)
+    Model.make(ground, reference, dataclasses.replace(p, dt=20.0)).start(windy)

@@ -17,6 +17,9 @@ ADVECTIVE_LIMIT = 1.2
 dimension (Wicker and Skamarock 2002, table 1); the rest is for the wind that develops."""
 SOUND_SPEED = 360.0
 """m/s: bound with which the number of short steps is chosen."""
+CLIMBING_LIMIT = 1.61
+"""Largest Courant number of the flow through the levels where these climb (Wicker and Skamarock 2002, table 1). Over a
+bell of 4 km at 5 km spacing a run with 1.56 stays and one with 1.94 blows up within ten steps."""
 LEAST_SOUND_SPEED = 330.0
 """m/s: of cold air; steps too long for it are refused."""
 THINNEST = 5.0
@@ -97,6 +100,33 @@ def check_start(fields: Mapping[str, np.ndarray], domain: Domain, parameters: Dy
             f"A step of {parameters.dt:g} s is too long on {domain.name} ({domain.spacing:g} m) for winds of "
             f"{float(speed.max()):.0f} m/s (|u| + |v|): the Courant number is {courant:.2f}, at most "
             f"{ADVECTIVE_LIMIT:g} is stable; take at most {math.floor(parameters.dt * ADVECTIVE_LIMIT / courant)} s."
+        )
+    _check_climbing(np.asarray(fields["u"]), np.asarray(fields["v"]), domain, parameters)
+
+
+def _check_climbing(u: np.ndarray, v: np.ndarray, domain: Domain, parameters: DynamicsParameters) -> None:
+    """Refuse a step in which air that moves horizontally crosses too many of the levels that climb over terrain."""
+    z, m = domain.z_half, domain.map_factor / domain.spacing
+
+    def slope(axis: int) -> np.ndarray:
+        step = np.abs(np.diff(z, axis=axis))
+        step = np.maximum(step[1:], step[:-1])
+        ends = [np.take(step, [0], axis), step, np.take(step, [-1], axis)]
+        both = np.concatenate(ends, axis)
+        n = both.shape[axis]
+        return np.maximum(np.take(both, range(n - 1), axis), np.take(both, range(1, n), axis)) * m
+
+    if z.shape[1] < 2 or z.shape[2] < 2:
+        return
+    courant = (np.abs(u) * slope(2) + np.abs(v) * slope(1)) * parameters.dt / np.diff(z, axis=0)
+    worst = float(courant.max())
+    if worst > CLIMBING_LIMIT:
+        k, j, i = (int(n) for n in np.unravel_index(int(courant.argmax()), courant.shape))
+        raise ConfigError(
+            f"A step of {parameters.dt:g} s is too long for the terrain of {domain.name}: at level {k}, "
+            f"{_place(domain, j, i)}, wind of {np.hypot(u[k, j, i], v[k, j, i]):.0f} m/s crosses {worst:.2f} climbing "
+            f"levels in a step, at most {CLIMBING_LIMIT:g} are stable; take at most "
+            f"{math.floor(parameters.dt * CLIMBING_LIMIT / worst)} s, smooth the terrain or take thicker layers."
         )
 
 
