@@ -150,12 +150,11 @@ class Model:
     def surface_fields(self, state: State) -> dict[str, np.ndarray]:
         """What lies at the ground, by the names of core/variables.csv: pressures and precipitation (kg m-2 since time
         0), and with physics the surface, the soil and the air near the ground (see `ground.surface_fields`)."""
-        winds = (self.domain.to_east_north,) if self.physics is not None else ()
         found = surface_fields(state, self.metrics, self.site, self.physics, self.parameters.edges)
         fields = {name: np.asarray(a) for name, a in found.items()}
-        for turn in winds:
-            u, v = fields.pop("u_10m"), fields.pop("v_10m")
-            fields["eastward_wind_10m"], fields["northward_wind_10m"] = turn(u, v)
+        if "u_10m" in fields:
+            u, v = self.domain.to_east_north(fields.pop("u_10m"), fields.pop("v_10m"))
+            fields["eastward_wind_10m"], fields["northward_wind_10m"] = u, v
         return fields
 
     def steps(self, seconds: float) -> int:
