@@ -10,7 +10,7 @@ WORKERS ?= auto
 unexport PYTHONDONTWRITEBYTECODE
 # The published cases of the dynamical core; the studies with real data have their own options.
 CASES := inertia_gravity_wave density_current mountain_waves rest_over_bell rising_bubble moist_bubble balanced_flow \
-  tracer_advection rim_wave supercell derivatives
+  tracer_advection rim_wave supercell
 PYTEST := .venv/bin/python -m pytest
 
 help: ## what can be made
@@ -38,6 +38,7 @@ format: setup ## lay the code out
 validate: setup ## the slow tests and the published cases
 	$(PYTEST) -q -m slow tests
 	for case in $(CASES); do .venv/bin/python -m validation.$$case || exit 1; done
+	XLA_FLAGS=--xla_backend_optimization_level=0 .venv/bin/python -m validation.derivatives
 
 lock: setup ## requirements.lock anew from pyproject.toml
 	UV_SYSTEM_CERTS=1 .tools/uv/bin/uv pip compile pyproject.toml --extra run --group dev --universal --python-version 3.12 --generate-hashes --no-header --quiet -o requirements.lock
