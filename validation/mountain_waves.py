@@ -2,7 +2,7 @@
 
 bell: isothermal air of 250 K, 20 m/s, a bell of 1 m and 10 km half-width: the linear hydrostatic wave of Giraldo and
 Restelli (2008, J. Comput. Phys. 227, 3849-3877, doi:10.1016/j.jcp.2007.12.009), case 6; the set-up was confirmed
-against the configuration of SCALE for that case. The flux of momentum is compared with the linear one and with the
+against a public configuration of that case. The flux of momentum is compared with the linear one and with the
 closed form -pi/4 rho N U h^2.
 
 ridge: the five-peak ridge of Schaer et al. (2002, Mon. Wea. Rev. 130, 2459-2480), 250 m high, N = 0.01 s-1, 10 m/s.
@@ -261,7 +261,7 @@ def main() -> None:
     bell = compare(BELL, 3000.0, 10000.0, 60e3)
     print("bell", {k: v for k, v in bell.items() if isinstance(v, float)}, f"{time.perf_counter() - begin:.0f} s")
     what = "bell of 1 m, isothermal, 20 m/s, 10 h, 3 to 10 km: "
-    smith = "-pi/4 rho N U h^2 (Smith 1979), case 6 of Giraldo and Restelli (2008)"
+    smith = "-pi/4 rho N U h^2 (Smith 1979, from memory), case 6 of Giraldo and Restelli (2008)"
     rows += [
         within(case, what + "flux of momentum / linear", bell["flux ratio"], 1.0, linear_source, 0.05),
         within(case, what + "flux of momentum / hydrostatic", bell["hydrostatic flux ratio"], 1.0, smith, 0.10),
@@ -274,7 +274,7 @@ def main() -> None:
         ridges[height] = got = compare(dataclasses.replace(RIDGE, height=height), 1000.0, 10000.0, 20e3)
         print(height, {k: v for k, v in got.items() if isinstance(v, float)}, f"{time.perf_counter() - begin:.0f} s")
         what = f"five-peak ridge of {height:g} m, 10 m/s, 4 h, 1 to 10 km: "
-        source = linear_source + ", set-up of Schaer et al. (2002), section 5b"
+        source = linear_source + ", set-up of Schaer et al. (2002), section 5b, from memory"
         rows += [
             at_least(case, what + "correlation of w", got["correlation"], 0.95, source),
             within(case, what + "amplitude of w / linear", got["slope"], 1.0, source, 0.10),
