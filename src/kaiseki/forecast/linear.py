@@ -12,7 +12,6 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,17 +19,22 @@ import numpy as np
 from jax import Array, lax
 
 from kaiseki.core.constants import CP_DRY, CV_DRY, GRAVITY, LATENT_VAPORISATION
+from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.fields import ArrayLike
 from kaiseki.forecast.integrate import Forcing, step
 from kaiseki.forecast.model import Model
+from kaiseki.forecast.rim import Relaxation
 from kaiseki.forecast.state import State
 
 STABILITY = 1e-4
 """s-2: square of the buoyancy frequency in the energy of temperature."""
 TEMPERATURE = 270.0
 """K: in the energy of vapour."""
+
+type Fixed = tuple[Forcing | None, Metrics, Relaxation | None]
+"""What does not change with the start."""
 
 FIELDS = ("ru", "rv", "rw", "drho", "drt", "water")
 """Fields of a State that a Perturbation has."""
@@ -81,23 +85,23 @@ class LinearModel:
         return cls(inner, forcing, inner.steps(seconds))
 
     @property
-    def _fixed(self) -> tuple[Any, ...]:
+    def _fixed(self) -> Fixed:
         return self.forcing, self.model.metrics, self.model.relaxation
 
     def forecast(self, state: State) -> State:
         """The nonlinear forecast."""
-        return _forecast(state, *self._fixed, self.model.parameters, self.n)
+        return _forecast(state, self._fixed, self.model.parameters, self.n)
 
     def tangent(self, state: State, change: Perturbation) -> tuple[State, Perturbation]:
         """The forecast and the linear growth of a change of its start."""
-        return _tangent(state, change, *self._fixed, self.model.parameters, self.n)
+        return _tangent(state, change, self._fixed, self.model.parameters, self.n)
 
     def adjoint(self, state: State, sensitivity: Perturbation) -> tuple[State, Perturbation]:
         """The forecast and the derivative by its start of a number whose derivative by its end is `sensitivity`."""
-        return _adjoint(state, sensitivity, *self._fixed, self.model.parameters, self.n)
+        return _adjoint(state, sensitivity, self._fixed, self.model.parameters, self.n)
 
 
-def _window(fields: Perturbation, state: State, fixed: tuple[Any, ...], p: DynamicsParameters, n: int) -> Perturbation:
+def _window(fields: Perturbation, state: State, fixed: Fixed, p: DynamicsParameters, n: int) -> Perturbation:
     forcing, metrics, relaxation = fixed
 
     def one(carry: tuple[Perturbation, Array], k: Array) -> tuple[tuple[Perturbation, Array], None]:
@@ -122,39 +126,22 @@ def _after(state: State, end: Perturbation, p: DynamicsParameters, n: int) -> St
 
 
 @partial(jax.jit, static_argnames=("p", "n"))
-def _forecast(
-    state: State, forcing: Forcing | None, metrics: Any, relaxation: Any, p: DynamicsParameters, n: int
-) -> State:
-    fixed = (forcing, metrics, relaxation)
+def _forecast(state: State, fixed: Fixed, p: DynamicsParameters, n: int) -> State:
     return _after(state, _window(Perturbation.of(state), state, fixed, p, n), p, n)
 
 
 @partial(jax.jit, static_argnames=("p", "n"))
 def _tangent(
-    state: State,
-    change: Perturbation,
-    forcing: Forcing | None,
-    metrics: Any,
-    relaxation: Any,
-    p: DynamicsParameters,
-    n: int,
+    state: State, change: Perturbation, fixed: Fixed, p: DynamicsParameters, n: int
 ) -> tuple[State, Perturbation]:
-    fixed = (forcing, metrics, relaxation)
     end, grown = jax.jvp(lambda f: _window(f, state, fixed, p, n), (Perturbation.of(state),), (change,))
     return _after(state, end, p, n), grown
 
 
 @partial(jax.jit, static_argnames=("p", "n"))
 def _adjoint(
-    state: State,
-    sensitivity: Perturbation,
-    forcing: Forcing | None,
-    metrics: Any,
-    relaxation: Any,
-    p: DynamicsParameters,
-    n: int,
+    state: State, sensitivity: Perturbation, fixed: Fixed, p: DynamicsParameters, n: int
 ) -> tuple[State, Perturbation]:
-    fixed = (forcing, metrics, relaxation)
     end, back = jax.vjp(lambda f: _window(f, state, fixed, p, n), Perturbation.of(state))
     return _after(state, end, p, n), back(sensitivity)[0]
 
@@ -169,12 +156,11 @@ class Energy:
     def __init__(self, state: State, model: Model) -> None:
         d = derive(state.drho, state.drt, model.metrics)
         m = model.metrics
-        self._mass, self._theta, self._stiffness, volume, area, rho, p = (
-            np.asarray(a, np.float64)
-            for a in (d.mass, d.theta, d.stiffness, m.volume, m.area, m.rho_ref, m.p_ref + d.p_prime)
+        self._mass, self._theta, self._stiffness, volume, area, p = (
+            np.asarray(a, np.float64) for a in (d.mass, d.theta, d.stiffness, m.volume, m.area, m.p_ref + d.p_prime)
         )
         self._sound = CP_DRY / CV_DRY * p / (self._mass / volume)
-        self._volume, self._area, self._rho = volume, area, rho
+        self._volume = volume
 
         def faces(a: np.ndarray, axis: int) -> np.ndarray:
             wide = np.concatenate([np.take(a, [0], axis), a, np.take(a, [-1], axis)], axis)

@@ -34,7 +34,7 @@ class Metrics:
         column beyond every edge.
     coriolis_u, coriolis_v: f, s-1; dmdx_u, dmdy_u, dmdx_v, dmdy_v: gradients of the map factor, m-1 (curvature of
         the projection).
-    volume (z,y,x): h/m^2; rho_ref, rt_ref (rho theta), p_ref, theta_ref (z,y,x): reference state.
+    volume (z,y,x): h/m^2; rho_ref, rt_ref (rho theta), p_ref (z,y,x): reference state.
     stencil_u, stencil_v: where each column is read for the truly horizontal pressure gradient.
     z (z,y,x), z_half (h,y,x): heights, m.
     """
@@ -60,7 +60,6 @@ class Metrics:
     rho_ref: Array
     rt_ref: Array
     p_ref: Array
-    theta_ref: Array
     stencil_u: HorizontalStencil
     stencil_v: HorizontalStencil
     z: Array
@@ -159,7 +158,6 @@ def make_metrics(
         rho_ref=cast(rho),
         rt_ref=cast(rho * theta),
         p_ref=cast(p),
-        theta_ref=cast(theta),
         stencil_u=HorizontalStencil.build(z, axis=2, lateral=lateral, dtype=dtype),
         stencil_v=HorizontalStencil.build(z, axis=1, lateral=lateral, dtype=dtype),
         z=cast(z),
