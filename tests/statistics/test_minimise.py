@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize
+from scipy.optimize import least_squares, minimize
 
 from kaiseki.core.errors import ConfigError, NumericsError
-from kaiseki.statistics.minimise import LeastSquares, conjugate_gradients, reweighted
+from kaiseki.statistics.conjugate_gradients import conjugate_gradients
+from kaiseki.statistics.minimise import LeastSquares, outer_loops, reweighted
 from kaiseki.statistics.robust import Gaussian, GrossError, Huber, Likelihood, likelihood
 
 LIKELIHOODS: list[Likelihood] = [Gaussian(), Huber(1.5), GrossError(0.05, 4.0)]
@@ -177,3 +179,53 @@ def test_likelihoods_by_name() -> None:
         Huber(0.0)
     with pytest.raises(ConfigError, match="between 0 and 1"):
         GrossError(1.0)
+
+
+def curved(seed: int, size: int = 6, number: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """Matrix and departures of the nonlinear problem d - (M v + sin(M v) / 4)."""
+    generator = np.random.default_rng(seed)
+    return generator.standard_normal((number, size)), 2.0 * generator.standard_normal(number)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_outer_loops_find_the_minimum_of_a_nonlinear_problem(seed: int) -> None:
+    matrix, departure = curved(seed)
+
+    def linearise(control: np.ndarray) -> LeastSquares:
+        images = matrix @ control
+        slope = (1.0 + 0.25 * np.cos(images))[:, None] * matrix
+        here = departure - images - 0.25 * np.sin(images)
+        return LeastSquares(lambda v: slope @ v, lambda r: slope.T @ r, here + slope @ control, np.ones(len(departure)))
+
+    found = outer_loops(linearise, 6, Gaussian(), outer=40, iterations=4000, reduction=1e-10, tolerance=1e-14)
+
+    def residuals(control: np.ndarray) -> np.ndarray:
+        images = matrix @ control
+        return np.concatenate([control, departure - images - 0.25 * np.sin(images)])
+
+    exact = least_squares(residuals, np.zeros(6), xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    assert found.costs[-1] <= exact.cost * (1.0 + 1e-8)
+    assert all(later <= earlier * (1.0 + 1e-9) for earlier, later in itertools.pairwise(found.costs))
+
+
+def test_entries_that_are_not_robust_keep_the_quadratic_penalty() -> None:
+    cost, _, departure = problem(3)
+    robust = np.arange(len(departure)) < 20
+    mixed = dataclasses.replace(cost, robust=robust)
+    found = reweighted(mixed, 15, Huber(0.5), outer=60, iterations=2000, reduction=1e-10, tolerance=1e-14)
+    assert (found.weights[~robust] == 1.0).all()
+    assert (found.weights[robust] < 1.0).any()
+
+
+def test_ritz_pairs_are_known_as_well_as_they_say_and_speed_up_the_next_search() -> None:
+    matrix, right = positive(60, 11, rank=25), np.arange(60.0)
+    first = conjugate_gradients(lambda v: matrix @ v, right, iterations=20, reduction=1e-12)
+    spectrum = first.spectrum
+    for value, vector, error in zip(spectrum.values, spectrum.vectors.T, spectrum.errors, strict=True):
+        assert np.linalg.norm(vector) == pytest.approx(1.0, rel=1e-8)
+        assert np.linalg.norm(matrix @ vector - value * vector) == pytest.approx(error, rel=1e-4, abs=1e-8 * value)
+    other = np.random.default_rng(1).standard_normal(60)
+    plain = conjugate_gradients(lambda v: matrix @ v, other, iterations=60, reduction=1e-8)
+    helped = conjugate_gradients(lambda v: matrix @ v, other, iterations=60, reduction=1e-8, known=spectrum.leading())
+    np.testing.assert_allclose(helped.control, np.linalg.solve(matrix, other), rtol=1e-5, atol=1e-6)
+    assert len(helped.steps) < 0.7 * len(plain.steps)

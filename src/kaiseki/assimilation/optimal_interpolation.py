@@ -18,7 +18,7 @@ from kaiseki.assimilation.problem import finish, nothing_to_do, prepare
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.observations import Table
 from kaiseki.statistics import BackgroundCovariance
-from kaiseki.statistics.minimise import conjugate_gradients
+from kaiseki.statistics.conjugate_gradients import conjugate_gradients
 
 NAME = "optimal_interpolation"
 

@@ -26,7 +26,7 @@ from kaiseki.observations import Flag, Table, usable
 from kaiseki.observations.errors import PRESSURE_PER_METRE
 from kaiseki.observations.flags import names
 from kaiseki.statistics import VARIABLES, BackgroundCovariance
-from kaiseki.statistics.minimise import Step
+from kaiseki.statistics.conjugate_gradients import Step
 
 
 @jax.jit

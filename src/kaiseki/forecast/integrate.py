@@ -31,8 +31,11 @@ class Forcing:
     after: Boundary
 
 
-def _relax(state: State, target: Boundary | None, relaxation: Relaxation | None) -> State:
-    return state if target is None or relaxation is None else relax(state, target, relaxation)
+def driven(state: State, forcing: Forcing | None, weight: Array | float, relaxation: Relaxation | None) -> State:
+    """The state relaxed to the boundary at `weight` between its ends; itself where nothing drives it."""
+    if forcing is None or relaxation is None:
+        return state
+    return relax(state, interpolate(forcing.before, forcing.after, weight), relaxation)
 
 
 def step(
@@ -48,9 +51,8 @@ def step(
 ) -> State:
     """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary (at
     `weight` between its ends); no physics backwards."""
-    target = None if forcing is None else interpolate(forcing.before, forcing.after, weight)
     if physics is None or site is None:
-        return _relax(dynamics_step(state, None, None, metrics, p, sign), target, relaxation)
+        return driven(dynamics_step(state, None, None, metrics, p, sign), forcing, weight, relaxation)
 
     def before(s: State) -> tuple[Slow, Array, Any]:
         return tendencies(s, metrics, site, physics, p.dt, p.edges)
@@ -66,7 +68,7 @@ def step(
     state = dynamics_step(state, slow, water, metrics, p, sign)
     if physics.microphysics:
         state = lax.cond(onwards, after, lambda s: s, state)
-    return _relax(state, target, relaxation)
+    return driven(state, forcing, weight, relaxation)
 
 
 def steps(

@@ -22,9 +22,9 @@ from kaiseki.core.constants import CP_DRY, CV_DRY, GRAVITY, LATENT_VAPORISATION
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.thermo import derive
-from kaiseki.forecast.fields import ArrayLike
 from kaiseki.forecast.integrate import Forcing, step
 from kaiseki.forecast.model import Model
+from kaiseki.forecast.perturbation import FIELDS, Perturbation, plain_product
 from kaiseki.forecast.rim import Relaxation
 from kaiseki.forecast.state import State
 
@@ -35,31 +35,6 @@ TEMPERATURE = 270.0
 
 type Fixed = tuple[Forcing | None, Metrics, Relaxation | None]
 """What does not change with the start."""
-
-FIELDS = ("ru", "rv", "rw", "drho", "drt", "water")
-"""Fields of a State that a Perturbation has."""
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Perturbation:
-    """A small change of a State, or the derivative of a number by one; shapes as in `State`."""
-
-    ru: ArrayLike
-    rv: ArrayLike
-    rw: ArrayLike
-    drho: ArrayLike
-    drt: ArrayLike
-    water: ArrayLike
-
-    @classmethod
-    def of(cls, state: State) -> Perturbation:
-        """The fields of a state."""
-        return cls(*(getattr(state, name) for name in FIELDS))
-
-    def onto(self, state: State) -> State:
-        """The state with these fields."""
-        return dataclasses.replace(state, **{name: getattr(self, name) for name in FIELDS})
 
 
 def smooth(parameters: DynamicsParameters) -> DynamicsParameters:
@@ -195,9 +170,3 @@ class Energy:
     def norm(self, a: Perturbation) -> float:
         """sqrt <a, a>."""
         return math.sqrt(self.product(a, a))
-
-
-def plain_product(a: Perturbation, b: Perturbation) -> float:
-    """Sum of the products of all elements, in float64."""
-    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return float(sum(np.vdot(np.asarray(x, np.float64), np.asarray(y, np.float64)) for x, y in pairs))

@@ -1,0 +1,97 @@
+"""Physics of the linear model: vertical mixing and surface drag with coefficients that a small change leaves as they
+are, and condensation that sets in smoothly.
+
+Full physics has thresholds, and a derivative at a threshold says nothing about changes of the size of an analysis
+increment (Mahfouf 1999, Tellus 51A, 147-166; Janiskova, Thepaut and Geleyn 1999, Mon. Wea. Rev. 127, 26-45). Radiation,
+clouds and the ground are left out; heat from the ground does not act on what the model is linearised about, it only
+damps changes over the sea, whose surface does not follow the air.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from kaiseki.core.constants import CP_DRY, EPSILON, GRAVITY, LATENT_VAPORISATION, R_DRY, VON_KARMAN
+from kaiseki.diagnostics import saturation as vapour_pressure
+from kaiseki.forecast.dynamics.acoustic import Slow
+from kaiseki.forecast.dynamics.edges import OPEN, close
+from kaiseki.forecast.dynamics.metrics import Metrics
+from kaiseki.forecast.dynamics.operators import to_faces
+from kaiseki.forecast.physics.boundary_layer import conductance, local_diffusivities, mix
+from kaiseki.forecast.physics.columns import Columns, heat_change, make_columns
+from kaiseki.forecast.physics.parameters import BoundaryLayer
+from kaiseki.forecast.state import State
+
+
+@dataclass(frozen=True)
+class RegularPhysics:
+    """Constants of the linear model's physics, of our own choice where no source is named; hashable."""
+
+    land_roughness: float = 0.2
+    """m."""
+    sea_roughness: float = 2.0e-4
+    """m (WMO-No. 8, open sea)."""
+    depth: float = 1500.0
+    """Of the layer mixed from the ground, m."""
+    gust: float = 1.0
+    """Least wind speed at the ground, m/s."""
+    width: float = 0.05
+    """Of the transition to condensation, in units of the saturation humidity."""
+    condensation: bool = True
+    mixing: bool = True
+
+
+def regular_physics(state: State, land: Array, metrics: Metrics, p: RegularPhysics, dt: float) -> tuple[Slow, Array]:
+    """Tendencies of mixing and condensation for a step of dt (s); land (y, x) is the fraction of land.
+
+    Returns:
+        forcing of the dynamics and of the water, as `driver.tendencies` gives them.
+    """
+    columns = make_columns(state, metrics)
+    zero = jnp.zeros_like(columns.dry)
+    du, dv, warming, vapour = _mixing(columns, land, p, dt) if p.mixing else (zero, zero, zero, zero)
+    if p.condensation:
+        rain = _condensation(columns.temperature + warming, columns.water.rv + vapour, columns.pressure, p)
+        warming, vapour = warming + LATENT_VAPORISATION / CP_DRY * rain, vapour - rain
+    mass = metrics.volume * metrics.rho_ref + state.drho
+    fu = close(to_faces(mass * du, -1, OPEN) * metrics.map_u / dt, -1, OPEN)
+    fv = close(to_faces(mass * dv, -2, OPEN) * metrics.map_v / dt, -2, OPEN)
+    wet = columns.dry * metrics.area / dt * vapour
+    slow = Slow(fu, fv, jnp.zeros_like(state.rw), wet, heat_change(columns, warming, vapour) * metrics.area / dt)
+    none = [jnp.zeros_like(wet)] * (state.water.shape[0] - 1)
+    return slow, jnp.stack([wet, *none])
+
+
+def _mixing(columns: Columns, land: Array, p: RegularPhysics, dt: float) -> tuple[Array, ...]:
+    """Changes (z, y, x) of u, v, temperature and the vapour's mixing ratio."""
+    held = jax.lax.stop_gradient(columns)
+    boundary_layer = BoundaryLayer()
+    z0 = land * p.land_roughness + (1.0 - land) * p.sea_roughness
+    transfer = (VON_KARMAN / jnp.log(held.height[0] / z0)) ** 2
+    speed = jnp.sqrt(held.u[0] ** 2 + held.v[0] ** 2 + p.gust**2)
+    z = held.height[:-1] + 0.5 * held.thickness[:-1]
+    # Over the sea, in winter warmer than the air, the layer is mixed; over land the local stability decides.
+    stirred = VON_KARMAN * jnp.sqrt(transfer) * speed * z * (1.0 - jnp.clip(z / p.depth, 0.0, 1.0)) ** 2
+    momentum, heat = (
+        conductance(held, jnp.maximum(k, (1.0 - land) * stirred), boundary_layer)
+        for k in local_diffusivities(held, boundary_layer)
+    )
+    exchange = held.density[0] * transfer * speed
+    sea = (1.0 - land) * exchange
+    energy = held.temperature[0] + GRAVITY / CP_DRY * held.height[0]
+    (du, dv, warming, vapour, *_), _ = mix(
+        columns, momentum, heat, dt, exchange, (sea, sea * energy), (sea, sea * held.water.rv[0])
+    )
+    return du, dv, warming, vapour
+
+
+def _condensation(t: Array, rv: Array, pressure: Array, p: RegularPhysics) -> Array:
+    """Vapour (kg/kg of dry air) that condenses: one Newton step towards saturation, without a threshold."""
+    saturation = vapour_pressure.mixing_ratio(vapour_pressure.saturation_vapour_pressure(t), pressure)
+    width = jax.lax.stop_gradient(p.width * saturation)
+    over = width * jax.nn.softplus((rv - saturation) / width)
+    return over / (1.0 + EPSILON * LATENT_VAPORISATION**2 * saturation / (CP_DRY * R_DRY * t**2))

@@ -1,0 +1,186 @@
+"""Conjugate gradients with full re-orthogonalisation, Ritz pairs of the Hessian, and preconditioning by them.
+
+The control variable is already preconditioned by the square root of the background covariance, so the Hessian is the
+identity plus something of rank at most the number of observations. Vectors are kept on the host in double precision
+with all residuals, so that orthogonality survives a Hessian that is applied in single precision (Fisher 1998, ECMWF
+Seminar on Data Assimilation, on the value of re-orthogonalisation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kaiseki.core.errors import NumericsError
+
+type Vector = np.ndarray
+type Report = Callable[[str], None]
+
+RITZ_ERROR = 0.05
+"""A Ritz pair is used for preconditioning when the norm of its residual is at most this part of its value."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One iteration: number of the outer loop and iteration, cost, norm of the gradient."""
+
+    outer: int
+    iteration: int
+    cost: float
+    gradient: float
+
+    def __str__(self) -> str:
+        return f"outer {self.outer} iteration {self.iteration:3d}  cost {self.cost:.6e}  gradient {self.gradient:.3e}"
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """What a minimisation has learnt of the Hessian.
+
+    Attributes:
+        values: (k,) Ritz values, rising.
+        vectors: (n, k) of length 1.
+        errors: (k,) norms of A u - theta u.
+    """
+
+    values: np.ndarray = field(default_factory=lambda: np.empty(0))
+    vectors: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    errors: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    def leading(self, error: float = RITZ_ERROR) -> Spectrum:
+        """The pairs that are known well."""
+        good = self.errors <= error * self.values
+        return Spectrum(self.values[good], self.vectors[:, good], self.errors[good])
+
+    def inverse(self, vector: Vector) -> Vector:
+        """The inverse Hessian as far as it is known, v + U (1/theta - 1) U^T v: the spectral preconditioner of Fisher
+        1998 and of Tshimanga, Gratton, Weaver and Sartenaer 2008 (Q. J. R. Meteorol. Soc. 134, 751-769, section 3.3).
+        """
+        if not len(self.values):
+            return vector
+        return np.asarray(vector + self.vectors @ ((1.0 / self.values - 1.0) * (self.vectors.T @ vector)))
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where the minimisation ended.
+
+    Attributes:
+        control: (n,) float64.
+        steps: history, the start included.
+        converged: whether the gradient fell by the factor asked for.
+        ritz: Ritz values, rising, of the (preconditioned) Hessian of the last inner loop.
+        spectrum: with the vectors; empty where the loop was preconditioned.
+    """
+
+    control: Vector
+    steps: tuple[Step, ...]
+    converged: bool
+    ritz: np.ndarray = field(default_factory=lambda: np.empty(0))
+    spectrum: Spectrum = field(default_factory=Spectrum)
+
+
+def _tridiagonal(alphas: list[float], betas: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and eigenvectors of the Lanczos tridiagonal that conjugate gradients build, in the basis of the
+    residuals divided by their length (Golub and Van Loan 2013, section 11.3)."""
+    size = len(alphas)
+    inverse = 1.0 / np.asarray(alphas)
+    diagonal = inverse + np.concatenate([[0.0], np.asarray(betas[: size - 1]) * inverse[:-1]])
+    beside = -np.sqrt(np.asarray(betas[: size - 1])) * inverse[:-1]
+    return np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+
+
+def _spectrum(alphas: list[float], betas: list[float], basis: list[Vector]) -> Spectrum:
+    values, rotation = _tridiagonal(alphas, betas)
+    errors = np.sqrt(betas[-1]) / alphas[-1] * np.abs(rotation[-1])
+    return Spectrum(values, np.stack(basis, axis=1) @ rotation, errors)
+
+
+def conjugate_gradients(
+    hessian: Callable[[Vector], Vector],
+    right: Vector,
+    start: Vector | None = None,
+    *,
+    iterations: int = 60,
+    reduction: float = 1e-3,
+    reference: float | None = None,
+    constant: float = 0.0,
+    outer: int = 1,
+    known: Spectrum | None = None,
+    report: Report | None = None,
+) -> Minimum:
+    """Minimise v.A v / 2 - b.v + constant.
+
+    Args:
+        hessian: v -> A v, symmetric and positive definite.
+        right: b, (n,).
+        start: first v, (n,); zero when absent.
+        iterations: most iterations.
+        reduction: ends when the norm of the gradient is below this part of `reference`.
+        reference: norm to compare with; that of the first gradient when absent.
+        constant: added to the cost.
+        outer: number of the outer loop for the history.
+        known: what is known of a Hessian near to A: the search is preconditioned with it.
+        report: called with a line per iteration.
+
+    Raises:
+        NumericsError: the cost is not a number, or A is not positive definite.
+    """
+    right = np.asarray(right, dtype=np.float64)
+    control = np.zeros_like(right) if start is None else np.array(start, dtype=np.float64)
+    product = np.zeros_like(right) if start is None else np.asarray(hessian(control), dtype=np.float64)
+    residual = right - product
+    cost = constant + 0.5 * float(control @ product) - float(right @ control)
+    norm = float(np.linalg.norm(residual))
+    target = reduction * (norm if reference is None else reference)
+    plain = known is None or not len(known.values)
+    steps: list[Step] = []
+    alphas: list[float] = []
+    betas: list[float] = []
+
+    def inverse(vector: Vector) -> Vector:
+        return vector if known is None else known.inverse(vector)
+
+    def note(iteration: int) -> None:
+        if not np.isfinite(cost) or not np.isfinite(norm):
+            raise NumericsError(f"The minimisation left the range of numbers at iteration {iteration} (cost {cost})")
+        steps.append(Step(outer, iteration, cost, norm))
+        if report is not None:
+            report(str(steps[-1]))
+
+    note(0)
+    # Residuals are orthogonal in the product of the preconditioner: each with what it becomes there.
+    basis: list[Vector] = []
+    duals: list[Vector] = []
+    turned = inverse(residual)
+    square = float(residual @ turned)
+    direction = turned.copy()
+    for iteration in range(1, iterations + 1):
+        if norm <= target or norm == 0.0:
+            break
+        basis.append(residual / np.sqrt(square))
+        duals.append(basis[-1] if plain else turned / np.sqrt(square))
+        product = np.asarray(hessian(direction), dtype=np.float64)
+        curvature = float(direction @ product)
+        if not curvature > 0.0:
+            raise NumericsError(f"The Hessian of the minimisation is not positive (curvature {curvature:g})")
+        alpha = square / curvature
+        control = control + alpha * direction
+        residual = residual - alpha * product
+        for vector, dual in zip(basis, duals, strict=True):
+            residual -= (dual @ residual) * vector
+        # The decrease of a conjugate-gradient step is alpha |r|^2 / 2 exactly.
+        cost -= 0.5 * alpha * square
+        turned = inverse(residual)
+        previous, square = square, float(residual @ turned)
+        norm = float(np.linalg.norm(residual))
+        beta = square / previous
+        direction = turned + beta * direction
+        alphas.append(alpha)
+        betas.append(beta)
+        note(iteration)
+    ritz = _tridiagonal(alphas, betas)[0] if alphas else np.empty(0)
+    spectrum = _spectrum(alphas, betas, basis) if plain and alphas else Spectrum()
+    return Minimum(control, tuple(steps), norm <= target, ritz, spectrum)
