@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, Protocol, runtime_checkable
@@ -14,12 +14,75 @@ import numpy as np
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.core import plugins
 from kaiseki.core.errors import ConfigError
+from kaiseki.grid import Domain
 from kaiseki.observations import Table
 from kaiseki.observations.errors import HEIGHT_DIFFERENCE_LIMIT
 from kaiseki.statistics import VARIABLES, BackgroundCovariance
 
 type Report = Callable[[str], None]
 """Takes the lines that an engine has to say."""
+
+
+class Propagation(Protocol):
+    """A linear model over the window: from an increment at its start to increments at the slots of its own grid."""
+
+    @property
+    def domain(self) -> Domain:
+        """Its grid."""
+        ...
+
+    @property
+    def slots(self) -> tuple[Mapping[str, np.ndarray], ...]:
+        """Fields of `statistics.VARIABLES` at the slots about which it is linearised."""
+        ...
+
+    @property
+    def waves(self) -> int:
+        """Number of oscillations that `tangent` gives."""
+        ...
+
+    def tangent(self, increment: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Increments (slots, 5, nz, J, I), and oscillations (n,) to be penalised, of an increment of the outer grid."""
+        ...
+
+    def adjoint(self, slots: np.ndarray, waves: np.ndarray) -> Mapping[str, Any]:
+        """The transpose."""
+        ...
+
+
+class WindowModel(Protocol):
+    """What an engine may ask of the forecast model in the window of its background."""
+
+    def rerun(self, increment: Mapping[str, np.ndarray]) -> Trajectory:
+        """The trajectory from the start of the window plus an increment, at the background's slots."""
+        ...
+
+    def linear(self, factor: int) -> Propagation:
+        """The linear model about the last trajectory, on a grid `factor` times coarser."""
+        ...
+
+
+@dataclass(frozen=True)
+class FourD:
+    """What belongs to 4D-Var.
+
+    Attributes:
+        coarsening: ratio of the grid lengths of inner and outer model, one per outer loop.
+        iterations: most iterations of the minimiser, all outer loops together.
+        reduction: it ends when the norm of the gradient has fallen to this part.
+        penalty: weight of the gravity-wave penalty.
+    """
+
+    coarsening: tuple[int, ...] = (2, 2)
+    iterations: int = 30
+    reduction: float = 0.03
+    penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.coarsening or min(self.coarsening) < 1 or self.iterations < 1:
+            raise ConfigError("4D-Var needs at least one outer loop, an inner grid and one iteration")
+        if not (0.0 < self.reduction < 1.0 and self.penalty >= 0.0):
+            raise ConfigError("4D-Var needs a gradient reduction between 0 and 1 and a penalty of at least 0")
 
 
 @dataclass(frozen=True)
@@ -36,6 +99,7 @@ class EngineSettings:
         height_limit: largest |model height - station height| at which surface pressure is used [m].
         samples: random states from which the background's standard deviation at the observations is estimated; the
             relative error of that is 1 / sqrt(2 samples).
+        four_d: of 4D-Var.
     """
 
     iterations: int = 60
@@ -46,6 +110,7 @@ class EngineSettings:
     background_tolerance: float = 5.0
     height_limit: float = HEIGHT_DIFFERENCE_LIMIT
     samples: int = 24
+    four_d: FourD = FourD()
 
     def __post_init__(self) -> None:
         if self.iterations < 1 or self.outer < 1 or self.samples < 2:
@@ -73,7 +138,8 @@ class Analysis:
     """What an engine gives.
 
     Attributes:
-        increment: `statistics.VARIABLES`, (nz, ny, nx) float64 each, grid-relative winds; at the end of the window.
+        increment: `statistics.VARIABLES`, (nz, ny, nx) float64 each, grid-relative winds; at the end of the window, or
+            at its start.
         table: the rows given, with departures before and after, errors as used, flags, and as `spread` the standard
             deviation of the background at the assimilated values.
         diagnostics: JSON-able; see `problem.diagnose`.
@@ -82,11 +148,13 @@ class Analysis:
     increment: dict[str, np.ndarray]
     table: Table
     diagnostics: dict[str, Any]
+    at_start: bool = False
+    """Whether the increment is that of the start of the window, from which the model runs to the analysis."""
 
 
 @runtime_checkable
 class Engine(Protocol):
-    """(background, observations, covariance, settings) -> analysis."""
+    """(background, observations, covariance, settings, model of the window) -> analysis."""
 
     def __call__(
         self,
@@ -95,12 +163,18 @@ class Engine(Protocol):
         covariance: BackgroundCovariance,
         settings: EngineSettings,
         report: Report | None = None,
+        window: WindowModel | None = None,
     ) -> Analysis:
-        """The analysis; `report` is called with a line per iteration."""
+        """The analysis; `report` is called with a line per iteration. `covariance` is that of the start of the window
+        for engines in `AT_START`, else that of its end; these engines also need the model of the window."""
         ...
 
 
+AT_START: Final = frozenset({"4dvar"})
+"""Engines whose increment belongs to the start of the window."""
+
 OWN: Final = {
+    "4dvar": "kaiseki.assimilation.four_d_var:analyse",
     "3dfgat": "kaiseki.assimilation.three_d_fgat:analyse",
     "optimal_interpolation": "kaiseki.assimilation.optimal_interpolation:analyse",
 }

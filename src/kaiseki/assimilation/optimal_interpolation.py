@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kaiseki.assimilation.engine import Analysis, EngineSettings, Report
+from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
 from kaiseki.assimilation.problem import finish, nothing_to_do, prepare
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.observations import Table
@@ -29,6 +29,7 @@ def analyse(
     covariance: BackgroundCovariance,
     settings: EngineSettings,
     report: Report | None = None,
+    window: WindowModel | None = None,
 ) -> Analysis:
     """The analysis of a window (see `engine.Engine`); of the settings the robust likelihood is not used.
 

@@ -182,6 +182,7 @@ def finish(
     cost: float,
     cost_before: float,
     weights: np.ndarray | None = None,
+    analysed: Trajectory | None = None,
     remarks: tuple[str, ...] = (),
 ) -> Analysis:
     """The analysis of an increment: departures after, flags of what lost weight, diagnostics.
@@ -195,10 +196,12 @@ def finish(
         cost: at the minimum.
         cost_before: at the background.
         weights: (p,) of robust likelihoods; 1 when absent.
+        analysed: trajectory from the start of the window plus the increment; when absent the increment is that of all
+            times.
         remarks: sentences for the reader of the diagnostics.
     """
     table = problem.table
-    fields = problem.background.plus(increment).stacked()
+    fields = (problem.background.plus(increment) if analysed is None else analysed).stacked()
     after = observed(table) - evaluate(fields, problem.plan)
     before = table.column("background_departure")
     # An increment can put a value near the ground below it: then it has a departure before and none after.
@@ -226,7 +229,7 @@ def finish(
         "chi_square": consistency.chi_square(cost, len(problem.used)),
         "remarks": list(remarks),
     }
-    return Analysis(increment, table, diagnostics)
+    return Analysis(increment, table, diagnostics, at_start=analysed is not None)
 
 
 def diagnose(table: Table, problem: Problem, spread: np.ndarray) -> dict[str, Any]:

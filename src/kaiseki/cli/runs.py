@@ -161,7 +161,7 @@ def _whole(
     json: bool,
 ) -> None:
     from kaiseki.core.memory import keep_freed_memory
-    from kaiseki.cycle.compilation import keep_compiled
+    from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
     from kaiseki.cycle.folder import RunFolder
     from kaiseki.cycle.whole import announce, run_whole
 
@@ -170,6 +170,7 @@ def _whole(
             f"There is no data folder {data}; give the folder that the experiment's paths are relative to"
         )
     folder = RunFolder(out or Path("out") / experiment.case.name)
+    keep_loops_apart()
     keep_compiled()
     keep_freed_memory()
     announce(experiment, force=force)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from kaiseki.assimilation import Analysis, EngineSettings, Trajectory, departures
 from kaiseki.assimilation import engine as engine_named
+from kaiseki.assimilation.engine import AT_START, FourD, WindowModel
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.timing import Window
 from kaiseki.cycle import observing
@@ -22,6 +24,17 @@ TAPER = 0.75
 """Distance over which increments rise from zero inside the rim, in correlation lengths: a step would be a front."""
 
 
+type Analyst = Callable[..., Analysis]
+"""(trajectory, window, model of the window or nothing) -> analysis; see `stream.Analyst`."""
+
+
+def four_d_of(section: Any) -> FourD:
+    """Settings of 4D-Var from the experiment's section."""
+    return FourD(
+        tuple(section.coarsening), section.inner_iterations, section.gradient_reduction, section.gravity_wave_penalty
+    )
+
+
 def taper_cells(length: float, spacing: float) -> int:
     """The same in cells of a spacing [m]."""
     return round(TAPER * length / spacing)
@@ -32,10 +45,10 @@ def layer_interfaces(domain: Domain) -> np.ndarray:
     return np.asarray(np.exp(standard_log_pressure(domain.zeta_half)))
 
 
-def compare_only(table: Table, experiment: Experiment) -> Callable[[Trajectory, Window], Analysis]:
+def compare_only(table: Table, experiment: Experiment) -> Analyst:
     """An analyst that changes nothing: departures of every observation, the same before and after."""
 
-    def analyst(trajectory: Trajectory, window: Window) -> Analysis:
+    def analyst(trajectory: Trajectory, window: Window, model: WindowModel | None = None) -> Analysis:
         part = observing.of_window(table, window, experiment, layer_interfaces(trajectory.domain))
         away = departures(trajectory, part)
         compared = part.with_columns(background_departure=away, analysis_departure=away)
@@ -50,7 +63,7 @@ def analyst_of(
     experiment: Experiment,
     errors: BackgroundErrors,
     report: Callable[[str], None] | None = None,
-) -> Callable[[Trajectory, Window], Analysis]:
+) -> Analyst:
     """An analyst with an engine and a background error; "none" only compares.
 
     Args:
@@ -66,13 +79,14 @@ def analyst_of(
         experiment.assimilation,
         background_tolerance=experiment.observations.background_check,
         height_limit=experiment.observations.station_height_difference,
+        four_d=four_d_of(experiment.assimilation.four_d_var),
     )
 
-    def analyst(trajectory: Trajectory, window: Window) -> Analysis:
+    def analyst(trajectory: Trajectory, window: Window, model: WindowModel | None = None) -> Analysis:
         domain = trajectory.domain
         part = observing.of_window(table, window, experiment, layer_interfaces(domain))
-        covariance = build(domain, errors, trajectory.fields[-1])
-        return with_curves(engine_named(engine)(trajectory, part, covariance, settings, report))
+        covariance = build(domain, errors, trajectory.fields[0 if engine in AT_START else -1])
+        return with_curves(engine_named(engine)(trajectory, part, covariance, settings, report, model))
 
     return analyst
 

@@ -20,6 +20,18 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "kaiseki"
 
 
+LOOPS_APART = "xla_cpu_small_while_loop_byte_threshold=1,xla_cpu_disable_loop_unrolling=true"
+"""XLA's CPU compiler makes one function of a loop that it takes for small, such as the steps of a window, and LLVM then
+needs minutes for it: five times as long for the linear model of 28 x 34 x 40 cells, which runs no faster."""
+
+
+def keep_loops_apart() -> None:
+    """Tell XLA not to join the kernels of loops; to be called before JAX is used for the first time."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_backend_extra_options" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_backend_extra_options={LOOPS_APART}".strip()
+
+
 def keep_compiled() -> None:
     """Switch JAX's persistent compilation cache on; a folder that cannot be written leaves it off."""
     folder = cache_folder() / "compiled"

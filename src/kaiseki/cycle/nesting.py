@@ -18,6 +18,7 @@ from kaiseki.cycle.driving import Analyses, Boundaries, WiderRun
 from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.folder import RunFolder
 from kaiseki.cycle.stream import Analyst, ColdStart, Stream
+from kaiseki.cycle.window import OuterWindow
 from kaiseki.driving import Nest
 from kaiseki.driving.mass_flux import balanced_mass_flux
 from kaiseki.grid import Domain
@@ -101,7 +102,7 @@ def _at_sonde_times(
     analyse = analyst_of("3dfgat", table, experiment, scales_of(experiment, spacing)[-1], report)
     compare = compare_only(table, experiment)
 
-    def analyst(trajectory: Trajectory, window: Window) -> Analysis:
-        return (analyse if window.end in set(analysed) else compare)(trajectory, window)
+    def analyst(trajectory: Trajectory, window: Window, model: OuterWindow) -> Analysis:
+        return (analyse if window.end in set(analysed) else compare)(trajectory, window, model)
 
     return analyst

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from kaiseki.archive import CycleTransaction, RunStore
 from kaiseki.assimilation import Analysis, Trajectory
+from kaiseki.assimilation.inner import InnerModel
 from kaiseki.core.progress import Progress, say
 from kaiseki.core.timing import HOUR, Window, format_utc
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.driving import Boundaries
 from kaiseki.cycle.snapshot import from_tree, to_tree
+from kaiseki.cycle.window import OuterWindow
 from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.state import State
 from kaiseki.observations import Table
 
-type Analyst = Callable[[Trajectory, Window], Analysis]
-"""Compares a background with the observations of a window; an empty increment changes nothing."""
+type Analyst = Callable[[Trajectory, Window, OuterWindow], Analysis]
+"""Compares a background with the observations of a window and may ask for its model; an empty increment changes
+nothing."""
 
 
 class ColdStart(NamedTuple):
@@ -46,6 +49,7 @@ class Stream:
         filter_: digital filter after each change by an analysis; None leaves it out.
         output: interval of the stored forecast and of the slots that observations are compared with.
         window: length of the window of observations; the forecast from one cycle to the next may be longer.
+        inner: models of 4D-Var by coarsening, made when an engine asks for them.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Stream:
     filter_: DigitalFilter | None
     output: np.timedelta64
     window: np.timedelta64
+    inner: dict[int, InnerModel] = field(default_factory=dict)
 
     def run(self, store: RunStore) -> None:
         """Do every cycle that the store lacks; what is committed is never done again.
@@ -102,13 +107,18 @@ class Stream:
 
     def _cycle(self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction) -> State:
         begun = clock.perf_counter()
-        state, trajectory, background = self._forecast(state, start, end, out)
+        state, trajectory, model, background = self._forecast(state, start, end, out)
         forecast_done = clock.perf_counter()
-        analysis = self.analyst(trajectory, Window.ending_at(end, self.window))
+        analysis = self.analyst(trajectory, Window.ending_at(end, self.window), model)
         analysis_done = clock.perf_counter()
         tendency: Mapping[str, Any] = {}
         analysed = background
-        if analysis.increment:
+        if analysis.increment and analysis.at_start:
+            # The model has smoothed the increment on its way: it needs no filter.
+            state = model.states[-1]
+            analysed = fd.of_state(self.model, state)
+            tendency = {"before": self._tendency(state, end)}
+        elif analysis.increment:
             state = self.model.add_increment(state, analysis.increment)
             analysed = fd.of_state(self.model, state)
             state, tendency = self._initialise(state, end)
@@ -125,11 +135,11 @@ class Stream:
 
     def _forecast(
         self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction
-    ) -> tuple[State, Trajectory, fd.Fields]:
+    ) -> tuple[State, Trajectory, OuterWindow, fd.Fields]:
         """Carry the state from start to end, storing every output time and keeping the slots of the window."""
         first_slot = end - self.window
         current = fd.of_state(self.model, state)
-        slots = [(start, fd.observed(current))] if start >= first_slot else []
+        slots = [(start, state, fd.observed(current))] if start >= first_slot else []
         time = start
         while time < end:
             nxt = min(time + self.output, end)
@@ -138,9 +148,11 @@ class Stream:
             time, current = nxt, fd.of_state(self.model, state)
             out.write_fields(fd.FORECAST, time, fd.over_interval(current, before))
             if time >= first_slot:
-                slots.append((time, fd.observed(current)))
-        times = np.array([t for t, _ in slots], "datetime64[s]")
-        return state, Trajectory(times, tuple(f for _, f in slots), self.model.domain), current
+                slots.append((time, state, fd.observed(current)))
+        times, states, fields = zip(*slots, strict=True)
+        times = np.array(times, "datetime64[s]")
+        model = OuterWindow(self.model, self.boundaries, self.advance, times, states, self.inner)
+        return state, Trajectory(times, fields, self.model.domain), model, current
 
     def advance(self, state: State, start: np.datetime64, end: np.datetime64) -> State:
         """Carry the state from start to end, from one boundary time to the next."""

@@ -89,7 +89,8 @@ def _tridiagonal(alphas: list[float], betas: list[float]) -> tuple[np.ndarray, n
     inverse = 1.0 / np.asarray(alphas)
     diagonal = inverse + np.concatenate([[0.0], np.asarray(betas[: size - 1]) * inverse[:-1]])
     beside = -np.sqrt(np.asarray(betas[: size - 1])) * inverse[:-1]
-    return np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+    values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+    return values, vectors
 
 
 def _spectrum(alphas: list[float], betas: list[float], basis: list[Vector]) -> Spectrum:

@@ -1,4 +1,4 @@
-"""The operator linearised for an increment that does not change within the window, as a sparse matrix.
+"""The operator linearised, as a sparse matrix: for an increment that does not change within the window, or by slot.
 
 The derivatives by the columns come from `equivalents.values` by automatic differentiation, so there is one operator;
 what is written here is only the bilinear stage before it, where each value touches four cells and two or three levels.
@@ -35,7 +35,8 @@ def _derivatives(fields: dict[str, Any], columns: Columns, wanted: Values) -> tu
 
 @dataclass(frozen=True, eq=False)
 class LinearOperator:
-    """H, (p, 5 nz ny nx): from the fields of `statistics.VARIABLES`, one after another, to values.
+    """H, (p, 5 nz ny nx): from the fields of `statistics.VARIABLES`, one after another, to values; or (p, slots 5 nz ny
+    nx), the fields of one slot after another.
 
     Attributes:
         matrix: sparse, float64.
@@ -60,12 +61,13 @@ class LinearOperator:
         return LinearOperator(self.matrix[rows])
 
 
-def linearise(fields: dict[str, np.ndarray], plan: Plan) -> tuple[LinearOperator, np.ndarray]:
-    """The operator of a plan linearised about a stacked trajectory, for an increment constant in time; and its values.
+def linearise(fields: dict[str, np.ndarray], plan: Plan, *, by_slot: bool = False) -> tuple[LinearOperator, np.ndarray]:
+    """The operator of a plan linearised about a stacked trajectory; and its values.
 
     Args:
         fields: `statistics.VARIABLES`, (nt, nz, ny, nx) each.
         plan: where the values lie.
+        by_slot: False for an increment that is the same at all times, True for one of each slot.
 
     Returns:
         H, and the equivalents (plan.count,) of the trajectory, NaN where there is none (their rows of H mean nothing).
@@ -76,8 +78,8 @@ def linearise(fields: dict[str, np.ndarray], plan: Plan) -> tuple[LinearOperator
         {name: jnp.asarray(fields[name], dtype=float) for name in VARIABLES}, plan.columns, plan.values
     )
     columns = taken(plan.columns, plan.values.at[:n])
-    slot, slot_weight = np.asarray(columns.slot), np.asarray(columns.slot_weight, dtype=np.float64)
-    after = np.minimum(slot + 1, nt - 1)
+    slot, late = np.asarray(columns.slot), np.asarray(columns.slot_weight, dtype=np.float64)
+    ends = ((slot, 1.0 - late), (np.minimum(slot + 1, nt - 1), late))
     cells = [(np.asarray(j), np.asarray(i), np.asarray(w, dtype=np.float64)) for j, i, w in corners(columns)]
     rows: list[np.ndarray] = []
     places: list[np.ndarray] = []
@@ -89,17 +91,16 @@ def linearise(fields: dict[str, np.ndarray], plan: Plan) -> tuple[LinearOperator
         row, level = np.nonzero(derivative)
         slope = derivative[row, level]
         for j, i, weight in cells:
-            factor = slope * weight[row]
-            if name == "pressure":
-                # d ln p = dp / p at each slot and corner.
-                p = fields["pressure"]
-                early = 1.0 / np.asarray(p[slot[row], level, j[row], i[row]], dtype=np.float64)
-                later = 1.0 / np.asarray(p[after[row], level, j[row], i[row]], dtype=np.float64)
-                factor = factor * (early + slot_weight[row] * (later - early))
-            rows.append(row)
-            places.append(number * size + (level * ny + j[row]) * nx + i[row])
-            weights.append(factor)
+            for at, share in ends:
+                factor = slope * weight[row] * share[row]
+                if name == "pressure":  # d ln p = dp / p
+                    factor = factor / np.asarray(fields["pressure"][at[row], level, j[row], i[row]], dtype=np.float64)
+                block = (at[row] * len(VARIABLES) if by_slot else 0) + number
+                rows.append(row)
+                places.append(block * size + (level * ny + j[row]) * nx + i[row])
+                weights.append(factor)
     triplets = (np.concatenate(weights), (np.concatenate(rows), np.concatenate(places)))
-    matrix = sparse.coo_array(triplets, shape=(n, len(VARIABLES) * size)).tocsr()
+    width = len(VARIABLES) * size * (nt if by_slot else 1)
+    matrix = sparse.coo_array(triplets, shape=(n, width)).tocsr()
     equivalents = np.asarray(found, dtype=np.float64)[:n]
     return LinearOperator(matrix), np.where(np.asarray(exists)[:n] & plan.known, equivalents, np.nan)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from kaiseki.core.experiment.base import Count, NotNegative, Positive, Section
 
-Engine = Literal["3dfgat", "optimal_interpolation", "none"]
+Engine = Literal["3dfgat", "4dvar", "optimal_interpolation", "none"]
 
 
 class BackgroundError(Section):
@@ -71,6 +71,26 @@ class DigitalFilter(Section):
     """Period below which oscillations are removed."""
 
 
+class FourDVar(Section):
+    """4D-Var: outer loops, inner model, minimisation."""
+
+    coarsening: tuple[Count, ...] = (2, 2)
+    """Grid length of the inner model in units of that of the outer one, one per outer loop; it may fall from loop to
+    loop."""
+    inner_iterations: Count = 30
+    """Most iterations of the minimiser in a window, all outer loops together."""
+    gradient_reduction: float = Field(default=0.03, gt=0, lt=1)
+    """The minimisation ends when the norm of the gradient has fallen to this part."""
+    gravity_wave_penalty: NotNegative = 1.0
+    """Weight of the penalty of fast oscillations in the window, per (m/s)^2 of their mean square and observation."""
+
+    @model_validator(mode="after")
+    def _looped(self) -> Self:
+        if not self.coarsening:
+            raise ValueError("coarsening needs one value per outer loop, at least one")
+        return self
+
+
 class Assimilation(Section):
     """How observations and background are joined."""
 
@@ -88,4 +108,6 @@ class Assimilation(Section):
     """Likelihood of the observations; "huber" gives gross values a linear penalty (variational quality control)."""
     robust_threshold: Positive = 2.5
     """Departure in standard deviations where the penalty turns from quadratic to linear."""
+    four_d_var: FourDVar = Field(default_factory=FourDVar)
+    """What belongs to the engine "4dvar" alone."""
     digital_filter: DigitalFilter = Field(default_factory=DigitalFilter)

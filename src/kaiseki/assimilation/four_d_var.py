@@ -1,0 +1,150 @@
+"""Incremental 4D-Var: the increment at the start of the window that brings the model nearest to all observations.
+
+    J(v) = v.v / 2 + sum rho((y - H M(x_b + S v)) / sigma_o) + Jc,   increment = S v at the start of the window
+
+Each outer loop runs the forecast model M from the start, takes departures at the observations' own times, linearises
+about that trajectory and minimises a quadratic with the inner model (Courtier, Thepaut and Hollingsworth 1994, Q. J. R.
+Meteorol. Soc. 120, 1367-1387), whose grid may grow finer from loop to loop. Robust weights are renewed with it. Jc
+penalises what a digital filter would take out of the increments of the window (Gauthier and Thepaut 2001, Mon. Wea.
+Rev. 129, 2089-2102). The control variable is that of 3D-FGAT.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kaiseki.assimilation.comparison import evaluate, observed
+from kaiseki.assimilation.engine import Analysis, EngineSettings, Propagation, Report, WindowModel
+from kaiseki.assimilation.operators import LinearOperator, linearise, locate
+from kaiseki.assimilation.problem import (
+    Problem,
+    as_fields,
+    finish,
+    nothing_to_do,
+    prepare,
+    sqrt,
+    sqrt_transpose,
+)
+from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.core.errors import InputError
+from kaiseki.observations import Table
+from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.statistics.minimise import LeastSquares, outer_loops
+from kaiseki.statistics.robust import likelihood
+
+NAME = "4dvar"
+
+
+def analyse(
+    background: Trajectory,
+    observations: Table,
+    covariance: BackgroundCovariance,
+    settings: EngineSettings,
+    report: Report | None = None,
+    window: WindowModel | None = None,
+) -> Analysis:
+    """The analysis of a window (see `engine.Engine`), with the increment at its start.
+
+    Raises:
+        InputError: background and covariance are of different grids, or there is no model of the window.
+        NumericsError: the minimisation left the range of numbers.
+    """
+    if window is None:
+        raise InputError("4D-Var needs the model of the window")
+    problem = prepare(background, observations, covariance, settings)
+    if not len(problem.used):
+        return nothing_to_do(problem, NAME, report)
+    four_d = settings.four_d
+    loops = _Loops(problem, window, four_d.coarsening, four_d.penalty)
+    result = outer_loops(
+        loops,
+        covariance.control_size,
+        likelihood(settings.robust, settings.robust_threshold),
+        outer=len(four_d.coarsening),
+        iterations=four_d.iterations,
+        reduction=four_d.reduction,
+        report=report,
+    )
+    increment = problem.increment(result.minimum.control)
+    analysed = loops.trajectory_of(increment, result.minimum.control)
+    return finish(
+        problem,
+        NAME,
+        increment,
+        result.minimum.steps,
+        converged=result.minimum.converged,
+        cost=result.costs[-1],
+        cost_before=result.costs[0],
+        weights=result.weights[: len(problem.used)],
+        analysed=analysed,
+    )
+
+
+class _Loops:
+    """Linearises about the trajectory of a control; remembers the last trajectory."""
+
+    def __init__(self, problem: Problem, window: WindowModel, coarsening: tuple[int, ...], penalty: float) -> None:
+        self.problem = problem
+        self.window = window
+        self.coarsening = coarsening
+        self.penalty = penalty
+        self.table = problem.table.take(problem.used)
+        self.plan = locate(problem.background, self.table)
+        self.called = 0
+        self.last: tuple[np.ndarray, Trajectory] = (np.zeros(problem.covariance.control_size), problem.background)
+
+    def trajectory_of(self, increment: dict[str, np.ndarray], control: np.ndarray) -> Trajectory:
+        """The forecast from the start plus an increment."""
+        if not np.array_equal(control, self.last[0]):
+            self.last = (control.copy(), self.window.rerun(increment))
+        return self.last[1]
+
+    def __call__(self, control: np.ndarray) -> LeastSquares:
+        problem = self.problem
+        trajectory = self.trajectory_of(problem.increment(control), control)
+        departure = observed(self.table) - evaluate(trajectory.stacked(), self.plan)
+        factor = self.coarsening[min(self.called, len(self.coarsening) - 1)]
+        self.called += 1
+        propagation = self.window.linear(factor)
+        inner = Trajectory(trajectory.times, propagation.slots, propagation.domain)
+        operator, equivalent = linearise(inner.stacked(), locate(inner, self.table), by_slot=True)
+        chain = Chain(problem, propagation, operator, self.penalty)
+        # A value that either grid cannot compare (below its ground) counts for nothing.
+        exists = np.isfinite(departure) & np.isfinite(equivalent)
+        none = np.zeros(propagation.waves)
+        normalised = np.concatenate([np.where(exists, departure, 0.0) / problem.error, none])
+        start = chain.forward(control) if control.any() else np.zeros_like(normalised)
+        # The penalty is that of the whole increment, so its target is zero, not what the last loop left.
+        start[len(exists) :] = 0.0
+        counted = np.concatenate([exists.astype(np.float64), np.ones_like(none)])
+        robust = np.concatenate([np.ones(len(exists), bool), np.zeros(len(none), bool)])
+        return LeastSquares(chain.forward, chain.adjoint, normalised + start, counted, robust)
+
+
+class Chain:
+    """From the control variable to normalised values of observations, then oscillations: G = R^(-1/2) H M S."""
+
+    def __init__(self, problem: Problem, propagation: Propagation, operator: LinearOperator, penalty: float) -> None:
+        self.problem = problem
+        self.propagation = propagation
+        self.operator = operator
+        self.shape = problem.background.domain.shape
+        self.slots = (len(propagation.slots), len(VARIABLES), *propagation.domain.shape)
+        # By the number of observations, so that both parts of the cost grow alike with the domain.
+        columns = propagation.domain.ny * propagation.domain.nx
+        self.root = np.sqrt(penalty * len(problem.used) / columns)
+
+    def forward(self, control: np.ndarray) -> np.ndarray:
+        """G v, (p + waves,)."""
+        increment = as_fields(sqrt(self.problem.covariance, control), self.shape)
+        slots, waves = self.propagation.tangent(increment)
+        values = self.operator(slots.ravel()) / self.problem.error
+        return np.concatenate([values, self.root * waves.astype(np.float64)])
+
+    def adjoint(self, normalised: np.ndarray) -> np.ndarray:
+        """G^T r, (n,)."""
+        number = len(self.problem.error)
+        slots = self.operator.transpose(normalised[:number] / self.problem.error).reshape(self.slots)
+        back = self.propagation.adjoint(slots, self.root * normalised[number:])
+        flat = np.concatenate([np.ravel(np.asarray(back[name], np.float64)) for name in VARIABLES])
+        return sqrt_transpose(self.problem.covariance, flat)

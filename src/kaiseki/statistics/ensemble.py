@@ -1,0 +1,176 @@
+"""The ensemble transform Kalman filter, everywhere at once or in local domains (LETKF).
+
+After Hunt, Kostelich and Szunyogh 2007 (Physica D 230, 112-126). With N members, anomalies of the state X (n, N) and of
+what the members say of the observations, divided by sigma_o, Y (p, N), the analysis is a combination of the members:
+mean + X w, anomalies X W.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import sparray
+
+from kaiseki.core.errors import ConfigError
+from kaiseki.statistics.localisation import Neighbourhoods
+
+BATCH = 4_000_000
+"""Most numbers of the largest array of one batch (32 MB): local domains are treated in batches of bounded memory."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How members are combined in each of m places.
+
+    Attributes:
+        mean: w, (m, N): the increment of the mean is X w.
+        transform: W, (m, N, N), symmetric: the analysis anomalies are X W.
+    """
+
+    mean: np.ndarray
+    transform: np.ndarray
+
+
+def transform(anomalies: np.ndarray, departure: np.ndarray, inflation: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the ensemble transform, of one domain or many at once (Hunt et al. 2007, eqs. 20, 21, 24).
+
+    Args:
+        anomalies: Y, (..., p, N): equivalents of the members minus their mean, over sigma_o, times the root of a taper.
+        departure: d, (..., p): observation minus mean equivalent, over sigma_o, times the root of a taper.
+        inflation: rho, factor of the background covariance: (N-1)/rho stands for N-1 in the analysis, so that W grows
+            by sqrt(rho) where there are no observations.
+
+    Returns:
+        w, (..., N), and the symmetric square root W, (..., N, N). The root that is symmetric has W 1 = sqrt(rho) 1, so
+        the anomalies keep their mean of zero, and depends continuously on the observations.
+
+    Raises:
+        ConfigError: fewer than two members, or an inflation that is not positive.
+    """
+    members = anomalies.shape[-1]
+    if members < 2 or not inflation > 0.0:
+        raise ConfigError(
+            f"An ensemble transform needs at least two members and a positive inflation; got {members}, {inflation}"
+        )
+    across = np.swapaxes(anomalies, -1, -2)
+    precision = across @ anomalies
+    diagonal = np.arange(members)
+    precision[..., diagonal, diagonal] += (members - 1) / inflation
+    values, vectors = np.linalg.eigh(precision)
+    back = np.swapaxes(vectors, -1, -2)
+    gradient = across @ departure[..., None]
+    mean = vectors @ ((back @ gradient) / values[..., None])
+    root = (vectors * np.sqrt((members - 1) / values)[..., None, :]) @ back
+    return mean[..., 0], root
+
+
+def rotation(members: int, generator: np.random.Generator) -> np.ndarray:
+    """A random orthogonal matrix (N, N) that keeps the mean: O 1 = 1, uniform among such.
+
+    Anomalies X O have the covariance of X; it is the only freedom that a square-root filter has (Sakov and Oke 2008,
+    Mon. Wea. Rev. 136, 1042-1053), and it keeps nonlinear ensembles from degenerating to an outlier.
+    """
+    # Uniform on the orthogonal group when R has a positive diagonal (Mezzadri 2007, Notices AMS 54, 592-604).
+    q, r = np.linalg.qr(generator.standard_normal((members - 1, members - 1)))
+    # The reflection that swaps the first axis with the direction of the mean.
+    normal = np.full(members, 1.0 / np.sqrt(members))
+    normal[0] -= 1.0
+    reflection = np.eye(members) - 2.0 * np.outer(normal, normal) / (normal @ normal)
+    across = reflection[:, 1:]
+    return np.asarray(np.full((members, members), 1.0 / members) + across @ (q * np.sign(np.diag(r))) @ across.T)
+
+
+def local_weights(
+    observed: np.ndarray, departure: np.ndarray, neighbourhoods: Neighbourhoods, inflation: float = 1.0
+) -> Weights:
+    """The weights of m local domains, each from the observations that it sees.
+
+    Args:
+        observed: (p, N), equivalents of the members minus their mean, over sigma_o.
+        departure: (p,), over sigma_o.
+        neighbourhoods: of the m domains.
+        inflation: see `transform`.
+
+    Raises:
+        ConfigError: see `transform`.
+    """
+    counts = neighbourhoods.counts
+    size, members = len(counts), observed.shape[1]
+    found = Weights(np.empty((size, members)), np.empty((size, members, members)))
+    # Domains that see about as much go together, so that little of a batch is padding.
+    order = np.argsort(-counts, kind="stable")
+    start = 0
+    while start < size:
+        width = int(counts[order[start]])
+        rows = order[start : start + max(1, BATCH // (members * max(width, members)))]
+        index, root = neighbourhoods.indices[rows, :width], np.sqrt(neighbourhoods.tapers[rows, :width])
+        found.mean[rows], found.transform[rows] = transform(
+            observed[index] * root[..., None], departure[index] * root, inflation
+        )
+        start += len(rows)
+    return found
+
+
+def combine(
+    weights: Weights, anomalies: np.ndarray, interpolation: sparray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The analysis from its weights.
+
+    Args:
+        weights: of m places.
+        anomalies: X, (n, ..., N): state anomalies at n places, any number of values at each.
+        interpolation: (n, m), from the places of the weights to those of the state; absent where they are the same.
+
+    Returns:
+        Increment of the mean, (n, ...), and analysis anomalies, (n, ..., N).
+
+    Raises:
+        ConfigError: the numbers of places do not agree.
+    """
+    size, members = len(anomalies), anomalies.shape[-1]
+    expected = (size, len(weights.mean))
+    if (interpolation is None and size != expected[1]) or (
+        interpolation is not None and interpolation.shape != expected
+    ):
+        raise ConfigError(f"Weights of {expected[1]} places do not fit a state of {size} places as they are given")
+    both = np.concatenate([weights.transform, weights.mean[..., None]], axis=-1)
+    values = anomalies.reshape(size, -1, members)
+    result = np.empty((*values.shape[:2], members + 1))
+    length = max(1, BATCH // (members * (members + 1)))
+    for start in range(0, size, length):
+        rows = slice(start, start + length)
+        if interpolation is None:
+            here = both[rows]
+        else:
+            here = (interpolation[rows] @ both.reshape(len(both), -1)).reshape(-1, members, members + 1)
+        result[rows] = values[rows] @ here
+    return result[..., -1].reshape(anomalies.shape[:-1]), result[..., :-1].reshape(anomalies.shape)
+
+
+def letkf(
+    anomalies: np.ndarray,
+    observed: np.ndarray,
+    departure: np.ndarray,
+    neighbourhoods: Neighbourhoods,
+    *,
+    inflation: float = 1.0,
+    interpolation: sparray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The local ensemble transform Kalman filter: `local_weights`, then `combine`.
+
+    Args:
+        anomalies: X, (n, ..., N), of the state at n places.
+        observed: Y, (p, N), over sigma_o.
+        departure: d, (p,), over sigma_o.
+        neighbourhoods: of m domains; of the n places themselves without `interpolation`.
+        inflation: rho, see `transform`.
+        interpolation: (n, m), see `combine`.
+
+    Returns:
+        Increment of the mean, (n, ...), and analysis anomalies, (n, ..., N).
+
+    Raises:
+        ConfigError: see `transform` and `combine`.
+    """
+    return combine(local_weights(observed, departure, neighbourhoods, inflation), anomalies, interpolation)
