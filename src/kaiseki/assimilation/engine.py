@@ -23,6 +23,7 @@ type Report = Callable[[str], None]
 """Takes the lines that an engine has to say."""
 
 
+@runtime_checkable
 class Propagation(Protocol):
     """A linear model over the window: from an increment at its start to increments at the slots of its own grid."""
 
@@ -50,6 +51,7 @@ class Propagation(Protocol):
         ...
 
 
+@runtime_checkable
 class WindowModel(Protocol):
     """What an engine may ask of the forecast model in the window of its background."""
 

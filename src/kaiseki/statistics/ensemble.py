@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import sparray
 
-from kaiseki.core.errors import ConfigError
+from kaiseki.core.errors import ConfigError, NumericsError
 from kaiseki.statistics.localisation import Neighbourhoods
 
 BATCH = 4_000_000
@@ -32,14 +32,16 @@ class Weights:
     transform: np.ndarray
 
 
-def transform(anomalies: np.ndarray, departure: np.ndarray, inflation: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def transform(
+    anomalies: np.ndarray, departure: np.ndarray, inflation: float | np.ndarray = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Weights of the ensemble transform, of one domain or many at once (Hunt et al. 2007, eqs. 20, 21, 24).
 
     Args:
         anomalies: Y, (..., p, N): equivalents of the members minus their mean, over sigma_o, times the root of a taper.
         departure: d, (..., p): observation minus mean equivalent, over sigma_o, times the root of a taper.
-        inflation: rho, factor of the background covariance: (N-1)/rho stands for N-1 in the analysis, so that W grows
-            by sqrt(rho) where there are no observations.
+        inflation: rho, factor of the background covariance, one or (...): (N-1)/rho stands for N-1 in the analysis, so
+            that W is sqrt(rho) where there are no observations.
 
     Returns:
         w, (..., N), and the symmetric square root W, (..., N, N). The root that is symmetric has W 1 = sqrt(rho) 1, so
@@ -47,16 +49,20 @@ def transform(anomalies: np.ndarray, departure: np.ndarray, inflation: float = 1
 
     Raises:
         ConfigError: fewer than two members, or an inflation that is not positive.
+        NumericsError: anomalies are not numbers.
     """
-    members = anomalies.shape[-1]
-    if members < 2 or not inflation > 0.0:
+    members, rho = anomalies.shape[-1], np.asarray(inflation, dtype=np.float64)
+    if members < 2 or not (rho > 0.0).all():
         raise ConfigError(
-            f"An ensemble transform needs at least two members and a positive inflation; got {members}, {inflation}"
+            "An ensemble transform needs at least two members and a positive inflation; "
+            f"got {members} members and an inflation of {rho.min(initial=np.inf)}"
         )
     across = np.swapaxes(anomalies, -1, -2)
     precision = across @ anomalies
     diagonal = np.arange(members)
-    precision[..., diagonal, diagonal] += (members - 1) / inflation
+    precision[..., diagonal, diagonal] += (members - 1) / rho[..., None]
+    if not np.isfinite(precision).all():
+        raise NumericsError("The members or what they say of the observations left the range of numbers")
     values, vectors = np.linalg.eigh(precision)
     back = np.swapaxes(vectors, -1, -2)
     gradient = across @ departure[..., None]
@@ -81,8 +87,51 @@ def rotation(members: int, generator: np.random.Generator) -> np.ndarray:
     return np.asarray(np.full((members, members), 1.0 / members) + across @ (q * np.sign(np.diag(r))) @ across.T)
 
 
+def adapted_inflation(
+    inflation: np.ndarray,
+    observed: np.ndarray,
+    departure: np.ndarray,
+    neighbourhoods: Neighbourhoods,
+    *,
+    variance: float = 0.04,
+    kept: float = 0.9,
+    least: float = 1.0,
+    most: float = 2.0,
+) -> np.ndarray:
+    """Inflation of the next analysis from what departures say of the spread, in each local domain.
+
+    After Miyoshi 2011 (Mon. Wea. Rev. 139, 1519-1535): with tapers t, squared departures d^2 and ensemble variances s
+    of the equivalents, both over sigma_o^2, the departures ask for (sum t d^2 - sum t) / sum t s, known with the
+    variance 2 / sum t ((rho mean s + 1) / mean s)^2; it is combined with the inflation before, rho. Here that one first
+    returns a part of its way to `least`, so that places forget, and the result stays between `least` and `most`.
+
+    Args:
+        inflation: rho of the last analysis, (m,); ones at the start.
+        observed: (p, N), departure: (p,), neighbourhoods: as for `local_weights`.
+        variance: of the inflation before, the larger the quicker it follows.
+        kept: part of rho - least that stays from one analysis to the next.
+        least, most: bounds of rho.
+
+    Returns:
+        rho, (m,).
+    """
+    tapers, indices = neighbourhoods.tapers, neighbourhoods.indices
+    before = least + kept * (inflation - least)
+    number = tapers.sum(axis=1)
+    spread = np.sum(tapers * observed.var(axis=1, ddof=1)[indices], axis=1)
+    seen = spread > 0.0
+    number, spread = np.where(seen, number, 1.0), np.where(seen, spread, 1.0)
+    asked = (np.sum(tapers * (departure**2)[indices], axis=1) - number) / spread
+    doubt = 2.0 / number * (before + number / spread) ** 2
+    after = (variance * asked + doubt * before) / (variance + doubt)
+    return np.where(seen, np.clip(after, least, most), before)
+
+
 def local_weights(
-    observed: np.ndarray, departure: np.ndarray, neighbourhoods: Neighbourhoods, inflation: float = 1.0
+    observed: np.ndarray,
+    departure: np.ndarray,
+    neighbourhoods: Neighbourhoods,
+    inflation: float | np.ndarray = 1.0,
 ) -> Weights:
     """The weights of m local domains, each from the observations that it sees.
 
@@ -90,13 +139,14 @@ def local_weights(
         observed: (p, N), equivalents of the members minus their mean, over sigma_o.
         departure: (p,), over sigma_o.
         neighbourhoods: of the m domains.
-        inflation: see `transform`.
+        inflation: rho, one or (m,), see `transform`.
 
     Raises:
-        ConfigError: see `transform`.
+        ConfigError, NumericsError: see `transform`.
     """
     counts = neighbourhoods.counts
     size, members = len(counts), observed.shape[1]
+    rho = np.broadcast_to(inflation, size)
     found = Weights(np.empty((size, members)), np.empty((size, members, members)))
     # Domains that see about as much go together, so that little of a batch is padding.
     order = np.argsort(-counts, kind="stable")
@@ -106,7 +156,7 @@ def local_weights(
         rows = order[start : start + max(1, BATCH // (members * max(width, members)))]
         index, root = neighbourhoods.indices[rows, :width], np.sqrt(neighbourhoods.tapers[rows, :width])
         found.mean[rows], found.transform[rows] = transform(
-            observed[index] * root[..., None], departure[index] * root, inflation
+            observed[index] * root[..., None], departure[index] * root, rho[rows]
         )
         start += len(rows)
     return found
@@ -154,7 +204,7 @@ def letkf(
     departure: np.ndarray,
     neighbourhoods: Neighbourhoods,
     *,
-    inflation: float = 1.0,
+    inflation: float | np.ndarray = 1.0,
     interpolation: sparray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The local ensemble transform Kalman filter: `local_weights`, then `combine`.
@@ -164,13 +214,13 @@ def letkf(
         observed: Y, (p, N), over sigma_o.
         departure: d, (p,), over sigma_o.
         neighbourhoods: of m domains; of the n places themselves without `interpolation`.
-        inflation: rho, see `transform`.
+        inflation: rho, one or (m,), see `transform`.
         interpolation: (n, m), see `combine`.
 
     Returns:
         Increment of the mean, (n, ...), and analysis anomalies, (n, ..., N).
 
     Raises:
-        ConfigError: see `transform` and `combine`.
+        ConfigError, NumericsError: see `transform` and `combine`.
     """
     return combine(local_weights(observed, departure, neighbourhoods, inflation), anomalies, interpolation)

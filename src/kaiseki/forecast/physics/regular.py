@@ -92,6 +92,6 @@ def _mixing(columns: Columns, land: Array, p: RegularPhysics, dt: float) -> tupl
 def _condensation(t: Array, rv: Array, pressure: Array, p: RegularPhysics) -> Array:
     """Vapour (kg/kg of dry air) that condenses: one Newton step towards saturation, without a threshold."""
     saturation = vapour_pressure.mixing_ratio(vapour_pressure.saturation_vapour_pressure(t), pressure)
-    width = jax.lax.stop_gradient(p.width * saturation)
+    width = p.width * saturation
     over = width * jax.nn.softplus((rv - saturation) / width)
     return over / (1.0 + EPSILON * LATENT_VAPORISATION**2 * saturation / (CP_DRY * R_DRY * t**2))

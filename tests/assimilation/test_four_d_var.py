@@ -1,0 +1,233 @@
+"""4D-Var: against optimal interpolation and 3D-FGAT where it must equal them, and as a whole chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assimilation import worlds
+from kaiseki.assimilation import Analysis, EngineSettings, Trajectory, departures, engine
+from kaiseki.assimilation.engine import FourD, check_conformance
+from kaiseki.assimilation.four_d_var import Chain
+from kaiseki.assimilation.inner import InnerModel, penalty_weights
+from kaiseki.assimilation.operators import linearise, locate
+from kaiseki.assimilation.problem import prepare
+from kaiseki.core.constants import VIRTUAL
+from kaiseki.core.errors import InputError
+from kaiseki.forecast.dynamics.parameters import DynamicsParameters
+from kaiseki.forecast.integrate import Forcing
+from kaiseki.forecast.model import Model
+from kaiseki.forecast.physics.regular import RegularPhysics
+from kaiseki.forecast.reference import ReferenceProfile
+from kaiseki.grid import Domain
+from kaiseki.observations import Flag, Table
+from kaiseki.statistics import VARIABLES
+
+GRID = worlds.domain(ny=14, nx=15, nz=8)
+FIELDS = worlds.lapsing(GRID)
+PLAIN = EngineSettings(
+    robust="none",
+    background_tolerance=float("inf"),
+    iterations=200,
+    reduction=1e-9,
+    four_d=FourD((1,), 200, 1e-9, 0.0),
+)
+
+
+class Identity:
+    """A model that leaves everything as it is, on the grid of the background."""
+
+    domain = GRID
+    waves = 0
+
+    def __init__(self, background: Trajectory) -> None:
+        self.background = self.last = background
+
+    @property
+    def slots(self) -> tuple[Mapping[str, np.ndarray], ...]:
+        return self.last.fields
+
+    def rerun(self, increment: Mapping[str, np.ndarray]) -> Trajectory:
+        self.last = self.background.plus(increment)
+        return self.last
+
+    def linear(self, factor: int) -> Identity:
+        assert factor == 1
+        return self
+
+    def tangent(self, increment: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        one = np.stack([np.asarray(increment[name]) for name in VARIABLES])
+        return np.repeat(one[None], len(self.slots), axis=0), np.zeros(0)
+
+    def adjoint(self, slots: np.ndarray, waves: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(VARIABLES, slots.sum(axis=0), strict=True))
+
+
+def observed(window: Trajectory, table: Table, seed: int = 3) -> Table:
+    """Values that depart from a trajectory at random by twice the error of observation."""
+    random = np.random.default_rng(seed)
+    away = 2.0 * table.column("error") * random.standard_normal(len(table))
+    return worlds.with_departures(table, departures(window, table), away)
+
+
+def winds_and_temperatures(number: int = 5) -> Table:
+    """Quantities of which the operator is linear."""
+    table = worlds.ascents(GRID, number, 1)
+    return table.take(table.where(quantity=("air_temperature", "eastward_wind", "northward_wind")))
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("hours", [0, 3])
+def test_with_the_identity_as_model_it_equals_the_others(hours: int) -> None:
+    """Three slots and the identity: optimal interpolation; one slot: 3D-FGAT. To 1e-6 of the largest increment."""
+    window = worlds.steady(GRID, FIELDS, hours)
+    table = observed(window, winds_and_temperatures())
+    covariance = worlds.covariance(GRID, FIELDS)
+    ours = engine("4dvar")(window, table, covariance, PLAIN, None, Identity(window))
+    assert ours.at_start
+    for name in ("optimal_interpolation", "3dfgat"):
+        theirs = engine(name)(window, table, covariance, PLAIN)
+        for field in VARIABLES:
+            scale = np.abs(theirs.increment[field]).max()
+            assert scale > 0.0
+            np.testing.assert_allclose(ours.increment[field], theirs.increment[field], rtol=0, atol=1e-6 * scale)
+        np.testing.assert_allclose(
+            ours.table.column("analysis_departure"), theirs.table.column("analysis_departure"), rtol=0, atol=1e-5
+        )
+        # The cost here is the true one, whose operator moves with the pressure of the levels.
+        assert ours.diagnostics["cost"] == pytest.approx(theirs.diagnostics["cost"], rel=1e-3)
+
+
+class Real:
+    """The forecast model over two slots of 20 minutes, driven by what it began with."""
+
+    def __init__(self, dtype: type, domain: Domain = GRID) -> None:
+        fields = dict(FIELDS)
+        virtual = fields["temperature"] * (1.0 + VIRTUAL * fields["qv"])
+        reference = ReferenceProfile.fit(domain.z, virtual, fields["pressure"])
+        self.fields = fields
+        self.model = Model.make(domain, reference, DynamicsParameters(dt=300.0, acoustic_substeps=4), dtype=dtype)
+        self.forcing = Forcing(*[self.model.boundary(fields)] * 2)
+        self.start = self.model.start(fields)
+        self.inner = {n: InnerModel.build(self.model, n, RegularPhysics()) for n in (1, 2)}
+        self.times = worlds.NOON + np.array([-2400, -1200, 0]) * np.timedelta64(1, "s")
+        self.background = self.rerun({})
+
+    def rerun(self, increment: Mapping[str, np.ndarray]) -> Trajectory:
+        state = self.model.add_increment(self.start, increment) if increment else self.start
+        self.states = [state]
+        for _ in range(2):
+            self.states.append(self.model.advance(self.states[-1], self.forcing, 1200.0))
+        air = [self.model.atmosphere(state).as_dict() for state in self.states]
+        self.air = [{name: np.asarray(field) for name, field in one.items()} for one in air]
+        return Trajectory.make(self.times, self.air, GRID)
+
+    def linear(self, factor: int) -> Any:
+        return self.inner[factor].linearise(self.air, (self.fields, self.fields), 1200.0)
+
+
+def within(window: Trajectory, table: Table) -> Table:
+    """The same with times inside a window of 40 minutes."""
+    seconds = (np.arange(len(table)) * 37) % 2400
+    return table.with_columns(time=window.times[0] + seconds * np.timedelta64(1, "s"))
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float64, 1e-10), (np.float32, 1e-4)])
+def test_the_chain_from_control_to_observations_has_an_exact_transpose(
+    factor: int, dtype: type, bound: float, request: pytest.FixtureRequest
+) -> None:
+    if dtype is np.float64:
+        request.getfixturevalue("x64")
+    real = Real(dtype)
+    table = observed(real.background, within(real.background, worlds.ascents(GRID, 5, 1)))
+    covariance = worlds.covariance(GRID, FIELDS)
+    problem = prepare(real.background, table, covariance, PLAIN)
+    propagation = real.linear(factor)
+    inner = Trajectory(real.times, propagation.slots, propagation.domain)
+    operator, _ = linearise(inner.stacked(), locate(inner, problem.table.take(problem.used)), by_slot=True)
+    chain = Chain(problem, propagation, operator, penalty=1.0)
+    random = np.random.default_rng(0)
+    v = random.standard_normal(covariance.control_size)
+    forward = chain.forward(v)
+    r = random.standard_normal(len(forward))
+    back = chain.adjoint(r)
+    assert abs(forward @ r - v @ back) < bound * np.linalg.norm(forward) * np.linalg.norm(r)
+    assert np.linalg.norm(forward[: len(problem.used)]) > 1.0
+
+
+def cycled(real: Real, table: Table, **changes: Any) -> Analysis:
+    settings = EngineSettings(four_d=FourD(**({"coarsening": (2, 1), "iterations": 20, "reduction": 0.05} | changes)))
+    lines: list[str] = []
+    real.rerun({})
+    found = engine("4dvar")(real.background, table, worlds.covariance(GRID, FIELDS), settings, lines.append, real)
+    assert lines or not found.diagnostics["iterations"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def real() -> Real:
+    return Real(np.float32)
+
+
+def test_the_true_cost_falls_from_loop_to_loop_and_departures_shrink(real: Real) -> None:
+    table = within(real.background, worlds.ascents(GRID, 5, 1))
+    table = worlds.with_departures(table, departures(real.background, table), 2.0 * table.column("error"))
+    found = cycled(real, table)
+    assert found.diagnostics["cost"] < 0.8 * found.diagnostics["cost_before"]
+    used = np.isfinite(found.table.column("spread"))
+    before, after = (found.table.column(f"{name}_departure")[used] for name in ("background", "analysis"))
+    error = found.table.column("error")[used]
+    assert np.sum((after / error) ** 2) < 0.8 * np.sum((before / error) ** 2)
+    loops = [step["outer"] for step in found.diagnostics["iterations"]]
+    assert set(loops) == {1, 2}
+
+
+def test_the_engine_keeps_the_contract(real: Real) -> None:
+    table = observed(real.background, within(real.background, worlds.ascents(GRID, 3, 1, levels=3)))
+
+    def candidate(background: Trajectory, observations: Table, covariance: Any, settings: Any) -> Analysis:
+        real.rerun({})  # every window has a model of its own
+        return engine("4dvar")(background, observations, covariance, settings, None, real)
+
+    quick = EngineSettings(four_d=FourD((2,), 3))
+    check_conformance(candidate, real.background, table, worlds.covariance(GRID, FIELDS), quick)  # type: ignore[arg-type]
+
+
+def test_senseless_observations_leave_it_running(real: Real) -> None:
+    """A sonde 50 K off, a station twice, a value in no unit at all."""
+    good = observed(real.background, within(real.background, worlds.ascents(GRID, 3, 1, levels=3)))
+    off = good.take(good.where(quantity="air_temperature"))
+    off = off.with_columns(value=off.column("value") + 50.0, station="OFF", report=off.column("report") + 100)
+    wild = good.take(np.arange(len(good)) < 2).with_columns(value=np.nan, station="WILD")
+    found = cycled(real, Table.concat([good, good, off, wild]), coarsening=(2,), iterations=4)
+    flags = found.table.column("flags")
+    is_off = found.table.where(station="OFF")
+    assert ((flags[is_off] & np.uint32(Flag.BACKGROUND)) != 0).all()
+    assert np.abs(found.increment["temperature"]).max() < 10.0
+    assert np.isfinite(found.increment["u"]).all()
+
+
+def test_without_observations_the_background_is_the_analysis(real: Real) -> None:
+    none = worlds.ascents(GRID, 2, 1, levels=2).with_columns(withheld=True)
+    found = cycled(real, none)
+    assert not any(field.any() for field in found.increment.values())
+    assert "No observation" in found.diagnostics["remarks"][0]
+
+
+def test_without_a_model_it_is_refused() -> None:
+    window = worlds.steady(GRID, FIELDS, 1)
+    with pytest.raises(InputError, match="needs the model"):
+        engine("4dvar")(window, winds_and_temperatures(), worlds.covariance(GRID, FIELDS), PLAIN)
+
+
+def test_the_penalty_sees_oscillations_but_not_what_stands_still() -> None:
+    weights = penalty_weights(36, 300.0)
+    assert weights.sum() == pytest.approx(0.0, abs=1e-12)
+    time = 300.0 * np.arange(36)
+    fast, slow = (abs(weights @ np.cos(2.0 * np.pi * (time - time[18]) / period)) for period in (1200.0, 12 * 3600.0))
+    assert fast > 0.9
+    assert slow < 0.1
