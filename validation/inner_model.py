@@ -1,0 +1,133 @@
+"""How well the inner model of 4D-Var follows the difference of two full forecasts over three hours.
+
+    python -m validation.inner_model --run out/japan-1989 --data ../shared/data
+
+Increments of the size of an analysis (drawn from the background covariance of the run's experiment) are added to the
+state three hours after its cold start; the full model runs from there with and without them. What the linear model
+makes of them on the grid twice as coarse is compared with the difference of the two forecasts, averaged to that grid,
+inside the rim: relative error in the dry energy norm (u'^2 + v'^2 + cp T'^2 / T0 + R T0 (p'/p)^2, by mass), and by
+level and variable. The model without physics and the increment left as it was stand beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+
+from kaiseki.assimilation.inner import BROUGHT, InnerModel
+from kaiseki.core.constants import CP_DRY, R_DRY
+from kaiseki.core.timing import HOUR
+from kaiseki.cycle.analyst import taper_cells
+from kaiseki.cycle.case import Case, real_case
+from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
+from kaiseki.cycle.folder import RunFolder
+from kaiseki.forecast.state import State
+from kaiseki.statistics import VARIABLES, BackgroundErrors
+from kaiseki.statistics.covariance import build
+from validation.shelf import FIGURES, Row, at_most, record
+
+CASE = "inner_model"
+SAMPLES, FACTOR, T0 = 4, 2, 270.0
+LABELS = {"u": "u, m/s", "v": "v, m/s", "temperature": "T, K", "pressure": "p, Pa", "qv": "qv, kg/kg"}
+
+type Fields = dict[str, np.ndarray]
+
+
+def start_of(case: Case) -> tuple[np.datetime64, State]:
+    """Three hours after the cold start."""
+    first = case.experiment.period.first
+    forcing = case.boundaries.between(first, first + 3 * HOUR)
+    return first + 3 * HOUR, case.model.advance(case.model.start(case.cold_fields()), forcing, 3 * 3600.0)
+
+
+def energy(fields: Fields, pressure: np.ndarray, mask: np.ndarray) -> float:
+    """Dry energy of changes in the cells of a mask, by mass."""
+    density = pressure / (R_DRY * T0)
+    wind = fields["u"] ** 2 + fields["v"] ** 2
+    total = wind + CP_DRY / T0 * fields["temperature"] ** 2 + R_DRY * T0 * (fields["pressure"] / pressure) ** 2
+    return float(np.sum((density * total)[:, mask]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    given = parser.parse_args()
+    keep_loops_apart()
+    keep_compiled()
+    folder = RunFolder(given.run)
+    experiment = folder.noted()
+    case = real_case(experiment, folder, given.data)
+    model, domain = case.model, case.domain
+    begin, state = start_of(case)
+    forcing = case.boundaries.between(begin, begin + 3 * HOUR)
+
+    def forecast(state: State) -> list[Fields]:
+        states = [state]
+        for hour in range(3):
+            states.append(model.advance(states[-1], forcing, 3600.0, 3 * 3600.0, 3600.0 * hour))
+        return [{name: np.asarray(field) for name, field in model.atmosphere(s).as_dict().items()} for s in states]
+
+    control = forecast(state)
+    cycled = experiment.assimilation.cycled
+    errors = BackgroundErrors.from_section(cycled, taper=taper_cells(cycled.length, domain.spacing))
+    covariance = build(domain, errors, control[0])
+    ends = (case.driving(begin), case.driving(begin + 3 * HOUR))
+    states = [{name: one[name] for name in BROUGHT} for one in control]
+    inner = InnerModel.build(model, FACTOR)
+    dry = InnerModel(inner.coarsening, inner.model, None)
+    full, without = (one.linearise(states, ends, 3600.0) for one in (inner, dry))
+    means, mask = inner.coarsening, inner.domain.inside_rim
+    pressure = means(control[-1]["pressure"])
+    random = np.random.default_rng(0)
+    totals = dict.fromkeys(("inner", "without physics", "persistence", "difference"), 0.0)
+    squares = {name: np.zeros((2, domain.nz)) for name in VARIABLES}
+    for _ in range(SAMPLES):
+        change = covariance.sqrt(jnp.asarray(random.standard_normal(covariance.control_size), float))
+        increment = {name: np.asarray(field, np.float64) for name, field in change.items()}
+        moved = forecast(model.add_increment(state, increment))
+        true = {name: means(moved[-1][name].astype(float) - control[-1][name]) for name in VARIABLES}
+        found = {
+            "inner": dict(zip(VARIABLES, full.tangent(increment)[0][-1].astype(float), strict=True)),
+            "without physics": dict(zip(VARIABLES, without.tangent(increment)[0][-1].astype(float), strict=True)),
+            "persistence": {name: means(field) for name, field in increment.items()},
+        }
+        totals["difference"] += energy(true, pressure, mask)
+        for name, guess in found.items():
+            totals[name] += energy({n: guess[n] - true[n] for n in VARIABLES}, pressure, mask)
+        for name in VARIABLES:
+            wrong = found["inner"][name] - true[name]
+            squares[name] += [np.sum(wrong[:, mask] ** 2, axis=1), np.sum(true[name][:, mask] ** 2, axis=1)]
+    report(totals, squares, domain.zeta)
+
+
+def report(totals: dict[str, float], squares: dict[str, np.ndarray], height: np.ndarray) -> None:
+    """Rows and figure."""
+    relative = {name: float(np.sqrt(value / totals["difference"])) for name, value in totals.items()}
+    source = "bound of the issue; for a perfect linear model 0, for none at all 1"
+    rows: list[Row] = [
+        at_most(CASE, "relative error after 3 h, dry energy norm, 60/120 km", relative["inner"], 0.4, source),
+        at_most(CASE, "the same without physics", relative["without physics"], 1.0, source),
+    ]
+    for name, (wrong, true) in squares.items():
+        quantity = f"relative error after 3 h of {name}, all levels"
+        rows.append(at_most(CASE, quantity, float(np.sqrt(wrong.sum() / true.sum())), 1.0, source))
+    record(rows)
+    print(f"persistence of the increment: {relative['persistence']:.3f}")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 5), sharey=True, layout="constrained")
+    for name, (wrong, true) in squares.items():
+        axes[0].plot(np.sqrt(wrong / true), height / 1000.0, label=LABELS[name])
+        axes[1].plot(np.sqrt(true / true.max()), height / 1000.0)
+    axes[0].axvline(0.4, color="0.7", lw=0.8)
+    axes[0].set(xlim=(0, 1), xlabel="relative error of the inner model after 3 h", ylabel="height, km")
+    axes[1].set(xlabel="size of the difference, relative to its largest")
+    axes[0].legend(frameon=False)
+    figure.savefig(FIGURES / f"{CASE}.png", dpi=130)
+
+
+if __name__ == "__main__":
+    main()
