@@ -78,7 +78,7 @@ def main() -> None:
     covariance = build(domain, errors, control[0])
     ends = (case.driving(begin), case.driving(begin + 3 * HOUR))
     states = [{name: one[name] for name in BROUGHT} for one in control]
-    inner = InnerModel.build(model, FACTOR)
+    inner = InnerModel.build(model, FACTOR, 3600.0)
     dry = InnerModel(inner.coarsening, inner.model, None)
     full, without = (one.linearise(states, ends, 3600.0) for one in (inner, dry))
     means, mask = inner.coarsening, inner.domain.inside_rim

@@ -112,7 +112,7 @@ class Real:
         self.model = Model.make(domain, reference, DynamicsParameters(dt=300.0, acoustic_substeps=4), dtype=dtype)
         self.forcing = Forcing(*[self.model.boundary(fields)] * 2)
         self.start = self.model.start(fields)
-        self.inner = {n: InnerModel.build(self.model, n, RegularPhysics()) for n in (1, 2)}
+        self.inner = {n: InnerModel.build(self.model, n, 1200.0, RegularPhysics()) for n in (1, 2)}
         self.times = worlds.NOON + np.array([-2400, -1200, 0]) * np.timedelta64(1, "s")
         self.background = self.rerun({})
 

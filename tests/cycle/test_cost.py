@@ -8,7 +8,7 @@ import pytest
 from cycle import small
 from kaiseki.core.errors import ResourceError
 from kaiseki.core.experiment import Experiment
-from kaiseki.cycle.cost import estimate
+from kaiseki.cycle.cost import COMPILATION, estimate
 from kaiseki.cycle.whole import announce
 from kaiseki.grid.build import domain_from_section
 
@@ -34,8 +34,18 @@ def test_finer_grids_cost_more() -> None:
         experiment = of_preset(preset)
         costs.append(estimate(experiment, domain_from_section(experiment.domain)))
     for coarse, fine in itertools.pairwise(costs):
-        assert fine.seconds > 1.5 * coarse.seconds
+        assert fine.seconds - COMPILATION > 1.5 * (coarse.seconds - COMPILATION)
         assert fine.memory > coarse.memory
+
+
+def test_4d_var_costs_more_and_a_coarser_inner_model_less() -> None:
+    def seconds(**section: object) -> float:
+        experiment = small.experiment(assimilation=section, domain={"preset": "japan-60km"})
+        return estimate(experiment, domain_from_section(experiment.domain)).seconds
+
+    three = seconds(engine="3dfgat")
+    four, coarser = (seconds(engine="4dvar", four_d_var={"coarsening": [n, n]}) for n in (2, 3))
+    assert three < coarser < four
 
 
 def test_five_kilometres_are_refused_here(monkeypatch: pytest.MonkeyPatch) -> None:

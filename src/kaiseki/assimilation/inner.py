@@ -54,12 +54,13 @@ class InnerModel:
     physics: RegularPhysics | None
 
     @classmethod
-    def build(cls, outer: Model, factor: int, physics: RegularPhysics | None = None) -> InnerModel:
+    def build(cls, outer: Model, factor: int, seconds: float, physics: RegularPhysics | None = None) -> InnerModel:
         """The inner model that belongs to a forecast model.
 
         Args:
             outer: the forecast model.
             factor: ratio of the grid lengths; 1 keeps the grid and the time step.
+            seconds: between slots, of which the time step must be a part.
             physics: by default `RegularPhysics()` where the outer model has physics, else none.
 
         Raises:
@@ -70,7 +71,9 @@ class InnerModel:
         if factor > 1:
             coarse = coarsening.coarse
             usual = default_parameters(coarse.spacing, float(np.max(coarse.map_factor)))
-            parameters = dataclasses.replace(parameters, dt=usual.dt, acoustic_substeps=usual.acoustic_substeps)
+            longest = min(usual.dt, factor * parameters.dt)
+            dt = next(seconds / n for n in range(1, round(seconds) + 1) if seconds / n <= longest)
+            parameters = dataclasses.replace(parameters, dt=dt, acoustic_substeps=usual.acoustic_substeps)
         dtype = outer.metrics.volume.dtype.type
         model = Model.make(coarsening.coarse, outer.reference, parameters, dtype=dtype)
         if physics is None and outer.physics is not None:

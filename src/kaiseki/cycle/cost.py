@@ -13,9 +13,13 @@ from kaiseki.core.progress import duration
 from kaiseki.forecast.model import Model
 from kaiseki.grid import Domain
 
-CELL_STEP = 1.6e-6
-"""Seconds of two cores per cell and long step, dynamics with five water categories and all physics; provisional, from
-3-h forecasts at 60 km that shared the cores with other work."""
+CELL_STEP = 8e-7
+"""Seconds of two cores per cell and long step, dynamics with five water categories and all physics; from 3-h forecasts
+at 60 km."""
+
+GRADIENT = 2.7e-6
+"""Seconds per cell and long step of the inner model for one iteration of 4D-Var, tangent and adjoint together; from
+benchmarks/forecast_cpu.json (one core)."""
 
 ITERATION = 3.0e-7
 """Seconds of two cores per cell and iteration of the minimiser, operators included; provisional, likewise."""
@@ -73,9 +77,21 @@ def estimate(experiment: Experiment, domain: Domain) -> Cost:
     span = (experiment.period.last - experiment.period.first).astype("timedelta64[s]").astype(int)
     filtering = 3.0 * 3600.0 * experiment.assimilation.digital_filter.half_span_hours * (cycles + 1)
     steps = round((float(span) + filtering) / dt)
-    minimising = cycles * cells * experiment.assimilation.inner_iterations * ITERATION
+    if experiment.assimilation.engine == "4dvar":
+        minimising = cycles * _four_d(experiment, cells, dt)
+    else:
+        minimising = cycles * cells * experiment.assimilation.inner_iterations * ITERATION
     seconds = COMPILATION + steps * cells * CELL_STEP + minimising
     return Cost(cells, dt, steps, cycles, BASE_BYTES + BYTES_PER_CELL * cells, seconds)
+
+
+def _four_d(experiment: Experiment, cells: int, dt: float) -> float:
+    """Seconds of one 4D-Var analysis: outer loops run the model again, the inner iterations are shared among them."""
+    section = experiment.assimilation.four_d_var
+    steps = 3600.0 * experiment.period.window_hours / dt
+    share = section.inner_iterations / len(section.coarsening)
+    inner = sum(share * (ITERATION + steps / factor**3 * GRADIENT) for factor in section.coarsening)
+    return cells * (len(section.coarsening) * steps * CELL_STEP + inner)
 
 
 def refuse_what_is_too_much(name: str, cost: Cost, force: bool) -> None:

@@ -58,9 +58,10 @@ class OuterWindow:
 
     def linear(self, factor: int) -> Propagation:
         """The linear model about the last trajectory."""
+        seconds = float((self.times[1] - self.times[0]) / np.timedelta64(1, "s"))
         new = factor not in self.inner
         if new:
-            self.inner[factor] = InnerModel.build(self.model, factor)
+            self.inner[factor] = InnerModel.build(self.model, factor, seconds)
         inner = self.inner[factor]
         air = [self.model.atmosphere(state).as_dict() for state in self.states]
         states = [{name: np.asarray(one[name]) for name in BROUGHT} for one in air]
@@ -68,7 +69,6 @@ class OuterWindow:
         if self.model.relaxation is not None:
             first, last = (self.boundaries.driving(time) for time in (self.times[0], self.times[-1]))
             ends = (first, last)
-        seconds = float((self.times[1] - self.times[0]) / np.timedelta64(1, "s"))
         found = inner.linearise(states, ends, seconds)
         if new:
             say(

@@ -1,0 +1,92 @@
+"""A stream whose engine is 4D-Var: the analysis is where the model arrives, and being ended changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cycle import small
+from cycle.test_stream import arrays, assert_equal, departures
+from kaiseki.archive import RunStore
+from kaiseki.core.experiment import Experiment
+from kaiseki.cycle import experiments
+from kaiseki.cycle.case import Case
+from kaiseki.observations import Flag
+
+FOUR_D = {
+    "engine": "4dvar",
+    "four_d_var": {"coarsening": [2], "inner_iterations": 6, "gradient_reduction": 0.1},
+    "digital_filter": {"half_span_hours": 0.5, "cutoff_hours": 1.0},
+}
+
+
+def experiment() -> Experiment:
+    domain = {
+        "spacing": 150_000.0,
+        "shape": [18, 20],
+        "reference_latitude": 37.0,
+        "reference_longitude": 138.0,
+        "standard_parallels": [30.0, 60.0],
+        "central_longitude": 140.0,
+        "levels": {"number": 10, "top": 20_000.0, "first_thickness": 300.0},
+        "rim_width": 4,
+    }
+    return small.experiment(assimilation=FOUR_D, domain=domain, dynamics={"time_step": 300.0})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("four_d_var")
+    experiments.run_experiment(small.case(folder, experiment()), "analysis")
+    return folder
+
+
+def test_the_analysis_is_nearer_to_what_it_used_and_calm(whole: Path) -> None:
+    store = RunStore.open(whole / "analysis.store", "r")
+    for end in experiments.cycle_times(experiment())[1:]:
+        table = departures(whole, "analysis", end)
+        used = np.isfinite(table.column("spread")) & ((table.column("flags") & np.uint32(Flag.BACKGROUND)) == 0)
+        assert used.sum() > 20
+        before, after = (table.column(f"{name}_departure")[used] for name in ("background", "analysis"))
+        error = table.column("error")[used]
+        assert np.sum((after / error) ** 2) < 0.9 * np.sum((before / error) ** 2)
+        found = store.read_diagnostics(end)
+        assert found["engine"] == "4dvar"
+        assert found["gradient"][-1] < 0.5 * found["gradient"][0]
+        # No filter follows: what the model made of the increment is calm enough (below 10 hPa an hour).
+        assert found["surface_pressure_tendency"]["before"] < 1000.0
+
+
+def test_a_run_that_was_ended_goes_on_to_the_same_end(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended(Exception):
+        pass
+
+    case: Case = small.case(tmp_path, experiment())
+    begun = experiments._stream
+    times = experiments.cycle_times(experiment())
+
+    def ended(*arguments: object) -> object:
+        stream = begun(*arguments)  # type: ignore[arg-type]
+        analyse = stream.analyst
+
+        def analyst(trajectory: object, window: object, model: object) -> object:
+            found = analyse(trajectory, window, model)  # type: ignore[arg-type]
+            if window.end == times[-1]:  # type: ignore[attr-defined]
+                raise Ended
+            return found
+
+        stream.analyst = analyst  # type: ignore[assignment]
+        return stream
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experiments, "_stream", ended)
+        with pytest.raises(Ended):
+            experiments.run_experiment(case, "analysis")
+    assert len(RunStore.open(tmp_path / "analysis.store", "r").completed_cycles()) == len(times) - 1
+    experiments.run_experiment(small.case(tmp_path, experiment()), "analysis")
+    assert_equal(whole / "analysis.store", tmp_path / "analysis.store")
+    assert len(arrays(whole / "analysis.store")) > 40
