@@ -113,11 +113,11 @@ def test_ended_by_an_error_and_run_again(whole: Path, tmp_path: Path, monkeypatc
     def failing(*arguments: object, **named: object) -> object:
         analyst = real(*arguments, **named)
 
-        def once(trajectory: object, window: object) -> object:
+        def once(trajectory: object, window: object, model: object) -> object:
             calls.append(window)
             if len(calls) == 2:
                 raise KeyboardInterrupt
-            return analyst(trajectory, window)
+            return analyst(trajectory, window, model)
 
         return once
 

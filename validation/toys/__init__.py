@@ -1,0 +1,1 @@
+"""Small chaotic models on which assimilation methods are compared with published scores."""
