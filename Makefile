@@ -8,9 +8,9 @@ DATA ?=
 WORKERS ?= auto
 # Without compiled modules every command would start a second later.
 unexport PYTHONDONTWRITEBYTECODE
-# The published cases of the dynamical core; the studies with real data have their own options.
+# The published cases of the dynamical core and of the engines on toy models; the studies with real data have their own options.
 CASES := inertia_gravity_wave density_current mountain_waves rest_over_bell rising_bubble moist_bubble balanced_flow \
-  tracer_advection rim_wave supercell
+  tracer_advection rim_wave supercell lorenz96 quasi_geostrophic
 PYTEST := .venv/bin/python -m pytest
 
 help: ## what can be made
