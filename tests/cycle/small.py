@@ -20,22 +20,24 @@ from kaiseki.grid.build import domain_from_section
 from kaiseki.observations import Table
 from kaiseki.twin.flow import Flow
 
+DOMAIN = {
+    "spacing": 150_000.0,
+    "shape": [16, 18],
+    "reference_latitude": 37.0,
+    "reference_longitude": 138.0,
+    "standard_parallels": [30.0, 60.0],
+    "central_longitude": 140.0,
+    "levels": {"number": 10, "top": 20_000.0, "first_thickness": 300.0},
+    "rim_width": 4,
+}
+
 
 def experiment(**sections: object) -> Experiment:
     """Twelve hours would be long: two cycles of one hour on 18 x 16 cells of 150 km, without physics."""
     physics = dict.fromkeys(("microphysics", "boundary_layer", "surface", "radiation", "soil"), False)
     values = {
         "case": {"name": "small", "kind": "twin"},
-        "domain": {
-            "spacing": 150_000.0,
-            "shape": [16, 18],
-            "reference_latitude": 37.0,
-            "reference_longitude": 138.0,
-            "standard_parallels": [30.0, 60.0],
-            "central_longitude": 140.0,
-            "levels": {"number": 10, "top": 20_000.0, "first_thickness": 300.0},
-            "rim_width": 4,
-        },
+        "domain": DOMAIN,
         "period": {
             "cold_start": "1989-01-01T12:00Z",
             "end": "1989-01-01T14:00Z",

@@ -23,16 +23,7 @@ FOUR_D = {
 
 
 def experiment() -> Experiment:
-    domain = {
-        "spacing": 150_000.0,
-        "shape": [18, 20],
-        "reference_latitude": 37.0,
-        "reference_longitude": 138.0,
-        "standard_parallels": [30.0, 60.0],
-        "central_longitude": 140.0,
-        "levels": {"number": 10, "top": 20_000.0, "first_thickness": 300.0},
-        "rim_width": 4,
-    }
+    domain = small.DOMAIN | {"shape": [18, 20]}
     return small.experiment(assimilation=FOUR_D, domain=domain, dynamics={"time_step": 300.0})
 
 

@@ -22,6 +22,7 @@ from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.fields import WATER, Atmosphere
 from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.integrate import Forcing
+from kaiseki.forecast.linear import means_on_faces
 from kaiseki.forecast.model import Model, default_parameters
 from kaiseki.forecast.perturbation import Perturbation
 from kaiseki.forecast.physics.regular import RegularPhysics
@@ -149,16 +150,11 @@ def roots_of_energy(state: State, model: Model) -> Perturbation:
     share = np.sqrt(mass / mass.sum(axis=0))
     pressure = np.asarray(m.p_ref + d.p_prime, np.float64)
     rho = mass / np.asarray(m.volume, np.float64)
-    wave = np.sqrt(rho**2 * (CP_DRY / CV_DRY) * pressure / rho)
-
-    def faces(a: np.ndarray, axis: int) -> np.ndarray:
-        wide = np.concatenate([np.take(a, [0], axis), a, np.take(a, [-1], axis)], axis)
-        n = wide.shape[axis]
-        return 0.5 * (np.take(wide, range(n - 1), axis) + np.take(wide, range(1, n), axis))
+    wave = np.sqrt(rho * (CP_DRY / CV_DRY) * pressure)
 
     dtype = state.drho.dtype
-    u = faces(share, 2) / (faces(mass, 2) * np.asarray(m.map_u, np.float64))
-    v = faces(share, 1) / (faces(mass, 1) * np.asarray(m.map_v, np.float64))
+    u = means_on_faces(share, 2) / (means_on_faces(mass, 2) * np.asarray(m.map_u, np.float64))
+    v = means_on_faces(share, 1) / (means_on_faces(mass, 1) * np.asarray(m.map_v, np.float64))
     p = share * np.asarray(d.stiffness, np.float64) / wave
     zero = jax.tree.map(jnp.zeros_like, Perturbation.of(state))
     return dataclasses.replace(

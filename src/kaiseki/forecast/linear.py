@@ -121,6 +121,14 @@ def _adjoint(
     return _after(state, end, p, n), back(sensitivity)[0]
 
 
+def means_on_faces(a: np.ndarray, axis: int) -> np.ndarray:
+    """Means of neighbouring cells along an axis, the outermost cells' own values at both ends: one face more than
+    cells (`operators.to_faces` in double precision on the host)."""
+    wide = np.concatenate([np.take(a, [0], axis), a, np.take(a, [-1], axis)], axis)
+    n = wide.shape[axis]
+    return np.asarray(0.5 * (np.take(wide, range(n - 1), axis) + np.take(wide, range(1, n), axis)))
+
+
 class Energy:
     """Total energy of small changes about a state: kinetic, elastic (p'^2 / 2 rho c^2), potential (g^2 theta'^2 / 2 N^2
     theta^2) and of vapour (Lv^2 q'^2 / 2 cp T), in float64 on the host.
@@ -137,14 +145,9 @@ class Energy:
         self._sound = CP_DRY / CV_DRY * p / (self._mass / volume)
         self._volume = volume
 
-        def faces(a: np.ndarray, axis: int) -> np.ndarray:
-            wide = np.concatenate([np.take(a, [0], axis), a, np.take(a, [-1], axis)], axis)
-            n = wide.shape[axis]
-            return 0.5 * (np.take(wide, range(n - 1), axis) + np.take(wide, range(1, n), axis))
-
-        self._u = faces(self._mass, 2) * np.asarray(m.map_u, np.float64) ** 2
-        self._v = faces(self._mass, 1) * np.asarray(m.map_v, np.float64) ** 2
-        self._w = area * faces(self._mass, 0) / faces(volume, 0) / faces(volume / area, 0)
+        self._u = means_on_faces(self._mass, 2) * np.asarray(m.map_u, np.float64) ** 2
+        self._v = means_on_faces(self._mass, 1) * np.asarray(m.map_v, np.float64) ** 2
+        self._w = area * means_on_faces(self._mass, 0) / means_on_faces(volume, 0) / means_on_faces(volume / area, 0)
 
     def weighted(self, a: Perturbation) -> Perturbation:
         """The energy's matrix times a, so that <a, b> is the plain product of this with b."""

@@ -29,7 +29,7 @@ class Coarsening:
 
     Attributes:
         fine, coarse: the domains.
-        y, x: (J, ny) and (I, nx) matrices of the means along each axis; `means @ field @ x.T` is one block mean, its
+        y, x: (J, ny) and (I, nx) matrices of the means along each axis; `y @ field @ x.T` is one block mean, its
             transpose brings sensitivities back.
     """
 
