@@ -68,7 +68,9 @@ class CycleTransaction:
             index = self._claim(group, time)
             for name, values in self._east_north(fields).items():
                 row = variable(name)
-                if group == schema.ANALYSIS and row.cell_methods not in ("", "time: point"):
+                if group == schema.ANALYSIS and not (
+                    row.cell_methods == "" or row.cell_methods.startswith("time: point")
+                ):
                     raise StoreError(f"{row.name} belongs to an interval and is written to 'forecast', not 'analysis'")
                 self._field(group, row, np.asarray(values).shape)[index] = np.asarray(values, np.float32)
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
+from kaiseki.assimilation.ensemble import Ensemble
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.core import plugins
 from kaiseki.core.errors import ConfigError
@@ -63,6 +64,11 @@ class WindowModel(Protocol):
         """The linear model about the last trajectory, on a grid `factor` times coarser."""
         ...
 
+    @property
+    def ensemble(self) -> Ensemble | None:
+        """Members that went through the window beside the background; None where there are none."""
+        ...
+
 
 @dataclass(frozen=True)
 class FourD:
@@ -88,6 +94,29 @@ class FourD:
 
 
 @dataclass(frozen=True)
+class EnsembleSettings:
+    """What belongs to the engines that use an ensemble.
+
+    Attributes:
+        length, depth: half-widths of the localisation (taper of Gaspari and Cohn) [m], [ln p].
+        relaxation: part of the background's anomalies in the analysed ones (relaxation to prior perturbations, Zhang,
+            Snyder and Sun 2004, Mon. Wea. Rev. 132, 1238-1253).
+        share: part of the background variance that is the ensemble's in the hybrid.
+    """
+
+    length: float = 600_000.0
+    depth: float = 0.6
+    relaxation: float = 0.7
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (self.length > 0.0 and self.depth > 0.0):
+            raise ConfigError("The localisation of an ensemble needs positive half-widths")
+        if not (0.0 <= self.relaxation <= 1.0 and 0.0 <= self.share <= 1.0):
+            raise ConfigError("The relaxation and the share of an ensemble lie in 0 to 1")
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """How an engine minimises and what it accepts.
 
@@ -102,6 +131,7 @@ class EngineSettings:
         samples: random states from which the background's standard deviation at the observations is estimated; the
             relative error of that is 1 / sqrt(2 samples).
         four_d: of 4D-Var.
+        ensemble: of LETKF, 4DEnVar and hybrid.
     """
 
     iterations: int = 60
@@ -113,6 +143,7 @@ class EngineSettings:
     height_limit: float = HEIGHT_DIFFERENCE_LIMIT
     samples: int = 24
     four_d: FourD = FourD()
+    ensemble: EnsembleSettings = EnsembleSettings()
 
     def __post_init__(self) -> None:
         if self.iterations < 1 or self.outer < 1 or self.samples < 2:
@@ -152,6 +183,9 @@ class Analysis:
     diagnostics: dict[str, Any]
     at_start: bool = False
     """Whether the increment is that of the start of the window, from which the model runs to the analysis."""
+    anomalies: np.ndarray | None = None
+    """What the members differ by from the analysis at the end of the window, (N, 5, nz, J, I) in the order of
+    `VARIABLES` on the members' grid; None from engines that leave the members as they are."""
 
 
 @runtime_checkable
@@ -172,12 +206,18 @@ class Engine(Protocol):
         ...
 
 
-AT_START: Final = frozenset({"4dvar"})
+AT_START: Final = frozenset({"4dvar", "hybrid"})
 """Engines whose increment belongs to the start of the window."""
 
+WITH_MEMBERS: Final = frozenset({"letkf", "4denvar", "hybrid"})
+"""Engines that need an ensemble in the window."""
+
 OWN: Final = {
+    "4denvar": "kaiseki.assimilation.four_d_en_var:analyse",
     "4dvar": "kaiseki.assimilation.four_d_var:analyse",
     "3dfgat": "kaiseki.assimilation.three_d_fgat:analyse",
+    "hybrid": "kaiseki.assimilation.hybrid:analyse",
+    "letkf": "kaiseki.assimilation.letkf:analyse",
     "optimal_interpolation": "kaiseki.assimilation.optimal_interpolation:analyse",
 }
 """Engines of this package; others register under `kaiseki.assimilation_engines`."""

@@ -52,13 +52,20 @@ def analyse(
     if window is None:
         raise InputError("4D-Var needs the model of the window")
     problem = prepare(background, observations, covariance, settings)
+    return minimise(problem, NAME, window, settings, report)
+
+
+def minimise(
+    problem: Problem, name: str, window: WindowModel, settings: EngineSettings, report: Report | None
+) -> Analysis:
+    """The analysis of a problem whose covariance is that of the start of the window."""
     if not len(problem.used):
-        return nothing_to_do(problem, NAME, report)
+        return nothing_to_do(problem, name, report)
     four_d = settings.four_d
     loops = _Loops(problem, window, four_d.coarsening, four_d.penalty)
     result = outer_loops(
         loops,
-        covariance.control_size,
+        problem.covariance.control_size,
         likelihood(settings.robust, settings.robust_threshold),
         outer=len(four_d.coarsening),
         iterations=four_d.iterations,
@@ -69,7 +76,7 @@ def analyse(
     analysed = loops.trajectory_of(increment, result.minimum.control)
     return finish(
         problem,
-        NAME,
+        name,
         increment,
         result.minimum.steps,
         converged=result.minimum.converged,

@@ -18,6 +18,7 @@ import numpy as np
 
 from kaiseki.core.constants import CP_DRY, CV_DRY
 from kaiseki.forecast.convert import to_state
+from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.fields import WATER, Atmosphere
 from kaiseki.forecast.filter import DigitalFilter
@@ -68,13 +69,7 @@ class InnerModel:
             ConfigError: too few cells are left.
         """
         coarsening = Coarsening.build(outer.domain, factor)
-        parameters = outer.parameters
-        if factor > 1:
-            coarse = coarsening.coarse
-            usual = default_parameters(coarse.spacing, float(np.max(coarse.map_factor)))
-            longest = min(usual.dt, factor * parameters.dt)
-            dt = next(seconds / n for n in range(1, round(seconds) + 1) if seconds / n <= longest)
-            parameters = dataclasses.replace(parameters, dt=dt, acoustic_substeps=usual.acoustic_substeps)
+        parameters = parameters_on(coarsening, outer.parameters, factor, seconds)
         dtype = outer.metrics.volume.dtype.type
         model = Model.make(coarsening.coarse, outer.reference, parameters, dtype=dtype)
         if physics is None and outer.physics is not None:
@@ -123,6 +118,17 @@ class InnerModel:
             air = self.model.atmosphere(state)
             slots.append({name: np.asarray(getattr(air, name)) for name in VARIABLES})
         return Propagation(self.coarsening, window, tuple(slots), roots_of_energy(inner[0], self.model))
+
+
+def parameters_on(coarsening: Coarsening, outer: DynamicsParameters, factor: int, seconds: float) -> DynamicsParameters:
+    """The dynamics on a grid `factor` times coarser: longer steps, of which `seconds` holds a whole number."""
+    if factor == 1:
+        return outer
+    coarse = coarsening.coarse
+    usual = default_parameters(coarse.spacing, float(np.max(coarse.map_factor)))
+    longest = min(usual.dt, factor * outer.dt)
+    dt = next(seconds / n for n in range(1, round(seconds) + 1) if seconds / n <= longest)
+    return dataclasses.replace(outer, dt=dt, acoustic_substeps=usual.acoustic_substeps)
 
 
 def penalty_weights(steps: int, dt: float) -> np.ndarray:

@@ -25,29 +25,29 @@ from kaiseki.core.errors import InputError
 from kaiseki.observations import Flag, Table, usable
 from kaiseki.observations.errors import PRESSURE_PER_METRE
 from kaiseki.observations.flags import names
-from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.statistics import VARIABLES, Covariance
 from kaiseki.statistics.conjugate_gradients import Step
 
 
 @jax.jit
-def _spread_out(covariance: BackgroundCovariance, control: Any) -> Any:
+def _spread_out(covariance: Covariance, control: Any) -> Any:
     increment = covariance.sqrt(control)
     return jnp.concatenate([increment[name].ravel() for name in VARIABLES])
 
 
 @jax.jit
-def _gather(covariance: BackgroundCovariance, flat: Any) -> Any:
-    shape = covariance.balance.pressure.shape
+def _gather(covariance: Covariance, flat: Any) -> Any:
+    shape = covariance.shape
     parts = jnp.split(flat, len(VARIABLES))
     return covariance.sqrt_transpose({name: part.reshape(shape) for name, part in zip(VARIABLES, parts, strict=True)})
 
 
-def sqrt(covariance: BackgroundCovariance, control: np.ndarray) -> np.ndarray:
+def sqrt(covariance: Covariance, control: np.ndarray) -> np.ndarray:
     """S v, (5 nz ny nx,), of a control vector (n,)."""
     return np.asarray(_spread_out(covariance, jnp.asarray(control, dtype=float)))
 
 
-def sqrt_transpose(covariance: BackgroundCovariance, flat: np.ndarray) -> np.ndarray:
+def sqrt_transpose(covariance: Covariance, flat: np.ndarray) -> np.ndarray:
     """S^T x, (n,) float64, of fields (5 nz ny nx,)."""
     return np.asarray(_gather(covariance, jnp.asarray(flat, dtype=float)), dtype=np.float64)
 
@@ -79,7 +79,7 @@ class Problem:
     error: np.ndarray
     spread: np.ndarray
     operator: LinearOperator
-    covariance: BackgroundCovariance
+    covariance: Covariance
     plan: Plan
 
     def forward(self, control: np.ndarray) -> np.ndarray:
@@ -111,9 +111,7 @@ def place_flags(background: Trajectory, table: Table, settings: EngineSettings) 
     return table.with_columns(error=error).with_flags(far & ~outside, Flag.NO_EQUIVALENT)
 
 
-def background_spread(
-    operator: LinearOperator, covariance: BackgroundCovariance, samples: int, seed: int = 0
-) -> np.ndarray:
+def background_spread(operator: LinearOperator, covariance: Covariance, samples: int, seed: int = 0) -> np.ndarray:
     """Standard deviation (p,) of H S v over random v: an estimate of the root of diag(H B H^T)."""
     generator = np.random.default_rng(seed)
     total = np.zeros(operator.matrix.shape[0])
@@ -122,17 +120,15 @@ def background_spread(
     return np.sqrt(total / samples)
 
 
-def prepare(
-    background: Trajectory, observations: Table, covariance: BackgroundCovariance, settings: EngineSettings
-) -> Problem:
+def prepare(background: Trajectory, observations: Table, covariance: Covariance, settings: EngineSettings) -> Problem:
     """Flags, departures, linear operator and background check.
 
     Raises:
         InputError: the covariance belongs to another grid.
     """
-    if covariance.balance.pressure.shape != background.domain.shape:
+    if covariance.shape != background.domain.shape:
         raise InputError(
-            f"The background covariance has shape {covariance.balance.pressure.shape}, the background "
+            f"The background covariance has shape {covariance.shape}, the background "
             f"{background.domain.shape}; build it on the same domain"
         )
     table = place_flags(background, observations, settings)

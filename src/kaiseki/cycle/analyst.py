@@ -10,7 +10,7 @@ import numpy as np
 
 from kaiseki.assimilation import Analysis, EngineSettings, Trajectory, departures
 from kaiseki.assimilation import engine as engine_named
-from kaiseki.assimilation.engine import AT_START, FourD, WindowModel
+from kaiseki.assimilation.engine import AT_START, EnsembleSettings, FourD, WindowModel
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.timing import Window
 from kaiseki.cycle import observing
@@ -32,6 +32,13 @@ def four_d_of(section: Any) -> FourD:
     """Settings of 4D-Var from the experiment's section."""
     return FourD(
         tuple(section.coarsening), section.inner_iterations, section.gradient_reduction, section.gravity_wave_penalty
+    )
+
+
+def ensemble_of(section: Any) -> EnsembleSettings:
+    """Settings of the engines with members from the experiment's section."""
+    return EnsembleSettings(
+        section.localisation_length, section.localisation_depth, section.relaxation, section.hybrid_share
     )
 
 
@@ -80,6 +87,7 @@ def analyst_of(
         background_tolerance=experiment.observations.background_check,
         height_limit=experiment.observations.station_height_difference,
         four_d=four_d_of(experiment.assimilation.four_d_var),
+        ensemble=ensemble_of(experiment.assimilation.ensemble),
     )
 
     def analyst(trajectory: Trajectory, window: Window, model: WindowModel | None = None) -> Analysis:

@@ -14,6 +14,7 @@ import numpy as np
 from kaiseki.archive import RunStore
 from kaiseki.archive.schema import ANALYSIS
 from kaiseki.assimilation import Trajectory
+from kaiseki.assimilation.engine import WITH_MEMBERS
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import Progress
 from kaiseki.core.timing import Window, format_utc, slots
@@ -21,6 +22,7 @@ from kaiseki.cycle import fields as fd
 from kaiseki.cycle.analyst import analyst_of, compare_only, taper_cells
 from kaiseki.cycle.case import Case, filter_of, soil_depth
 from kaiseki.cycle.coarse import compared, still
+from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.cycle.stream import Stream
 from kaiseki.statistics import BackgroundErrors
 
@@ -52,15 +54,28 @@ def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stre
     experiment = case.experiment
     cycled = experiment.assimilation.cycled
     errors = BackgroundErrors.from_section(cycled, taper=taper_cells(cycled.length, case.domain.spacing))
+    engine = engine_of(experiment, name)
+    ensemble = None
+    if engine in WITH_MEMBERS:
+        ensemble = EnsembleRun.make(
+            case.model,
+            case.driving,
+            case.boundaries.interval,
+            experiment.period.output_interval,
+            errors,
+            experiment.assimilation.ensemble,
+            experiment.period.first,
+        )
     return Stream(
         name=name,
         model=case.model,
         boundaries=case.boundaries,
         cold_start=lambda: compared(experiment, case.table, case.cold_fields(), case.domain),
-        analyst=analyst_of(engine_of(experiment, name), case.table, experiment, errors, report),
+        analyst=analyst_of(engine, case.table, experiment, errors, report),
         filter_=filter_of(experiment),
         output=experiment.period.output_interval,
         window=experiment.period.window,
+        ensemble=ensemble,
     )
 
 

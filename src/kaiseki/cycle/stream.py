@@ -16,6 +16,7 @@ from kaiseki.core.progress import Progress, say
 from kaiseki.core.timing import HOUR, Window, format_utc
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.driving import Boundaries
+from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.cycle.window import OuterWindow
 from kaiseki.forecast.filter import DigitalFilter
@@ -49,6 +50,7 @@ class Stream:
         filter_: digital filter after each change by an analysis; None leaves it out.
         output: interval of the stored forecast and of the slots that observations are compared with.
         window: length of the window of observations; the forecast from one cycle to the next may be longer.
+        ensemble: members beside the run; None where the engine needs none.
         inner: models of 4D-Var by coarsening, made when an engine asks for them.
     """
 
@@ -60,6 +62,7 @@ class Stream:
     filter_: DigitalFilter | None
     output: np.timedelta64
     window: np.timedelta64
+    ensemble: EnsembleRun | None = None
     inner: dict[int, InnerModel] = field(default_factory=dict)
 
     def run(self, store: RunStore) -> None:
@@ -89,6 +92,8 @@ class Stream:
     def _restart(self, store: RunStore) -> State:
         tree = store.read_restart()
         template = self.model.start(self.boundaries.driving(store.completed_cycles()[-1]))
+        if self.ensemble is not None:
+            self.ensemble.resume(tree["members"], store.cycle_times[0])
         return from_tree(tree["state"], template)
 
     def _begin(self, time: np.datetime64, out: CycleTransaction) -> State:
@@ -97,18 +102,24 @@ class Stream:
         state = self.model.start(start.fields)
         out.write_fields(fd.ANALYSIS, time, fd.instantaneous(fd.of_state(self.model, state)))
         state, tendency = self._initialise(state, time)
-        out.write_fields(fd.FORECAST, time, fd.of_state(self.model, state))
+        begun_with = fd.of_state(self.model, state)
+        out.write_fields(fd.FORECAST, time, begun_with)
+        if self.ensemble is not None:
+            self.ensemble.begin(begun_with, time)
         if start.table is not None:
             out.write_observations(start.table.to_arrow())
         seconds = {"all": clock.perf_counter() - begun}
         out.write_diagnostics({**start.diagnostics, "surface_pressure_tendency": tendency, "seconds": seconds})
-        out.write_restart({"state": to_tree(state)})
+        out.write_restart(self._kept(state))
         return state
 
     def _cycle(self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction) -> State:
         begun = clock.perf_counter()
         state, trajectory, model, background = self._forecast(state, start, end, out)
         forecast_done = clock.perf_counter()
+        if self.ensemble is not None:
+            model.ensemble = self.ensemble.forecast(start, model.times)
+        members_done = clock.perf_counter()
         analysis = self.analyst(trajectory, Window.ending_at(end, self.window), model)
         analysis_done = clock.perf_counter()
         tendency: Mapping[str, Any] = {}
@@ -123,15 +134,24 @@ class Stream:
             analysed = fd.of_state(self.model, state)
             state, tendency = self._initialise(state, end)
         out.write_fields(fd.ANALYSIS, end, fd.instantaneous(analysed))
+        if self.ensemble is not None:
+            anomalies = self.ensemble.centre(fd.of_state(self.model, state), analysis.anomalies)
+            out.write_fields(fd.ANALYSIS, end, self.ensemble.spread(anomalies))
         out.write_observations(analysis.table.to_arrow())
         seconds = {
             "forecast": forecast_done - begun,
-            "analysis": analysis_done - forecast_done,
+            "members": members_done - forecast_done,
+            "analysis": analysis_done - members_done,
             "rest": clock.perf_counter() - analysis_done,
         }
         out.write_diagnostics({**analysis.diagnostics, "surface_pressure_tendency": tendency, "seconds": seconds})
-        out.write_restart({"state": to_tree(state)})
+        out.write_restart(self._kept(state))
         return state
+
+    def _kept(self, state: State) -> dict[str, Any]:
+        """What the next cycle begins with."""
+        members = {} if self.ensemble is None else {"members": self.ensemble.tree()}
+        return {"state": to_tree(state), **members}
 
     def _forecast(
         self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kaiseki.assimilation import Trajectory
+from kaiseki.assimilation.ensemble import Ensemble
 from kaiseki.assimilation.inner import BROUGHT, InnerModel, Propagation
 from kaiseki.core.progress import say
 from kaiseki.cycle import fields as fd
@@ -29,6 +30,7 @@ class OuterWindow:
         times: slots, rising; the first is the start of the window.
         states: of the last trajectory at the slots; at first those of the background.
         inner: inner models by coarsening, kept by the caller from window to window.
+        ensemble: members that went through the window; None where there are none.
     """
 
     model: Model
@@ -37,6 +39,7 @@ class OuterWindow:
     times: np.ndarray
     states: tuple[State, ...]
     inner: dict[int, InnerModel]
+    ensemble: Ensemble | None = None
     _start: State = field(init=False)
 
     def __post_init__(self) -> None:

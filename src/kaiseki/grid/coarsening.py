@@ -23,20 +23,28 @@ def _means(number: int, factor: int) -> np.ndarray:
     return matrix
 
 
+def _between(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
+    """Matrix (fine, coarse) of linear interpolation, constant beyond the outermost centres."""
+    return np.stack([np.interp(fine, coarse, unit) for unit in np.eye(len(coarse))], axis=1)
+
+
 @dataclass(frozen=True, eq=False)
 class Coarsening:
-    """Means of cells of one domain over the cells of a coarser one.
+    """Means of cells of one domain over the cells of a coarser one, and interpolation back.
 
     Attributes:
         fine, coarse: the domains.
         y, x: (J, ny) and (I, nx) matrices of the means along each axis; `y @ field @ x.T` is one block mean, its
             transpose brings sensitivities back.
+        back_y, back_x: (ny, J) and (nx, I) matrices of linear interpolation between the centres of the coarse cells.
     """
 
     fine: Domain
     coarse: Domain
     y: np.ndarray
     x: np.ndarray
+    back_y: np.ndarray
+    back_x: np.ndarray
 
     @classmethod
     def build(cls, fine: Domain, factor: int) -> Coarsening:
@@ -70,8 +78,12 @@ class Coarsening:
             land_fraction=y @ fine.land_fraction @ x.T,
             rim_width=rim,
         )
-        return cls(fine, coarse, y, x)
+        return cls(fine, coarse, y, x, _between(coarse.y, fine.y), _between(coarse.x, fine.x))
 
     def __call__(self, field: np.ndarray) -> np.ndarray:
         """Means (..., J, I) of a field (..., ny, nx), level by level of the terrain-following coordinate."""
         return np.asarray(np.einsum("Jj,...ji,Ii->...JI", self.y, np.asarray(field), self.x, optimize=True))
+
+    def refine(self, field: np.ndarray) -> np.ndarray:
+        """Field (..., ny, nx) of a coarse one (..., J, I) by linear interpolation, level by level."""
+        return np.asarray(np.einsum("jJ,...JI,iI->...ji", self.back_y, np.asarray(field), self.back_x, optimize=True))

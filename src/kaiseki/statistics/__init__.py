@@ -2,6 +2,6 @@
 
 from kaiseki.statistics.balance import VARIABLES, Increment
 from kaiseki.statistics.configuration import BackgroundErrors, Scale
-from kaiseki.statistics.covariance import BackgroundCovariance
+from kaiseki.statistics.covariance import BackgroundCovariance, Covariance
 
-__all__ = ["VARIABLES", "BackgroundCovariance", "BackgroundErrors", "Increment", "Scale"]
+__all__ = ["VARIABLES", "BackgroundCovariance", "BackgroundErrors", "Covariance", "Increment", "Scale"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,28 @@ from kaiseki.statistics import balance
 from kaiseki.statistics.balance import Balance, ControlFields, Increment
 from kaiseki.statistics.configuration import BackgroundErrors, Scale
 from kaiseki.statistics.correlation import apply, gaussian, square_root, standard_log_pressure, wind_curvature
+
+
+class Covariance(Protocol):
+    """A background covariance by its square root, B = S S^T; a pytree of arrays."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(nz, ny, nx) of the increments."""
+        ...
+
+    @property
+    def control_size(self) -> int:
+        """n."""
+        ...
+
+    def sqrt(self, control: Any) -> Increment:
+        """Increment of a control vector (n,): S v."""
+        ...
+
+    def sqrt_transpose(self, increment: Increment) -> Any:
+        """S^T x, (n,), of an increment-shaped dictionary."""
+        ...
 
 
 @jax.tree_util.register_dataclass
@@ -61,6 +83,12 @@ class BackgroundCovariance:
     humidity: tuple[Factors, ...]
     pressure: tuple[Factors, ...]
     balance: Balance
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(nz, ny, nx) of the increments."""
+        nz, ny, nx = self.balance.pressure.shape
+        return nz, ny, nx
 
     @property
     def control_size(self) -> int:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from kaiseki.core.experiment.base import Count, NotNegative, Positive, Section
 
-Engine = Literal["3dfgat", "4dvar", "optimal_interpolation", "none"]
+Engine = Literal["3dfgat", "4dvar", "4denvar", "hybrid", "letkf", "optimal_interpolation", "none"]
 
 
 class BackgroundError(Section):
@@ -91,6 +91,29 @@ class FourDVar(Section):
         return self
 
 
+class EnsembleSection(Section):
+    """Members beside the analysis, of the engines "letkf", "4denvar" and "hybrid"."""
+
+    members: int = Field(default=20, ge=2)
+    """Number of members."""
+    coarsening: Count = 2
+    """Grid length of the members in units of that of the analysis."""
+    localisation_length: Positive = 600_000.0
+    """Half-width of the localisation, m: the taper of Gaspari and Cohn ends at twice it."""
+    localisation_depth: Positive = 0.6
+    """The same in the vertical, in the logarithm of pressure."""
+    relaxation: float = Field(default=0.7, ge=0, le=1)
+    """Part of the anomalies before the analysis in those after it."""
+    perturbation: NotNegative = 1.0
+    """Standard deviation of the perturbations of the start and of the driving fields, in units of that of `cycled`."""
+    perturbation_hours: Positive = 12.0
+    """Time in which the perturbations of the driving fields lose 63 % of their correlation, h."""
+    hybrid_share: float = Field(default=0.5, ge=0, le=1)
+    """Part of the background variance that is the ensemble's in "hybrid"."""
+    seed: int = Field(default=1, ge=0)
+    """Of the random perturbations."""
+
+
 class Assimilation(Section):
     """How observations and background are joined."""
 
@@ -109,5 +132,7 @@ class Assimilation(Section):
     robust_threshold: Positive = 2.5
     """Departure in standard deviations where the penalty turns from quadratic to linear."""
     four_d_var: FourDVar = Field(default_factory=FourDVar)
-    """What belongs to the engine "4dvar" alone."""
+    """What belongs to the engines "4dvar" and "hybrid"."""
+    ensemble: EnsembleSection = Field(default_factory=EnsembleSection)
+    """What belongs to the engines "letkf", "4denvar" and "hybrid"."""
     digital_filter: DigitalFilter = Field(default_factory=DigitalFilter)

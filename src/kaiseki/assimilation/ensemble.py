@@ -1,0 +1,152 @@
+"""Members that go through the window beside the background, and what observations say of them.
+
+The members live on a grid of their own, coarser than that of the background, and are kept centred on it: what they give
+is the anomalies. So the analysis is that of the background itself, with the gain of the ensemble (Schraff et al. 2016,
+Q. J. R. Meteorol. Soc. 142, 1453-1472, section 2.1), and the anomalies are updated by the ensemble transform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kaiseki.assimilation.operators import LinearOperator, linearise, locate
+from kaiseki.assimilation.operators.plan import places
+from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.core.constants import P0
+from kaiseki.grid import Domain
+from kaiseki.grid.coarsening import Coarsening
+from kaiseki.statistics import VARIABLES
+from kaiseki.statistics.correlation import standard_log_pressure
+from kaiseki.statistics.ensemble import combine, local_weights
+from kaiseki.statistics.localisation import neighbourhoods
+from kaiseki.statistics.robust import Likelihood
+
+if TYPE_CHECKING:
+    from kaiseki.assimilation.engine import EnsembleSettings
+    from kaiseki.assimilation.problem import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Members at the slots of the window.
+
+    Attributes:
+        coarsening: from the background's grid to theirs.
+        times: (slots,) of the background's trajectory.
+        mean: fields of `VARIABLES` at the slots, (nz, J, I) each.
+        anomalies: (N, slots, 5, nz, J, I) in the order of `VARIABLES`: members less their mean.
+    """
+
+    coarsening: Coarsening
+    times: np.ndarray
+    mean: tuple[Mapping[str, np.ndarray], ...]
+    anomalies: np.ndarray
+
+    @property
+    def domain(self) -> Domain:
+        """The members' grid."""
+        return self.coarsening.coarse
+
+    @property
+    def members(self) -> int:
+        """N."""
+        return len(self.anomalies)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the observations of a problem see of an ensemble.
+
+    Attributes:
+        operator: (p, slots 5 nz J I) on the members' grid.
+        exists: (p,) False where the members have no equivalent; rows of the operator and of `anomalies` are zero there.
+        anomalies: (p, N) of the equivalents, in the unit of each value.
+    """
+
+    operator: LinearOperator
+    exists: np.ndarray
+    anomalies: np.ndarray
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Standard deviation (p,) of the equivalents."""
+        return np.asarray(self.anomalies.std(axis=1, ddof=1))
+
+
+def seen(problem: Problem, ensemble: Ensemble) -> Seen:
+    """The equivalents of the members, linear in their anomalies."""
+    mean = Trajectory(ensemble.times, ensemble.mean, ensemble.domain)
+    table = problem.table.take(problem.used)
+    operator, equivalent = linearise(mean.stacked(), locate(mean, table), by_slot=True)
+    exists = np.isfinite(equivalent)
+    matrix = operator.matrix.multiply(exists.astype(np.float64)[:, None]).tocsr()
+    anomalies = ensemble.anomalies.reshape(ensemble.members, -1).astype(np.float64)
+    return Seen(LinearOperator(matrix), exists, np.asarray(matrix @ anomalies.T))
+
+
+def _coordinates(problem: Problem, domain: Domain) -> np.ndarray:
+    """Places (p, 3) of the values used: x, y on the map over its factor in the middle [m], ln p."""
+    rows = problem.used
+    j, i, _ = places(domain, problem.table.take(rows))
+    values, count = problem.plan.values, problem.plan.count
+    at, by_height = (np.asarray(a)[:count][rows] for a in (values.coordinate, values.by_height))
+    log_pressure = np.where(by_height, standard_log_pressure(np.where(by_height, at, 0.0)), at + np.log(P0))
+    middle = _middle(domain)
+    x, y = domain.x[0] + i * domain.spacing, domain.y[0] + j * domain.spacing
+    return np.stack([x / middle, y / middle, log_pressure], axis=1)
+
+
+def _middle(domain: Domain) -> float:
+    return float(domain.map_factor[domain.ny // 2, domain.nx // 2])
+
+
+def transformed(
+    problem: Problem, ensemble: Ensemble, found: Seen, settings: EnsembleSettings, robust: Likelihood
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The local ensemble transform at the end of the window.
+
+    Robust: a departure beyond the threshold of the likelihood, in standard deviations of the innovation, counts with
+    the weight that the likelihood gives it.
+
+    Returns:
+        Increment (5, nz, J, I) of the background, anomalies (N, 5, nz, J, I) of the members, both on the members' grid;
+        weights (p,) of the observations.
+    """
+    domain = ensemble.domain
+    expected = np.hypot(problem.error, found.spread)
+    weights = np.where(found.exists, robust.weight(problem.departure / expected), 0.0)
+    root = np.sqrt(weights)
+    observed = root[:, None] * found.anomalies / problem.error[:, None]
+    departure = root * problem.departure / problem.error
+    at = _coordinates(problem, domain)
+    middle = _middle(domain)
+    grid_y, grid_x = np.meshgrid(domain.y / middle, domain.x / middle, indexing="ij")
+    last = np.moveaxis(ensemble.anomalies[:, -1], 0, -1).astype(np.float64)
+    increment = np.empty(last.shape[:-1])
+    anomalies = np.empty_like(last)
+    half_widths = np.array([settings.length, settings.length, settings.depth])
+    for level, log_pressure in enumerate(standard_log_pressure(domain.zeta)):
+        place = np.stack([grid_x.ravel(), grid_y.ravel(), np.full(grid_x.size, log_pressure)], axis=1)
+        local = neighbourhoods(place, at, half_widths)
+        here = np.moveaxis(last[:, level], 0, 2).reshape(grid_x.size, len(VARIABLES), -1)
+        mean, changed = combine(local_weights(observed, departure, local), here)
+        mixed = (1.0 - settings.relaxation) * changed + settings.relaxation * here
+        increment[:, level] = mean.T.reshape(-1, domain.ny, domain.nx)
+        anomalies[:, level] = np.moveaxis(mixed.reshape(domain.ny, domain.nx, len(VARIABLES), -1), 2, 0)
+    return increment, np.moveaxis(anomalies, -1, 0).astype(ensemble.anomalies.dtype), weights
+
+
+def onto_outer(increment: np.ndarray, ensemble: Ensemble, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """Fields on the background's grid of an increment (5, nz, J, I) of the members', zero in the rim.
+
+    Args:
+        increment: in the order of `VARIABLES`.
+        ensemble: gives the grids.
+        mask: (ny, nx), see `statistics.balance.rim_mask`.
+    """
+    fine = ensemble.coarsening.refine(increment) * np.asarray(mask, np.float64)
+    return dict(zip(VARIABLES, fine, strict=True))

@@ -1,0 +1,118 @@
+"""4DEnVar: variational analysis whose covariance, in space and over the window, is that of an ensemble.
+
+    J(v) = v.v / 2 + sum rho((d - H X v) / sigma_o),   increment = X v
+
+X v multiplies each member's anomaly, at every slot, by a smooth field of its own (`statistics.ensemble_covariance`),
+so neither tangent model nor adjoint is needed (Liu, Xiao and Wang 2008, Mon. Wea. Rev. 136, 3363-3373; Buehner et al.
+2010, ibid. 138, 1550-1566). The increment is that of the end of the window; members are updated by the ensemble
+transform.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
+from kaiseki.assimilation.ensemble import Ensemble, Seen, onto_outer, seen, transformed
+from kaiseki.assimilation.letkf import members_of
+from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
+from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.observations import Table
+from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.statistics.ensemble_covariance import EnsembleCovariance, of_ensemble
+from kaiseki.statistics.minimise import LeastSquares, reweighted
+from kaiseki.statistics.robust import likelihood
+
+NAME = "4denvar"
+
+
+@jax.jit
+def _sqrt(covariance: EnsembleCovariance, control: jax.Array) -> jax.Array:
+    found: jax.Array = covariance.sqrt(control)
+    return found
+
+
+@jax.jit
+def _sqrt_transpose(covariance: EnsembleCovariance, fields: jax.Array) -> jax.Array:
+    found: jax.Array = covariance.sqrt_transpose(fields)
+    return found
+
+
+class Chain:
+    """From the control variable to normalised values of observations: G = R^(-1/2) H X."""
+
+    def __init__(self, problem: Problem, found: Seen, covariance: EnsembleCovariance) -> None:
+        self.problem = problem
+        self.found = found
+        self.covariance = covariance
+
+    def increments(self, control: np.ndarray) -> np.ndarray:
+        """X v, (slots 5, nz, J, I)."""
+        return np.asarray(_sqrt(self.covariance, jnp.asarray(control, dtype=float)))
+
+    def forward(self, control: np.ndarray) -> np.ndarray:
+        """G v, (p,)."""
+        return self.found.operator(self.increments(control).ravel()) / self.problem.error
+
+    def adjoint(self, normalised: np.ndarray) -> np.ndarray:
+        """G^T r, (n,)."""
+        fields = self.found.operator.transpose(normalised / self.problem.error)
+        shaped = jnp.asarray(fields, dtype=float).reshape(self.covariance.anomalies.shape[1:])
+        return np.asarray(_sqrt_transpose(self.covariance, shaped), np.float64)
+
+
+def covariance_of(ensemble: Ensemble, settings: EngineSettings) -> EnsembleCovariance:
+    """The localised covariance of the members over the whole window."""
+    shape = ensemble.anomalies.shape
+    anomalies = ensemble.anomalies.reshape(shape[0], shape[1] * shape[2], *shape[3:])
+    return of_ensemble(ensemble.domain, anomalies, settings.ensemble.length, settings.ensemble.depth)
+
+
+def analyse(
+    background: Trajectory,
+    observations: Table,
+    covariance: BackgroundCovariance,
+    settings: EngineSettings,
+    report: Report | None = None,
+    window: WindowModel | None = None,
+) -> Analysis:
+    """The analysis of a window (see `engine.Engine`). `covariance` serves the background check alone.
+
+    Raises:
+        InputError: background and covariance are of different grids, or there are no members.
+        NumericsError: the minimisation left the range of numbers.
+    """
+    ensemble = members_of(window, "4DEnVar")
+    problem = prepare(background, observations, covariance, settings)
+    if not len(problem.used):
+        return nothing_to_do(problem, NAME, report)
+    found = seen(problem, ensemble)
+    problem = dataclasses.replace(problem, spread=found.spread)
+    chain = Chain(problem, found, covariance_of(ensemble, settings))
+    robust = likelihood(settings.robust, settings.robust_threshold)
+    result = reweighted(
+        LeastSquares(chain.forward, chain.adjoint, problem.departure / problem.error, found.exists.astype(np.float64)),
+        chain.covariance.control_size,
+        robust,
+        outer=settings.outer,
+        iterations=settings.iterations,
+        reduction=settings.reduction,
+        report=report,
+    )
+    last = chain.increments(result.minimum.control)[-len(VARIABLES) :].astype(np.float64)
+    _, anomalies, _ = transformed(problem, ensemble, found, settings.ensemble, robust)
+    analysis = finish(
+        problem,
+        NAME,
+        onto_outer(last, ensemble, covariance.balance.mask),
+        result.minimum.steps,
+        converged=result.minimum.converged,
+        cost=result.costs[-1],
+        cost_before=result.costs[0],
+        weights=result.weights,
+    )
+    return dataclasses.replace(analysis, anomalies=anomalies)

@@ -1,0 +1,81 @@
+"""LETKF: the analysis with the gain of an ensemble, in local domains (Hunt, Kostelich and Szunyogh 2007, Physica D 230,
+112-126).
+
+Members are compared with observations at the observations' own times (4D-LETKF, section 4.5.1 there); the increment is
+that of the end of the window. See `ensemble` for what stands where the mean of the members usually stands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
+from kaiseki.assimilation.ensemble import Ensemble, onto_outer, seen, transformed
+from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
+from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.core.errors import InputError
+from kaiseki.observations import Table
+from kaiseki.statistics import BackgroundCovariance
+from kaiseki.statistics.robust import likelihood
+
+NAME = "letkf"
+
+
+def analyse(
+    background: Trajectory,
+    observations: Table,
+    covariance: BackgroundCovariance,
+    settings: EngineSettings,
+    report: Report | None = None,
+    window: WindowModel | None = None,
+) -> Analysis:
+    """The analysis of a window (see `engine.Engine`). `covariance` serves the background check alone.
+
+    Raises:
+        InputError: background and covariance are of different grids, or there are no members.
+        NumericsError: members left the range of numbers.
+    """
+    ensemble = members_of(window, "LETKF")
+    problem = prepare(background, observations, covariance, settings)
+    if not len(problem.used):
+        return nothing_to_do(problem, NAME, report)
+    found = seen(problem, ensemble)
+    robust = likelihood(settings.robust, settings.robust_threshold)
+    coarse, anomalies, weights = transformed(problem, ensemble, found, settings.ensemble, robust)
+    increment = onto_outer(coarse, ensemble, covariance.balance.mask)
+    problem = dataclasses.replace(problem, spread=found.spread)
+    before = 0.5 * float(np.sum((problem.departure / problem.error) ** 2))
+    if report is not None:
+        report(f"LETKF: {len(problem.used)} observations, {ensemble.members} members")
+    analysis = finish(
+        problem,
+        NAME,
+        increment,
+        (),
+        converged=True,
+        cost=cost_of(problem, increment),
+        cost_before=before,
+        weights=weights,
+    )
+    return dataclasses.replace(analysis, anomalies=anomalies)
+
+
+def members_of(window: WindowModel | None, who: str) -> Ensemble:
+    """The members of a window.
+
+    Raises:
+        InputError: there are none.
+    """
+    ensemble = None if window is None else window.ensemble
+    if ensemble is None:
+        raise InputError(f"{who} needs the members of the window")
+    return ensemble
+
+
+def cost_of(problem: Problem, increment: dict[str, np.ndarray]) -> float:
+    """Half the sum of squares of the normalised departures that an increment leaves: the observations' cost alone."""
+    flat = np.concatenate([increment[name].ravel() for name in increment])
+    left = (problem.departure - problem.operator(flat)) / problem.error
+    return 0.5 * float(left @ left)
