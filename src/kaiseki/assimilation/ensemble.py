@@ -83,7 +83,8 @@ def seen(problem: Problem, ensemble: Ensemble) -> Seen:
     table = problem.table.take(problem.used)
     operator, equivalent = linearise(mean.stacked(), locate(mean, table), by_slot=True)
     exists = np.isfinite(equivalent)
-    matrix = operator.matrix.multiply(exists.astype(np.float64)[:, None]).tocsr()
+    matrix = operator.matrix.copy()
+    matrix.data[np.repeat(~exists, np.diff(matrix.indptr))] = 0.0
     anomalies = ensemble.anomalies.reshape(ensemble.members, -1).astype(np.float64)
     return Seen(LinearOperator(matrix), exists, np.asarray(matrix @ anomalies.T))
 

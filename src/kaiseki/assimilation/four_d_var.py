@@ -152,6 +152,10 @@ class Chain:
         """G^T r, (n,)."""
         number = len(self.problem.error)
         slots = self.operator.transpose(normalised[:number] / self.problem.error).reshape(self.slots)
-        back = self.propagation.adjoint(slots, self.root * normalised[number:])
+        return self.gradient(slots, self.root * normalised[number:])
+
+    def gradient(self, slots: np.ndarray, waves: np.ndarray) -> np.ndarray:
+        """S^T M^T of sensitivities (slots, 5, nz, J, I) and of those to the oscillations, (n,)."""
+        back = self.propagation.adjoint(slots, waves)
         flat = np.concatenate([np.ravel(np.asarray(back[name], np.float64)) for name in VARIABLES])
         return sqrt_transpose(self.problem.covariance, flat)

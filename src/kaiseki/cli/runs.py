@@ -178,7 +178,7 @@ def _whole(
         experiment,
         folder,
         data,
-        make_case=_make_case(experiment),
+        make_case=make_case_of(experiment),
         baselines=baselines,
         report=say if verbose else None,
     )
@@ -200,7 +200,8 @@ def _whole(
     emit(result, json=json, text=lambda: _summary(judgement, opened.sonde_time, folder))
 
 
-def _make_case(experiment: Experiment) -> Callable[..., Any]:
+def make_case_of(experiment: Experiment) -> Callable[..., Any]:
+    """What makes the case of an experiment ready: of real data, or the twin."""
     if experiment.case.kind == "twin":
         from kaiseki.cli.twin import twin_case
 

@@ -52,6 +52,23 @@ def layer_interfaces(domain: Domain) -> np.ndarray:
     return np.asarray(np.exp(standard_log_pressure(domain.zeta_half)))
 
 
+def cycled_errors(experiment: Experiment, domain: Domain) -> BackgroundErrors:
+    """Background errors of the cycled forecast on a domain."""
+    cycled = experiment.assimilation.cycled
+    return BackgroundErrors.from_section(cycled, taper=taper_cells(cycled.length, domain.spacing))
+
+
+def settings_of(experiment: Experiment) -> EngineSettings:
+    """Settings of the engines from the experiment."""
+    return EngineSettings.from_section(
+        experiment.assimilation,
+        background_tolerance=experiment.observations.background_check,
+        height_limit=experiment.observations.station_height_difference,
+        four_d=four_d_of(experiment.assimilation.four_d_var),
+        ensemble=ensemble_of(experiment.assimilation.ensemble),
+    )
+
+
 def compare_only(table: Table, experiment: Experiment) -> Analyst:
     """An analyst that changes nothing: departures of every observation, the same before and after."""
 
@@ -82,18 +99,16 @@ def analyst_of(
     """
     if engine == "none":
         return compare_only(table, experiment)
-    settings = EngineSettings.from_section(
-        experiment.assimilation,
-        background_tolerance=experiment.observations.background_check,
-        height_limit=experiment.observations.station_height_difference,
-        four_d=four_d_of(experiment.assimilation.four_d_var),
-        ensemble=ensemble_of(experiment.assimilation.ensemble),
-    )
+    settings = settings_of(experiment)
+    at_start = errors.scaled(experiment.assimilation.four_d_var.background_deviation)
 
     def analyst(trajectory: Trajectory, window: Window, model: WindowModel | None = None) -> Analysis:
         domain = trajectory.domain
         part = observing.of_window(table, window, experiment, layer_interfaces(domain))
-        covariance = build(domain, errors, trajectory.fields[0 if engine in AT_START else -1])
+        if engine in AT_START:
+            covariance = build(domain, at_start, trajectory.fields[0])
+        else:
+            covariance = build(domain, errors, trajectory.fields[-1])
         return with_curves(engine_named(engine)(trajectory, part, covariance, settings, report, model))
 
     return analyst

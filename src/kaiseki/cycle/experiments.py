@@ -19,12 +19,11 @@ from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import Progress
 from kaiseki.core.timing import Window, format_utc, slots
 from kaiseki.cycle import fields as fd
-from kaiseki.cycle.analyst import analyst_of, compare_only, taper_cells
+from kaiseki.cycle.analyst import analyst_of, compare_only, cycled_errors
 from kaiseki.cycle.case import Case, filter_of, soil_depth
 from kaiseki.cycle.coarse import compared, still
 from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.cycle.stream import Stream
-from kaiseki.statistics import BackgroundErrors
 
 ENGINES = {"analysis": "", "optimal_interpolation": "optimal_interpolation", "free_run": "none"}
 """Experiments with the model, and the engine of each; that of the analysis is the experiment's own."""
@@ -52,8 +51,7 @@ def run_experiment(case: Case, name: str, report: Callable[[str], None] | None =
 
 def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stream:
     experiment = case.experiment
-    cycled = experiment.assimilation.cycled
-    errors = BackgroundErrors.from_section(cycled, taper=taper_cells(cycled.length, case.domain.spacing))
+    errors = cycled_errors(experiment, case.domain)
     engine = engine_of(experiment, name)
     ensemble = None
     if engine in WITH_MEMBERS:

@@ -168,6 +168,13 @@ class BackgroundErrors:
         """Standard deviations `wind`, `temperature` or `humidity` at pressures [Pa] of any shape."""
         return np.interp(-np.log(pressure), -np.log(self.pressure), getattr(self, name))
 
+    def scaled(self, factor: float) -> BackgroundErrors:
+        """The same with all standard deviations multiplied by a factor."""
+        profiles = {
+            name: tuple(factor * value for value in getattr(self, name)) for name in ("wind", "temperature", "humidity")
+        }
+        return self.replace(**profiles, surface_pressure=factor * self.surface_pressure)
+
     def replace(self, **changes: Any) -> BackgroundErrors:
         """The same with some attributes changed.
 

@@ -83,6 +83,9 @@ class FourDVar(Section):
     """The minimisation ends when the norm of the gradient has fallen to this part."""
     gravity_wave_penalty: NotNegative = 1.0
     """Weight of the penalty of fast oscillations in the window, per (m/s)^2 of their mean square and observation."""
+    background_deviation: Positive = 1.0
+    """Standard deviation of the background error at the start of the window, in units of that of `cycled`, which is
+    that of its end."""
 
     @model_validator(mode="after")
     def _looped(self) -> Self:
