@@ -42,6 +42,8 @@ class Identity:
 
     domain = GRID
     waves = 0
+    ensemble = None
+    remember = None
 
     def __init__(self, background: Trajectory) -> None:
         self.background = self.last = background
@@ -103,6 +105,9 @@ def test_with_the_identity_as_model_it_equals_the_others(hours: int) -> None:
 
 class Real:
     """The forecast model over two slots of 20 minutes, driven by what it began with."""
+
+    ensemble = None
+    remember = None
 
     def __init__(self, dtype: type, domain: Domain = GRID) -> None:
         fields = dict(FIELDS)

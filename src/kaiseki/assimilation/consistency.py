@@ -87,3 +87,26 @@ def innovations(table: Table, rows: np.ndarray) -> list[dict[str, Any]]:
             row[f"{name}_rms"] = _root(float(np.mean(finite**2))) if len(finite) else None
         found.append(row)
     return found
+
+
+def spread_skill(table: Table, rows: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
+    """Expected over observed size of the background departures, all values together in units of their error.
+
+    sqrt(mean((s^2 + sigma_o^2) / sigma_o^2)) / rms(d_b / sigma_o): 1 where the spread is what it should be, below 1
+    where it is too small (Fortin et al. 2014, J. Hydrometeorol. 15, 1708-1713, with the error of observation added).
+
+    Args:
+        table: with `error` and `background_departure`.
+        rows: mask (n,) of the assimilated values.
+        spread: (n,) standard deviation of the background at the values.
+
+    Returns:
+        `n`, `ratio`; None for fewer than `LEAST` values.
+    """
+    before, error = table.column("background_departure"), table.column("error")
+    good = rows & np.isfinite(before) & np.isfinite(spread)
+    number = int(good.sum())
+    if number < LEAST:
+        return {"n": number, "ratio": None}
+    expected = np.mean(1.0 + (spread[good] / error[good]) ** 2)
+    return {"n": number, "ratio": float(np.sqrt(expected / np.mean((before[good] / error[good]) ** 2)))}

@@ -19,6 +19,7 @@ from kaiseki.grid import Domain
 from kaiseki.observations import Table
 from kaiseki.observations.errors import HEIGHT_DIFFERENCE_LIMIT
 from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.statistics.minimise import Remember
 
 type Report = Callable[[str], None]
 """Takes the lines that an engine has to say."""
@@ -67,6 +68,11 @@ class WindowModel(Protocol):
     @property
     def ensemble(self) -> Ensemble | None:
         """Members that went through the window beside the background; None where there are none."""
+        ...
+
+    @property
+    def remember(self) -> Remember | None:
+        """Keeps what a minimisation has paid for over a kill; None where nothing does."""
         ...
 
 

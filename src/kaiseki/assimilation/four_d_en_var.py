@@ -108,7 +108,7 @@ def analyse(
     analysis = finish(
         problem,
         NAME,
-        onto_outer(last, ensemble, covariance.balance.mask),
+        onto_outer(last, ensemble, np.asarray(covariance.balance.mask)),
         result.minimum.steps,
         converged=result.minimum.converged,
         cost=result.costs[-1],

@@ -71,6 +71,7 @@ def minimise(
         iterations=four_d.iterations,
         reduction=four_d.reduction,
         report=report,
+        remember=window.remember,
     )
     increment = problem.increment(result.minimum.control)
     analysed = loops.trajectory_of(increment, result.minimum.control)

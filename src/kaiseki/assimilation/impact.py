@@ -67,11 +67,13 @@ class Gain:
     def influence(self, probes: int, seed: int = 0) -> np.ndarray:
         """An unbiased estimate (p,) of the diagonal of H K."""
         generator = np.random.default_rng(seed)
+        # In the symmetric form, whose diagonal is the same: values without weight add no noise.
+        root = np.sqrt(self.weights)
         total = np.zeros(self.count)
         for _ in range(probes):
             signs = np.zeros(len(self.weights))
             signs[: self.count] = generator.choice([-1.0, 1.0], self.count)
-            answer = self.forward(self.solve(self.adjoint(self.weights * signs)))
+            answer = root * self.forward(self.solve(self.adjoint(root * signs)))
             total += (signs * answer)[: self.count]
         return total / probes
 

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.core.constants import CP_DRY, CV_DRY
+from kaiseki.forecast.checks import longest_step_over_terrain
 from kaiseki.forecast.convert import to_state
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.thermo import derive
@@ -126,7 +127,7 @@ def parameters_on(coarsening: Coarsening, outer: DynamicsParameters, factor: int
         return outer
     coarse = coarsening.coarse
     usual = default_parameters(coarse.spacing, float(np.max(coarse.map_factor)))
-    longest = min(usual.dt, factor * outer.dt)
+    longest = min(usual.dt, factor * outer.dt, longest_step_over_terrain(coarse))
     dt = next(seconds / n for n in range(1, round(seconds) + 1) if seconds / n <= longest)
     return dataclasses.replace(outer, dt=dt, acoustic_substeps=usual.acoustic_substeps)
 

@@ -44,7 +44,7 @@ def analyse(
     found = seen(problem, ensemble)
     robust = likelihood(settings.robust, settings.robust_threshold)
     coarse, anomalies, weights = transformed(problem, ensemble, found, settings.ensemble, robust)
-    increment = onto_outer(coarse, ensemble, covariance.balance.mask)
+    increment = onto_outer(coarse, ensemble, np.asarray(covariance.balance.mask))
     problem = dataclasses.replace(problem, spread=found.spread)
     before = 0.5 * float(np.sum((problem.departure / problem.error) ** 2))
     if report is not None:

@@ -246,6 +246,7 @@ def diagnose(table: Table, problem: Problem, spread: np.ndarray) -> dict[str, An
             "not_used": dict(sorted(reasons.items())),
             "downweighted": int(((table.column("flags")[used] & np.uint32(Flag.DOWNWEIGHTED)) != 0).sum()),
         },
+        "spread_skill": consistency.spread_skill(table, used, spread),
         "desroziers": consistency.desroziers(table, used, spread),
         "innovations": consistency.innovations(table, used),
         "innovations_withheld": consistency.innovations(table, good),

@@ -23,6 +23,7 @@ from kaiseki.cycle.analyst import analyst_of, compare_only, cycled_errors
 from kaiseki.cycle.case import Case, filter_of, soil_depth
 from kaiseki.cycle.coarse import compared, still
 from kaiseki.cycle.ensemble import EnsembleRun
+from kaiseki.cycle.journal import Journal
 from kaiseki.cycle.stream import Stream
 
 ENGINES = {"analysis": "", "optimal_interpolation": "optimal_interpolation", "free_run": "none"}
@@ -74,6 +75,7 @@ def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stre
         output=experiment.period.output_interval,
         window=experiment.period.window,
         ensemble=ensemble,
+        journal=Journal(case.folder.path / f"{name}.minimisation"),
     )
 
 

@@ -17,6 +17,7 @@ from kaiseki.core.timing import HOUR, Window, format_utc
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.driving import Boundaries
 from kaiseki.cycle.ensemble import EnsembleRun
+from kaiseki.cycle.journal import Journal
 from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.cycle.window import OuterWindow
 from kaiseki.forecast.filter import DigitalFilter
@@ -51,6 +52,7 @@ class Stream:
         output: interval of the stored forecast and of the slots that observations are compared with.
         window: length of the window of observations; the forecast from one cycle to the next may be longer.
         ensemble: members beside the run; None where the engine needs none.
+        journal: keeps the minimisation of the cycle that is not complete; None keeps nothing.
         inner: models of 4D-Var by coarsening, made when an engine asks for them.
     """
 
@@ -63,6 +65,7 @@ class Stream:
     output: np.timedelta64
     window: np.timedelta64
     ensemble: EnsembleRun | None = None
+    journal: Journal | None = None
     inner: dict[int, InnerModel] = field(default_factory=dict)
 
     def run(self, store: RunStore) -> None:
@@ -87,6 +90,8 @@ class Stream:
                         state = self._begin(times[number], transaction)
                     else:
                         state = self._cycle(state, times[number - 1], times[number], transaction)
+                if self.journal is not None:
+                    self.journal.close()
                 progress.advance(note=format_utc(times[number]))
 
     def _restart(self, store: RunStore) -> State:
@@ -119,6 +124,9 @@ class Stream:
         forecast_done = clock.perf_counter()
         if self.ensemble is not None:
             model.ensemble = self.ensemble.forecast(start, model.times)
+        if self.journal is not None:
+            self.journal.open(end)
+            model.remember = self.journal
         members_done = clock.perf_counter()
         analysis = self.analyst(trajectory, Window.ending_at(end, self.window), model)
         analysis_done = clock.perf_counter()

@@ -15,6 +15,7 @@ from kaiseki.cycle import fields as fd
 from kaiseki.cycle.driving import Boundaries
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.state import State
+from kaiseki.statistics.minimise import Remember
 
 type Advance = Callable[[State, np.datetime64, np.datetime64], State]
 
@@ -31,6 +32,7 @@ class OuterWindow:
         states: of the last trajectory at the slots; at first those of the background.
         inner: inner models by coarsening, kept by the caller from window to window.
         ensemble: members that went through the window; None where there are none.
+        remember: keeps what a minimisation has paid for over a kill; None where nothing does.
     """
 
     model: Model
@@ -40,6 +42,7 @@ class OuterWindow:
     states: tuple[State, ...]
     inner: dict[int, InnerModel]
     ensemble: Ensemble | None = None
+    remember: Remember | None = None
     _start: State = field(init=False)
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from kaiseki.statistics.configuration import BackgroundErrors, Scale
 from kaiseki.statistics.correlation import apply, gaussian, square_root, standard_log_pressure, wind_curvature
 
 
+@runtime_checkable
 class Covariance(Protocol):
     """A background covariance by its square root, B = S S^T; a pytree of arrays."""
 

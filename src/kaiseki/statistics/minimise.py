@@ -57,6 +57,9 @@ class LeastSquares:
         return 0.5 * float(control @ control) + float(np.sum(self.penalty(self.residual(control), likelihood)))
 
 
+type Remember = Callable[[Vector, Callable[[Vector], Vector]], Vector]
+"""(question, what answers it) -> answer, which may have been kept from before a kill."""
+
 type Linearise = Callable[[Vector], LeastSquares]
 """The least squares that touch a nonlinear problem at a control (n,): same cost and same gradient there."""
 
@@ -117,6 +120,7 @@ def outer_loops(
     reduction: float = 1e-3,
     tolerance: float = 1e-3,
     report: Report | None = None,
+    remember: Remember | None = None,
 ) -> Robust:
     """Minimise a robust and possibly nonlinear cost by outer loops.
 
@@ -135,6 +139,7 @@ def outer_loops(
         reduction: see `conjugate_gradients`.
         tolerance: ends when the true cost falls by less than this part of itself.
         report: called with a line per iteration.
+        remember: gives the products of the Hessian.
 
     Raises:
         NumericsError: see `conjugate_gradients`.
@@ -156,6 +161,7 @@ def outer_loops(
             outer=loop,
             known=known,
             report=report,
+            remember=remember,
         )
         known = known if len(known.values) else inner.spectrum.leading()
         steps.extend(inner.steps)
@@ -211,6 +217,7 @@ def _quadratic(
     outer: int,
     known: Spectrum,
     report: Report | None,
+    remember: Remember | None,
 ) -> tuple[Minimum, float]:
     """The minimum of the quadratic that touches the true cost at a place, and the norm that `reduction` refers to."""
     problem, weights = here.problem, here.weights
@@ -224,7 +231,7 @@ def _quadratic(
     # Its constant makes the quadratic equal to the true cost where the loop starts.
     touching = float(np.sum(problem.penalty(here.residual, likelihood) - 0.5 * weights * here.residual**2))
     inner = conjugate_gradients(
-        hessian,
+        hessian if remember is None else lambda vector: remember(vector, hessian),
         right,
         here.control if here.control.any() else None,
         iterations=iterations,
