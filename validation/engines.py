@@ -157,8 +157,7 @@ def keep_twin(case: str, folders: dict[str, Path]) -> list[dict[str, Any]]:
         pairs = compare_with_truth(fields, states[REFERENCE], truth, TRUTH_LEVELS, base.domain)
         for row in errors:
             pair = pairs.get(row["variable"])
-            whole = row["variable"] not in ("eastward_wind", "northward_wind") and row["level"] in (None, "850-250")
-            if pair is not None and whole:
+            if pair is not None and not isinstance(row["level"], float):
                 ends = {"ratio": pair.ratio, "low": pair.low, "high": pair.high}
                 rows.append({k: row[k] for k in ("case", "experiment", "variable", "rms", "n")} | ends)
     return rows

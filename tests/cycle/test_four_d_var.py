@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,15 @@ import pytest
 from cycle import small
 from cycle.test_stream import arrays, assert_equal, departures
 from kaiseki.archive import RunStore
+from kaiseki.archive.schema import label
 from kaiseki.core.experiment import Experiment
 from kaiseki.cycle import experiments
-from kaiseki.cycle.case import Case
+from kaiseki.cycle.journal import Journal
 from kaiseki.observations import Flag
 
 FOUR_D = {
     "engine": "4dvar",
-    "four_d_var": {"coarsening": [2], "inner_iterations": 6, "gradient_reduction": 0.1},
+    "four_d_var": {"coarsening": [2], "inner_iterations": 6, "gradient_reduction": 0.01},
     "digital_filter": {"half_span_hours": 0.5, "cutoff_hours": 1.0},
 }
 
@@ -50,34 +52,40 @@ def test_the_analysis_is_nearer_to_what_it_used_and_calm(whole: Path) -> None:
         assert found["surface_pressure_tendency"]["before"] < 1000.0
 
 
-def test_a_run_that_was_ended_goes_on_to_the_same_end(
+def test_a_minimisation_that_was_ended_goes_on_to_the_same_end(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Ended within the last window: what was minimised before is not minimised again, and the end is the same."""
+
     class Ended(Exception):
         pass
 
-    case: Case = small.case(tmp_path, experiment())
-    begun = experiments._stream
+    computed: list[np.datetime64] = []
+    last = experiments.cycle_times(experiment())[-1]
+    through, limit = Journal.__call__, 2
+
+    def counted(self: Journal, question: np.ndarray, answer: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        def compute(vector: np.ndarray) -> np.ndarray:
+            assert self._window is not None
+            if self._window.name == label(last):
+                if len(computed) == limit:
+                    raise Ended
+                computed.append(last)
+            return answer(vector)
+
+        return through(self, question, compute)
+
+    monkeypatch.setattr(Journal, "__call__", counted)
+    with pytest.raises(Ended):
+        experiments.run_experiment(small.case(tmp_path, experiment()), "analysis")
     times = experiments.cycle_times(experiment())
-
-    def ended(*arguments: object) -> object:
-        stream = begun(*arguments)  # type: ignore[arg-type]
-        analyse = stream.analyst
-
-        def analyst(trajectory: object, window: object, model: object) -> object:
-            found = analyse(trajectory, window, model)  # type: ignore[arg-type]
-            if window.end == times[-1]:  # type: ignore[attr-defined]
-                raise Ended
-            return found
-
-        stream.analyst = analyst  # type: ignore[assignment]
-        return stream
-
-    with monkeypatch.context() as patch:
-        patch.setattr(experiments, "_stream", ended)
-        with pytest.raises(Ended):
-            experiments.run_experiment(case, "analysis")
     assert len(RunStore.open(tmp_path / "analysis.store", "r").completed_cycles()) == len(times) - 1
+    assert len(list((tmp_path / "analysis.minimisation").rglob("*.npz"))) == limit
+    limit = 100
     experiments.run_experiment(small.case(tmp_path, experiment()), "analysis")
+    gradients = RunStore.open(tmp_path / "analysis.store", "r").read_diagnostics(last)["gradient"]
+    # One product per iteration, each computed once though the minimisation ran twice.
+    assert len(computed) == len(gradients) - 1 > 2
+    assert not (tmp_path / "analysis.minimisation").exists()
     assert_equal(whole / "analysis.store", tmp_path / "analysis.store")
     assert len(arrays(whole / "analysis.store")) > 40

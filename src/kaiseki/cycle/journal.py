@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -73,6 +74,6 @@ def _read(path: Path, question: np.ndarray) -> np.ndarray | None:
         with np.load(path) as file:
             if np.array_equal(file["question"], question):
                 return np.asarray(file["answer"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     return None
