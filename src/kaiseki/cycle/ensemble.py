@@ -135,8 +135,10 @@ class EnsembleRun:
 
     def begin(self, fields: Mapping[str, np.ndarray], time: np.datetime64) -> None:
         """Members about the fields with which the stream begins."""
-        means = self._means({**self.driving(time), **fields})
-        self._perturbations = self._perturb(means)
+        driving = self.driving(time)
+        # About the driving fields, which a resumed run knows as well.
+        self._perturbations = self._perturb(self._means(driving))
+        means = self._means({**driving, **fields})
         states = []
         for change in self._perturbations(time):
             states.append(self.model.start(_plus(means, change)))

@@ -71,7 +71,7 @@ class Journal:
 def _read(path: Path, question: np.ndarray) -> np.ndarray | None:
     """The answer kept for a question; None where there is none, or one to another question."""
     try:
-        with np.load(path) as file:
+        with path.open("rb") as opened, np.load(opened) as file:
             if np.array_equal(file["question"], question):
                 return np.asarray(file["answer"])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):

@@ -12,7 +12,7 @@ import numpy as np
 
 from kaiseki.archive.metadata import program_version
 from kaiseki.core.timing import format_utc, label
-from kaiseki.report import charts, maps, network, series, tables, words
+from kaiseki.report import charts, impact, maps, network, series, tables, words
 from kaiseki.report.basemap import Basemap, coast_files
 from kaiseki.report.judge import Judgement, departures_at, judge
 from kaiseki.report.run import Run
@@ -93,6 +93,7 @@ def _context(
         ],
         "cycle_table": tables.cycles(diagnostics),
         "minimisation": _each(series.minimisation, diagnostics),
+        "impact": _each(impact.impact_chart, impact.read(run.directory)),
         "consistency": _each(series.consistency, consistency),
         "network": _network(run, base, main),
         "rejections": tables.rejections(run),
