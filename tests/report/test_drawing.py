@@ -12,12 +12,15 @@ from matplotlib.figure import Figure
 from kaiseki.core.errors import InputError
 from kaiseki.report import words
 from kaiseki.report.basemap import Basemap, coast_files
-from kaiseki.report.maps import _centres, _round_up, _steps
+from kaiseki.report.impact import impact_chart, read
+from kaiseki.report.maps import _centres, _round_up, _steps, uncertainty_map
 from kaiseki.report.network import _places
 from kaiseki.report.style import light
 from kaiseki.report.tables import _unused, inventory
 from kaiseki.report.weather import sea_level_pressure, weather
 from report import synthetic
+
+NOON = np.datetime64("1989-01-01T12:00", "s")
 
 
 def _geojson(path: Path, *geometries: dict[str, object]) -> Path:
@@ -168,3 +171,43 @@ def test_values_not_used_are_counted():
     assert _unused({"given": 10, "used": 3, "withheld": 2}) == 5
     assert _unused({"rejected": 4, "used": 3}) == 4
     assert _unused({"used": 3}) is None
+
+
+def groups() -> dict[str, object]:
+    """What `kaiseki impact` writes, with one kind that harmed."""
+    rows = [
+        ("sonde", "air_temperature", 40, -0.05),
+        ("synop", "surface_pressure", 90, -0.12),
+        ("ship", "wind", 9, 0.01),
+    ]
+    return {
+        "time": "1989-01-02T00:00Z",
+        "against": "truth",
+        "observations": 139,
+        "error_before": 1.6,
+        "error_after": 1.43,
+        "change": -0.17,
+        "explained": -0.16,
+        "degrees_of_freedom": 51.0,
+        "groups": [
+            {"kind": k, "quantity": q, "n": n, "impact": i, "helpful": 0.6, "degrees_of_freedom": n / 3.0}
+            for k, q, n, i in rows
+        ],
+    }
+
+
+def test_the_impact_of_observations_is_drawn_with_its_sum(tmp_path: Path) -> None:
+    assert impact_chart(read(tmp_path)) is None
+    (tmp_path / "impact.json").write_text(json.dumps(groups()))
+    picture = impact_chart(read(tmp_path))
+    assert picture is not None
+    assert "-10.0 per cent in sum, -10.6 measured; most by synop surface pressure" in picture.markup
+    assert "51 in all" in picture.caption
+
+
+def test_the_uncertainty_is_drawn_with_its_medians() -> None:
+    domain = synthetic.domain()
+    shape = domain.shape[1:]
+    fields = [np.full(shape, value) for value in (80.0, 0.7, 2.5, 4.0)]
+    picture = uncertainty_map(fields[0], fields[1], (fields[2], fields[3]), Basemap(domain), NOON)
+    assert "pressure at the ground 0.8 hPa; temperature 850 hPa 0.7 K; wind 500 hPa 2.5 m s⁻¹" in picture.markup

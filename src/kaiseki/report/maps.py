@@ -241,36 +241,71 @@ def increment_map(analysis: Weather, background: Weather, base: Basemap, time: n
         ("temperature 850 hPa", low.temperature - low_b.temperature, "K", None),
         ("wind 250 hPa (speed; arrows)", top.speed - top_b.speed, "m s⁻¹", (top.u - top_b.u, top.v - top_b.v)),
     ]
+    signed = [
+        (name, field, unit, np.linspace(-limit, limit, 11), arrows)
+        for name, field, unit, arrows in panels
+        for limit in [_round_up(float(np.nanpercentile(np.abs(field), 99.5)))]
+    ]
+    figure = _four(base, "Increments: analysis minus background", label(time), signed, "RdBu_r")
+    largest = [f"{name} up to {np.nanmax(np.abs(field)):.2g} {unit}" for name, field, unit, _ in panels]
+    alt = f"Four maps of analysis minus background at {format_utc(time)}: {'; '.join(largest)}."
+    return png_picture(figure, alt, "What the observations changed. Red: the analysis is higher.", wide=True)
+
+
+def uncertainty_map(
+    surface_pressure: np.ndarray,
+    temperature: np.ndarray,
+    wind: tuple[np.ndarray, np.ndarray],
+    base: Basemap,
+    time: np.datetime64,
+) -> Picture:
+    """Standard deviation of the members after the analysis in four panels.
+
+    Args:
+        surface_pressure: of the lowest level [Pa], (ny, nx).
+        temperature: at 850 hPa [K].
+        wind: of the vector wind at 500 and 250 hPa [m s-1].
+        base: the map below.
+        time: of the analysis.
+    """
+    fields = [
+        ("pressure at the ground", surface_pressure / _HPA, "hPa"),
+        ("temperature 850 hPa", temperature, "K"),
+        ("wind 500 hPa", wind[0], "m s⁻¹"),
+        ("wind 250 hPa", wind[1], "m s⁻¹"),
+    ]
+    panels = [
+        (name, field, unit, np.linspace(0.0, _round_up(float(np.nanpercentile(field, 99.5))), 11), None)
+        for name, field, unit in fields
+    ]
+    figure = _four(base, "Uncertainty of the analysis", label(time), panels, "YlGnBu")
+    medians = [f"{name} {np.nanmedian(field):.2g} {unit}" for name, field, unit in fields]
+    alt = f"Four maps of the ensemble's standard deviation at {format_utc(time)}, medians: {'; '.join(medians)}."
+    caption = "Standard deviation of the members after the analysis: small where observations are many."
+    return png_picture(figure, alt, caption, wide=True)
+
+
+def _four(base: Basemap, title: str, subtitle: str, panels: list[tuple[Any, ...]], colours: str) -> Figure:
+    """Four maps, each (name, field, unit, levels, arrows or None) with its colour bar."""
     with map_style():
         width, gap, bar, head = 5.0, 0.46, 0.78, 0.50
         height = width * base.aspect
         size = (2 * width + 3 * gap, 2 * (height + bar + 0.3) + head)
         figure = Figure(figsize=size)
-        figure.text(
-            gap / size[0],
-            1 - 0.18 / size[1],
-            "Increments: analysis minus background",
-            fontsize=10.5,
-            fontweight="bold",
-            va="center",
-        )
-        figure.text(gap / size[0], 1 - 0.40 / size[1], label(time), fontsize=8.5, va="center", color="#46505a")
-        largest = []
-        for number, (name, field, unit, arrows) in enumerate(panels):
+        figure.text(gap / size[0], 1 - 0.18 / size[1], title, fontsize=10.5, fontweight="bold", va="center")
+        figure.text(gap / size[0], 1 - 0.40 / size[1], subtitle, fontsize=8.5, va="center", color="#46505a")
+        for number, (name, field, unit, levels, arrows) in enumerate(panels):
             row, column = divmod(number, 2)
             bottom = size[1] - head - (row + 1) * (height + 0.3) - row * bar
             left = gap + column * (width + gap)
             axes = figure.add_axes((left / size[0], bottom / size[1], width / size[0], height / size[1]))
-            limit = _round_up(float(np.nanpercentile(np.abs(field), 99.5)))
             base.draw(axes, tint=False)
-            drawn = _shade(axes, base, field, np.linspace(-limit, limit, 11), light("RdBu_r", 0.2))
+            drawn = _shade(axes, base, field, levels, light(colours, 0.2))
             if arrows is not None:
                 _arrows(axes, base, *arrows)
             axes.set_title(f"{name} ({unit})", fontsize=8.5, pad=4)
-            _bar(figure, axes, drawn, unit, ticks=np.linspace(-limit, limit, 5), format="%g")
-            largest.append(f"{name} up to {np.nanmax(np.abs(field)):.2g} {unit}")
-        alt = f"Four maps of analysis minus background at {format_utc(time)}: {'; '.join(largest)}."
-        return png_picture(figure, alt, "What the observations changed. Red: the analysis is higher.", wide=True)
+            _bar(figure, axes, drawn, unit, ticks=np.linspace(levels[0], levels[-1], 5), format="%g")
+    return figure
 
 
 def _arrows(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import jinja2
 import numpy as np
+import xarray as xr
 
+from kaiseki.archive import on_pressure_levels
 from kaiseki.archive.metadata import program_version
 from kaiseki.core.timing import format_utc, label
 from kaiseki.report import charts, impact, maps, network, series, tables, words
@@ -153,7 +155,19 @@ def _weather(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
     before = run.fields("analysis", time, background=True)
     if before is not None:
         pictures.append(maps.increment_map(now, weather(before, run.domain), base, time))
+    if "temperature_spread" in dataset:
+        pictures.append(_uncertainty(dataset, base, time))
     return pictures
+
+
+def _uncertainty(dataset: xr.Dataset, base: Basemap, time: np.datetime64) -> Picture:
+    """The members' spread on pressure levels."""
+    names = [f"{name}_spread" for name in ("temperature", "eastward_wind", "northward_wind")]
+    found = on_pressure_levels(dataset, (85_000.0, 50_000.0, 25_000.0), names)
+    temperature, east, north = (found[name].values.astype(float) for name in names)
+    wind = np.hypot(east, north)
+    ground = dataset["pressure_spread"].values[0].astype(float)
+    return maps.uncertainty_map(ground, temperature[0], (wind[1], wind[2]), base, time)
 
 
 def _precipitation(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
