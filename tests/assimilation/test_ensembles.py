@@ -13,7 +13,7 @@ from assimilation import worlds
 from assimilation.test_four_d_var import Identity, observed, winds_and_temperatures
 from kaiseki.assimilation import Analysis, EngineSettings, Trajectory, engine
 from kaiseki.assimilation.engine import EnsembleSettings, FourD, check_conformance
-from kaiseki.assimilation.ensemble import Ensemble
+from kaiseki.assimilation.ensemble import NODES, Ensemble
 from kaiseki.assimilation.problem import Problem, prepare
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.grid.coarsening import Coarsening
@@ -172,3 +172,18 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         EnsembleSettings(length=0.0)
     with pytest.raises(ConfigError, match="0 to 1"):
         EnsembleSettings(relaxation=1.2)
+
+
+def test_weights_between_nodes_are_near_to_weights_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = dataclasses.replace(PLAIN, ensemble=EnsembleSettings(length=500e3, depth=0.5, relaxation=0.0))
+    table = observed(WINDOW, worlds.ascents(GRID, 6, 2))
+    covariance = worlds.covariance(GRID, FIELDS)
+    found = []
+    for nodes in (NODES, 1e9):
+        monkeypatch.setattr("kaiseki.assimilation.ensemble.NODES", nodes)
+        found.append(engine("letkf")(WINDOW, table, covariance, settings, None, Members(drawn())))
+    few, all_ = found
+    for name in VARIABLES:
+        scale = np.sqrt(np.mean(all_.increment[name] ** 2))
+        difference = np.sqrt(np.mean((few.increment[name] - all_.increment[name]) ** 2))
+        assert 0.0 < difference < 0.1 * scale, name

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_array, kron
 
 from kaiseki.assimilation.operators import LinearOperator, linearise, locate
 from kaiseki.assimilation.operators.plan import places
@@ -21,13 +23,18 @@ from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics import VARIABLES
 from kaiseki.statistics.correlation import standard_log_pressure
-from kaiseki.statistics.ensemble import combine, local_weights
-from kaiseki.statistics.localisation import neighbourhoods
+from kaiseki.statistics.ensemble import Weights, combine, local_weights
+from kaiseki.statistics.localisation import linear_interpolation, neighbourhoods
 from kaiseki.statistics.robust import Likelihood
 
 if TYPE_CHECKING:
     from kaiseki.assimilation.engine import EnsembleSettings
     from kaiseki.assimilation.problem import Problem
+
+
+NODES = 2.5
+"""Places of weights per half-width of the localisation: linear interpolation of the taper between them is wrong by at
+most 7 %, next to an observation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,21 +131,76 @@ def transformed(
     observed = root[:, None] * found.anomalies / problem.error[:, None]
     departure = root * problem.departure / problem.error
     at = _coordinates(problem, domain)
-    middle = _middle(domain)
-    grid_y, grid_x = np.meshgrid(domain.y / middle, domain.x / middle, indexing="ij")
+    half_widths = np.array([settings.length, settings.length, settings.depth])
+    nodes = _Nodes.make(domain, settings)
+
+    def of_level(log_pressure: float) -> Weights:
+        place = np.column_stack([nodes.places, np.full(len(nodes.places), log_pressure)])
+        return local_weights(observed, departure, neighbourhoods(place, at, half_widths))
+
     last = np.moveaxis(ensemble.anomalies[:, -1], 0, -1).astype(np.float64)
     increment = np.empty(last.shape[:-1])
     anomalies = np.empty_like(last)
-    half_widths = np.array([settings.length, settings.length, settings.depth])
+    below, above = -1, 0
+    lower = upper = of_level(nodes.log_pressure[0])
     for level, log_pressure in enumerate(standard_log_pressure(domain.zeta)):
-        place = np.stack([grid_x.ravel(), grid_y.ravel(), np.full(grid_x.size, log_pressure)], axis=1)
-        local = neighbourhoods(place, at, half_widths)
-        here = np.moveaxis(last[:, level], 0, 2).reshape(grid_x.size, len(VARIABLES), -1)
-        mean, changed = combine(local_weights(observed, departure, local), here)
+        while above + 1 < len(nodes.log_pressure) and (below < 0 or nodes.log_pressure[above] > log_pressure):
+            below, above, lower = above, above + 1, upper
+            upper = of_level(nodes.log_pressure[above])
+        here = np.moveaxis(last[:, level], 0, 2).reshape(domain.ny * domain.nx, len(VARIABLES), -1)
+        share = nodes.share(log_pressure, below, above)
+        mean, changed = combine(_between(lower, upper, share), here, nodes.interpolation)
         mixed = (1.0 - settings.relaxation) * changed + settings.relaxation * here
         increment[:, level] = mean.T.reshape(-1, domain.ny, domain.nx)
         anomalies[:, level] = np.moveaxis(mixed.reshape(domain.ny, domain.nx, len(VARIABLES), -1), 2, 0)
     return increment, np.moveaxis(anomalies, -1, 0).astype(ensemble.anomalies.dtype), weights
+
+
+@dataclass(frozen=True, eq=False)
+class _Nodes:
+    """Where weights are computed; between them they are interpolated (Yang, Kalnay, Hunt and Bowler 2009, Q. J. R.
+    Meteorol. Soc. 135, 251-262).
+
+    Attributes:
+        places: (m, 2) x, y over the map factor in the middle [m].
+        interpolation: (ny nx, m).
+        log_pressure: falling, of the levels.
+    """
+
+    places: np.ndarray
+    interpolation: csr_array
+    log_pressure: np.ndarray
+
+    @classmethod
+    def make(cls, domain: Domain, settings: EnsembleSettings) -> _Nodes:
+        """Every so many cells and levels that a half-width holds `NODES` of them."""
+        middle = _middle(domain)
+        along = []
+        for axis in (domain.y, domain.x):
+            stride = max(1, int(settings.length / NODES / (domain.spacing / middle)))
+            chosen = np.unique([*range(0, len(axis) - 1, stride), len(axis) - 1])
+            along.append((axis[chosen] / middle, linear_interpolation(axis[chosen], axis)))
+        (y, of_y), (x, of_x) = along
+        grid_y, grid_x = np.meshgrid(y, x, indexing="ij")
+        every = standard_log_pressure(domain.zeta)
+        levels = [every[0]]
+        for this, following in pairwise(every[1:]):
+            if levels[-1] - following > settings.depth / NODES:
+                levels.append(this)
+        levels.append(every[-1])
+        places = np.stack([grid_x.ravel(), grid_y.ravel()], axis=1)
+        return cls(places, csr_array(kron(of_y, of_x)), np.array(levels))
+
+    def share(self, log_pressure: float, below: int, above: int) -> float:
+        """Weight of the node above at a level between two."""
+        first, second = self.log_pressure[max(below, 0)], self.log_pressure[above]
+        return 1.0 if below < 0 or first == second else float(np.clip((first - log_pressure) / (first - second), 0, 1))
+
+
+def _between(lower: Weights, upper: Weights, share: float) -> Weights:
+    return Weights(
+        (1.0 - share) * lower.mean + share * upper.mean, (1.0 - share) * lower.transform + share * upper.transform
+    )
 
 
 def onto_outer(increment: np.ndarray, ensemble: Ensemble, mask: np.ndarray) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 
+from kaiseki.assimilation.engine import AT_START, WITH_MEMBERS
 from kaiseki.core.errors import ResourceError
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import duration
@@ -23,6 +24,13 @@ benchmarks/forecast_cpu.json (one core)."""
 
 ITERATION = 3.0e-7
 """Seconds of two cores per cell and iteration of the minimiser, operators included; provisional, likewise."""
+
+TRANSFORM = 2e-4
+"""Seconds per cell of the members' grid and analysis for the ensemble transform and the centring of 20 members; from
+the 1989 case at 60 km."""
+
+BYTES_PER_MEMBER = 250.0
+"""Memory per cell of the members' grid and member: state, boundaries, slots; likewise."""
 
 BYTES_PER_CELL = 2600.0
 """Peak memory per cell: state, boundaries, tendencies, trajectory, covariance; provisional, measured at 60 km only."""
@@ -77,12 +85,20 @@ def estimate(experiment: Experiment, domain: Domain) -> Cost:
     span = (experiment.period.last - experiment.period.first).astype("timedelta64[s]").astype(int)
     filtering = 3.0 * 3600.0 * experiment.assimilation.digital_filter.half_span_hours * (cycles + 1)
     steps = round((float(span) + filtering) / dt)
-    if experiment.assimilation.engine == "4dvar":
+    engine = experiment.assimilation.engine
+    if engine in AT_START:
         minimising = cycles * _four_d(experiment, cells, dt)
     else:
         minimising = cycles * cells * experiment.assimilation.inner_iterations * ITERATION
     seconds = COMPILATION + steps * cells * CELL_STEP + minimising
-    return Cost(cells, dt, steps, cycles, BASE_BYTES + BYTES_PER_CELL * cells, seconds)
+    memory = BASE_BYTES + BYTES_PER_CELL * cells
+    if engine in WITH_MEMBERS:
+        section = experiment.assimilation.ensemble
+        coarse = cells / section.coarsening**2
+        each = 3600.0 * experiment.period.window_hours / dt / section.coarsening * CELL_STEP
+        seconds += cycles * coarse * (section.members * each + TRANSFORM)
+        memory += BYTES_PER_MEMBER * section.members * coarse
+    return Cost(cells, dt, steps, cycles, memory, seconds)
 
 
 def _four_d(experiment: Experiment, cells: int, dt: float) -> float:

@@ -51,22 +51,25 @@ def transform(
         ConfigError: fewer than two members, or an inflation that is not positive.
         NumericsError: anomalies are not numbers.
     """
-    members, rho = anomalies.shape[-1], np.asarray(inflation, dtype=np.float64)
+    across = np.swapaxes(anomalies, -1, -2)
+    return _solve(across @ anomalies, (across @ departure[..., None])[..., 0], inflation)
+
+
+def _solve(precision: np.ndarray, gradient: np.ndarray, inflation: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of Y^T Y (..., N, N), which is changed, and Y^T d (..., N)."""
+    members, rho = precision.shape[-1], np.asarray(inflation, dtype=np.float64)
     if members < 2 or not (rho > 0.0).all():
         raise ConfigError(
             "An ensemble transform needs at least two members and a positive inflation; "
             f"got {members} members and an inflation of {rho.min(initial=np.inf)}"
         )
-    across = np.swapaxes(anomalies, -1, -2)
-    precision = across @ anomalies
     diagonal = np.arange(members)
     precision[..., diagonal, diagonal] += (members - 1) / rho[..., None]
     if not np.isfinite(precision).all():
         raise NumericsError("The members or what they say of the observations left the range of numbers")
     values, vectors = np.linalg.eigh(precision)
     back = np.swapaxes(vectors, -1, -2)
-    gradient = across @ departure[..., None]
-    mean = vectors @ ((back @ gradient) / values[..., None])
+    mean = vectors @ ((back @ gradient[..., None]) / values[..., None])
     root = (vectors * np.sqrt((members - 1) / values)[..., None, :]) @ back
     return mean[..., 0], root
 
@@ -144,22 +147,41 @@ def local_weights(
     Raises:
         ConfigError, NumericsError: see `transform`.
     """
-    counts = neighbourhoods.counts
-    size, members = len(counts), observed.shape[1]
+    size, members = len(neighbourhoods.indices), observed.shape[1]
     rho = np.broadcast_to(inflation, size)
     found = Weights(np.empty((size, members)), np.empty((size, members, members)))
-    # Domains that see about as much go together, so that little of a batch is padding.
-    order = np.argsort(-counts, kind="stable")
-    start = 0
-    while start < size:
-        width = int(counts[order[start]])
-        rows = order[start : start + max(1, BATCH // (members * max(width, members)))]
-        index, root = neighbourhoods.indices[rows, :width], np.sqrt(neighbourhoods.tapers[rows, :width])
-        found.mean[rows], found.transform[rows] = transform(
-            observed[index] * root[..., None], departure[index] * root, rho[rows]
-        )
-        start += len(rows)
+    step = max(1, BATCH // members**2)
+    for start in range(0, size, step):
+        rows = slice(start, start + step)
+        part = Neighbourhoods(neighbourhoods.indices[rows], neighbourhoods.tapers[rows])
+        precision, gradient = _products(observed, departure, part)
+        found.mean[rows], found.transform[rows] = _solve(precision, gradient, rho[rows])
     return found
+
+
+def _products(
+    observed: np.ndarray, departure: np.ndarray, neighbourhoods: Neighbourhoods
+) -> tuple[np.ndarray, np.ndarray]:
+    """Y^T T Y (m, N, N) and Y^T T d (m, N) of local domains, T their tapers.
+
+    As the product of all tapers with the products y y^T of each observation: neighbouring domains see nearly the same
+    observations, and one matrix product is many times faster than gathering them for each.
+    """
+    size, members = len(neighbourhoods.indices), observed.shape[1]
+    row, slot = np.nonzero(neighbourhoods.tapers)
+    index, taper = neighbourhoods.indices[row, slot], neighbourhoods.tapers[row, slot]
+    columns, place = np.unique(index, return_inverse=True)
+    precision, gradient = np.zeros((size, members**2)), np.zeros((size, members))
+    step = max(1, BATCH // max(size, members**2))
+    for start in range(0, len(columns), step):
+        here = columns[start : start + step]
+        chosen = (place >= start) & (place < start + step)
+        tapers = np.zeros((size, len(here)))
+        tapers[row[chosen], place[chosen] - start] = taper[chosen]
+        y = observed[here]
+        precision += tapers @ (y[:, :, None] * y[:, None, :]).reshape(len(here), -1)
+        gradient += tapers @ (y * departure[here, None])
+    return precision.reshape(size, members, members), gradient
 
 
 def combine(
