@@ -1,0 +1,51 @@
+"""Does the impact of the observations add up to what they did? On twins, where the truth is known.
+
+    python -m validation.observation_impact out/engines/twin-1 out/engines/twin-1+4dvar
+
+Takes folders of runs (of `validation.engines`, say). For the last analysis of each the impacts of all observations from
+one adjoint pass are added up and divided by the change of the dry energy of the error that the analysis made.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kaiseki.cli.twin import twin_case
+from kaiseki.core.memory import keep_freed_memory
+from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
+from kaiseki.cycle.folder import RunFolder
+from kaiseki.cycle.impact import study
+from kaiseki.twin import prepare
+from validation.shelf import record, within
+
+CASE = "observation_impact"
+SOURCE = "law: Errico 2007, Tellus 59A, 273-276"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path)
+    keep_loops_apart()
+    keep_compiled()
+    keep_freed_memory()
+    rows = []
+    for path in parser.parse_args().folders:
+        folder = RunFolder(path)
+        experiment = folder.noted()
+        case = twin_case(experiment, folder)
+        truth = prepare(experiment, case.domain, folder.path / "twin").truth
+        found = study(case, experiment.period.last, truth, probes=0)
+        change = found.after - found.before
+        assert experiment.twin is not None
+        name = f"{experiment.assimilation.engine}, seed {experiment.twin.seed}"
+        print(
+            f"{name}: error {found.before:.4f} to {found.after:.4f} J/kg, impacts {found.impact.sum():+.4f}", flush=True
+        )
+        quantity = f"{name}: sum of the impacts over the change of the error"
+        rows.append(within(CASE, quantity, found.impact.sum() / change, 1.0, SOURCE, 0.15))
+    record(rows)
+
+
+if __name__ == "__main__":
+    main()
