@@ -132,12 +132,14 @@ class Stream:
         analysis_done = clock.perf_counter()
         tendency: Mapping[str, Any] = {}
         analysed = background
-        if analysis.increment and analysis.at_start:
+        # Where nothing was changed nothing has to be filtered.
+        changed = any(np.any(field) for field in analysis.increment.values())
+        if changed and analysis.at_start:
             # The model has smoothed the increment on its way: it needs no filter.
             state = model.states[-1]
             analysed = fd.of_state(self.model, state)
             tendency = {"before": self._tendency(state, end)}
-        elif analysis.increment:
+        elif changed:
             state = self.model.add_increment(state, analysis.increment)
             analysed = fd.of_state(self.model, state)
             state, tendency = self._initialise(state, end)

@@ -300,7 +300,7 @@ def _four(base: Basemap, title: str, subtitle: str, panels: list[tuple[Any, ...]
             left = gap + column * (width + gap)
             axes = figure.add_axes((left / size[0], bottom / size[1], width / size[0], height / size[1]))
             base.draw(axes, tint=False)
-            drawn = _shade(axes, base, field, levels, light(colours, 0.2))
+            drawn = _shade(axes, base, field, levels, light(colours, 0.2), "both" if levels[0] < 0.0 else "max")
             if arrows is not None:
                 _arrows(axes, base, *arrows)
             axes.set_title(f"{name} ({unit})", fontsize=8.5, pad=4)
