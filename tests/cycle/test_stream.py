@@ -105,6 +105,21 @@ def test_the_filter_calms_the_surface_pressure(whole: Path) -> None:
         assert tendency["after"] < tendency["before"]
 
 
+def test_without_observations_the_forecast_goes_on_unfiltered(whole: Path, tmp_path: Path) -> None:
+    """A window whose observations are all withheld: the analysis is the forecast, bit for bit."""
+    case = small.case(tmp_path)
+    none = dataclasses.replace(case, table=case.table.with_columns(withheld=True))
+    experiments.run_experiment(none, "analysis")
+    free = arrays(whole / "free_run.store")
+    found = arrays(tmp_path / "analysis.store")
+    for name in ("forecast/temperature", "analysis/temperature", "analysis/surface_pressure"):
+        np.testing.assert_array_equal(found[name], free[name])
+    store = RunStore.open(tmp_path / "analysis.store", "r")
+    diagnostics = store.read_diagnostics(experiments.cycle_times(small.experiment())[-1])
+    assert "No observation" in diagnostics["remarks"][0]
+    assert diagnostics["surface_pressure_tendency"] == {}
+
+
 def test_ended_by_an_error_and_run_again(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = small.case(tmp_path)
     real = experiments.analyst_of

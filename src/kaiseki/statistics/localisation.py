@@ -47,11 +47,6 @@ class Neighbourhoods:
     indices: np.ndarray
     tapers: np.ndarray
 
-    @property
-    def counts(self) -> np.ndarray:
-        """How many observations each domain sees, (m,)."""
-        return np.count_nonzero(self.tapers, axis=1)
-
 
 def neighbourhoods(
     domains: np.ndarray, observations: np.ndarray, half_width: float | np.ndarray, box: np.ndarray | None = None
