@@ -4,7 +4,7 @@
 
 For every case the whole chain is run once with 3D-FGAT and all baselines (free run, optimal interpolation); every other
 engine then runs its analysis from the same observations, driving fields and cold start. What is there is not run again,
-so the table can be filled bit by bit. Writes, below `validation/engines/`, what each case gave: errors against the
+so the table can be filled bit by bit. Writes, below `validation/engine_cases/`, what each case gave: errors against the
 truth for a twin, departures from what no run of the fold ever saw for a fold; and `validation/engines.json` with the
 table over all cases that are there: rms, ratio to 3D-FGAT with its 95 % interval, seconds per cycle.
 """
@@ -33,7 +33,7 @@ from kaiseki.verification.scores import HEIGHT, PRESSURE, TEMPERATURE, WIND, Tar
 from kaiseki.verification.truth import TRUTH_LEVELS, compare_with_truth, truth_rows
 
 HERE = Path(__file__).resolve().parent
-KEPT = HERE / "engines"
+KEPT = HERE / "engine_cases"
 JAPAN = HERE.parent / "cases" / "japan-1989.toml"
 TIMES = ("1989-01-02T00:00Z", "1989-01-02T06:00Z")
 ENGINES = ("4dvar", "letkf", "4denvar", "hybrid")

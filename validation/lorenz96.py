@@ -33,7 +33,7 @@ CASE = "lorenz96"
 CYCLES = 1000
 SEEDS = (3000, 3001, 3002)
 CLIMATE_SEED = 1
-SOURCE = "DAPPER 1.7.1 measured on the same settings"
+SOURCE = "DAPPER 1.7.1 measured, same model, observations and cycles; inflation and climate covariance are ours"
 
 type Ensemble = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(anomalies (n, N), departure (n,)) -> increment (n,), analysis anomalies (n, N)."""
