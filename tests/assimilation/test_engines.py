@@ -10,7 +10,7 @@ import pytest
 
 from assimilation import worlds
 from kaiseki.assimilation import Analysis, EngineSettings, departures, engine
-from kaiseki.assimilation.engine import AT_START, OWN, check_conformance
+from kaiseki.assimilation.engine import AT_START, OWN, WITH_MEMBERS, check_conformance
 from kaiseki.assimilation.operators import linearise, locate
 from kaiseki.assimilation.problem import background_spread, sqrt, sqrt_transpose
 from kaiseki.core.constants import EPSILON
@@ -18,7 +18,7 @@ from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.observations import Flag, Table
 from kaiseki.statistics import VARIABLES
 
-STILL = [name for name in OWN if name not in AT_START]
+STILL = [name for name in OWN if name not in AT_START | WITH_MEMBERS]
 """Engines that need no model."""
 
 GRID = worlds.domain()

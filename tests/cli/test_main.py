@@ -121,7 +121,9 @@ def test_a_wrong_command_line_is_one_line_and_2(
 
 def test_an_interrupt_gives_130() -> None:
     code = (
-        "import sys, time; from kaiseki.cli import app, main\n"
+        "import signal, sys, time; from kaiseki.cli import app, main\n"
+        # A shell's background job is begun with interrupts ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def wait(): print('waiting', flush=True); time.sleep(60)\n"
         "real = app.make_app\n"
         "def made():\n    made = real(); made.command(wait, name='wait'); return made\n"

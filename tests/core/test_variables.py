@@ -26,7 +26,10 @@ def test_a_row_makes_sense(row) -> None:
     assert row.levels in {"air", "soil", "surface"}
     assert row.cell_methods in {"", "time: point", "time: sum", "time: mean"}
     assert row.name == row.name.lower()
-    assert row.standard_name.replace("_", "").isalpha()
+    # A modifier may follow, CF 1.11, appendix C.
+    name, _, modifier = row.standard_name.partition(" ")
+    assert name.replace("_", "").isalpha()
+    assert modifier in {"", "standard_error"}
 
 
 @pytest.mark.parametrize("row", [row for row in VARIABLES.values() if row.grib2], ids=lambda row: row.name)

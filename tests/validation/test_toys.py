@@ -168,7 +168,7 @@ def test_the_filter_of_the_gyres_reduces_error_near_observations_only() -> None:
     changed = np.abs(mean - before) > 1e-12
     points = np.stack(np.meshgrid(np.arange(33.0), np.arange(33.0), indexing="ij"), axis=-1).reshape(-1, 2)
     # Two half-widths, and the interval of the weights around.
-    reach = neighbourhoods(points, points[seen], 4.5).counts.reshape(33, 33) > 0
+    reach = neighbourhoods(points, points[seen], 4.5).tapers.any(axis=1).reshape(33, 33)
     assert changed.any()
     assert not (changed & ~reach).any()
     error = [np.abs(state - truth).ravel()[seen] for state in (before, mean)]
