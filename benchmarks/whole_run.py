@@ -51,7 +51,7 @@ def main() -> None:
     load_before = os.getloadavg()[0]
     seconds = run_whole(experiment, RunFolder(given.out), given.data, baselines=not given.no_baselines)
     store = RunFolder(given.out).read_store("analysis")
-    gradients = [store.read_diagnostics(time)["gradient"] for time in store.completed_cycles()[1:]]
+    gradients = [store.read_diagnostics(time).get("gradient", []) for time in store.completed_cycles()[1:]]
     result = {
         "preset": given.preset,
         "engine": given.engine,
