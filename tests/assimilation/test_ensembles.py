@@ -135,18 +135,21 @@ def test_engines_keep_the_contract(name: str) -> None:
     check_conformance(candidate, WINDOW, table, worlds.covariance(GRID, FIELDS), quick)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["letkf", "4denvar"])
+@pytest.mark.parametrize("name", ["letkf", "4denvar", "hybrid"])
 def test_senseless_observations_leave_them_running(name: str) -> None:
-    """A sonde 50 K off, a station twice, a value in no unit at all; the spread is that of the members."""
+    """A sonde 50 K off, an unknown type, a station twice, a value in no unit; the spread is that of the members."""
     good = observed(WINDOW, worlds.ascents(GRID, 3, 1, levels=3))
     off = good.take(good.where(quantity="air_temperature"))
     off = off.with_columns(value=off.column("value") + 50.0, station="OFF", report=off.column("report") + 100)
     wild = good.take(np.arange(len(good)) < 2).with_columns(value=np.nan, station="WILD")
-    table = Table.concat([good, good, off, wild])
-    settings = EngineSettings(iterations=5, outer=2)
+    unknown = good.take(np.arange(len(good)) < 3).with_columns(kind="unknown", error=np.nan, station="UNKNOWN")
+    table = Table.concat([good, good, off, wild, unknown])
+    settings = EngineSettings(iterations=5, outer=2, four_d=FourD((1,), 5, 1e-2, 0.0))
     found = engine(name)(WINDOW, table, worlds.covariance(GRID, FIELDS), settings, None, Members(drawn()))
     rejected = (found.table.column("flags")[found.table.where(station="OFF")] & np.uint32(Flag.BACKGROUND)) != 0
     assert rejected.all()
+    unknown_flags = found.table.column("flags")[found.table.where(station="UNKNOWN")]
+    assert ((unknown_flags & np.uint32(Flag.NO_ERROR)) != 0).all()
     assert np.abs(found.increment["temperature"]).max() < 10.0
     ratio = found.diagnostics["spread_skill"]
     assert ratio["n"] > 20

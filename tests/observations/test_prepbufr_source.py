@@ -26,7 +26,8 @@ from formats.bufr_writer import (
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import Window
-from kaiseki.observations import Table
+from kaiseki.observations import Flag, Table
+from kaiseki.observations.selection import select
 from kaiseki.observations.sources.inventory import inventory
 from kaiseki.observations.sources.prepbufr import PrepbufrSource
 
@@ -292,7 +293,17 @@ def test_reports_without_time_or_place_are_left_out_and_logged(
         table = PrepbufrSource([path]).read()
     assert set(table.column("station").tolist()) == {"47600"}
     assert "1 reports ADPUPA left out: no time or place" in caplog.text
-    assert "1 reports ADPUPA left out: no kind for them" in caplog.text
+    assert "1 reports ADPUPA left out: of types that are not read" in caplog.text
+
+
+def test_an_unknown_type_is_kept_for_nothing_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    odd = [*head("47600", 136.9, 37.38, 0, 14, 139, 11, 10), [level(1, 850.0, temperature=((50, 2, 1),), wind=(90, 0))]]
+    path = made(tmp_path, {230: ("ADPUPA", PROFILE, [odd])})
+    table = PrepbufrSource([path]).read()
+    assert "1 reports ADPUPA of unknown type 139: kept, used for nothing" in caplog.text
+    assert set(table.column("quantity").tolist()) == {"air_temperature", "eastward_wind", "northward_wind"}
+    assert set(table.column("report_type").tolist()) == {139}
+    assert (select(table).column("flags") & np.uint32(Flag.MONITORED)).all()
 
 
 def test_inventory_counts_everything_once(ascent: Path) -> None:

@@ -18,8 +18,8 @@ QUANTITIES: Final[tuple[str, ...]] = (
 )
 """Observed quantities, in CF standard names where CF has one; `surface_pressure` is at `station_elevation`."""
 
-KINDS: Final[tuple[str, ...]] = ("sonde", "pilot", "synop", "ship", "buoy", "aircraft", "satwind", "paob")
-"""Kinds of report."""
+KINDS: Final[tuple[str, ...]] = ("sonde", "pilot", "synop", "ship", "buoy", "aircraft", "satwind", "paob", "unknown")
+"""Kinds of report; `unknown` is kept for the record and used for nothing."""
 
 
 class Column(NamedTuple):

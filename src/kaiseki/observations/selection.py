@@ -36,8 +36,11 @@ _WIND: Final = ("eastward_wind", "northward_wind")
 _MASS: Final = ("air_temperature", "virtual_temperature", "specific_humidity")
 _HEIGHTS: Final = dict.fromkeys(("geopotential_height", "mean_sea_level_pressure"), Use.VERIFIED)
 
+_OF_NO_USE: Final = {("unknown", quantity): Use.UNUSED for quantity in QUANTITIES}
+
 UPPER_AIR: Final[Mapping[tuple[str, str], Use]] = MappingProxyType(
     {
+        **_OF_NO_USE,
         **{("sonde", quantity): Use.ASSIMILATED for quantity in (*_MASS, *_WIND, "surface_pressure")},
         **{("pilot", quantity): Use.ASSIMILATED for quantity in _WIND},
         **{("aircraft", quantity): Use.ASSIMILATED for quantity in ("air_temperature", "virtual_temperature", *_WIND)},
@@ -56,6 +59,7 @@ SURFACE: Final[Mapping[tuple[str, str], Use]] = MappingProxyType(
         **{(kind, "surface_pressure"): Use.ASSIMILATED for kind in ("sonde", "synop", "ship", "buoy")},
         **{(kind, quantity): Use.ASSIMILATED for kind in ("ship", "buoy") for quantity in _WIND},
         **{(kind, quantity): use for kind in KINDS for quantity, use in _HEIGHTS.items()},
+        **_OF_NO_USE,
         **{("paob", quantity): Use.UNUSED for quantity in QUANTITIES},
     }
 )

@@ -32,8 +32,9 @@ class PrepbufrSource:
     of a file is read. Reports stay whole: `window` and `box` are compared with time and place of the report, while
     the levels of a sonde carry their own time and place where the file follows the balloon. Heights are observed
     values only for sondes; those of aircraft and satellite winds are made from the pressure and appear as `height`.
-    Report types that the table has no word for (satellite soundings, scatterometer, synthetic cyclones) are left out,
-    which is logged, as are reports without time or place.
+    Report types that are not read (satellite soundings, scatterometer, synthetic cyclones) are left out, which is
+    logged, as are reports without time or place. A type in no list is kept as kind `unknown`, with a warning: it is
+    used for nothing, and stands in the feedback.
 
     What it does not do: quality control; the surface level of an ascent is known only where the file marks it
     (category 0), so that many sondes have no `surface_pressure`; pressures of pilot balloons are those that NCEP
@@ -92,8 +93,17 @@ class PrepbufrSource:
                 part, left_out = columns(reports, categories[reports.type], virtual_code, self.drift)
                 parts.append(part)
                 if left_out:
-                    _LOG.info("%s: %d reports %s left out: no kind for them", path, left_out, reports.type)
+                    _LOG.info("%s: %d reports %s left out: of types that are not read", path, left_out, reports.type)
+                _warn_of_unknown(path, reports.type, part)
         return Table.from_columns({**joined(parts), "source": self.name}) if parts else Table.empty()
+
+
+def _warn_of_unknown(path: Path, message_type: str, part: Arrays) -> None:
+    unknown = part["kind"] == "unknown"
+    if unknown.any():
+        types = ", ".join(str(code) for code in np.unique(part["report_type"][unknown]))
+        count = len(np.unique(part["report"][unknown]))
+        _LOG.warning("%s: %d reports %s of unknown type %s: kept, used for nothing", path, count, message_type, types)
 
 
 class _Inside:

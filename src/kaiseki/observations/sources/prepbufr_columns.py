@@ -59,7 +59,7 @@ def joined(parts: list[Arrays]) -> Arrays:
 
 
 def columns(reports: Reports, category: int, virtual_code: int | None, drift: bool) -> tuple[Arrays, int]:
-    """Columns of the observation table, and the number of reports that are of no kind the table knows.
+    """Columns of the observation table, and the number of reports whose types are not read.
 
     Args:
         reports: decoded reports of one message type.

@@ -16,6 +16,8 @@ LAND = (181, 183, 187, 188, 281, 284, 287, 288)
 SEA = (180, 182, 183, 280, 282, 284)
 SATWIND = tuple(range(240, 261))
 BOGUS_PRESSURE = (191,)
+NOT_READ = (102, 110, 111, 112, 126, *range(150, 180), 190, *range(192, 200), 210, 283, 285, 286, 289, 290, 291)
+"""Satellite soundings and sea winds, precipitable water, profilers of virtual temperature, synthetic cyclones."""
 BUOY_DUMP_TYPES = (531, 561, 562)
 """T29 of marine platforms that are not ships: C-MAN and platforms, moored and drifting buoys."""
 MARINE = "SFCSHP"
@@ -26,7 +28,7 @@ BUOY_NUMBER = 5
 def kinds(
     message_type: str, report_type: NDArray[np.int64], dump_type: NDArray[np.float64], station: np.ndarray
 ) -> np.ndarray:
-    """(n,) kind of each report, "" where the table has no word for it (satellite soundings, synthetic bogus ...).
+    """(n,) kind of each report, "" for those of `NOT_READ` and "unknown" for a type that is in no list.
 
     Args:
         message_type: mnemonic of the message type.
@@ -51,4 +53,5 @@ def kinds(
         found[marine & ~buoy] = "ship"
     else:
         found[np.isin(report_type, LAND)] = "synop"
+    found[(found == "") & ~np.isin(report_type, NOT_READ)] = "unknown"
     return found
