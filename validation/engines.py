@@ -6,7 +6,8 @@ For every case the whole chain is run once with 3D-FGAT and all baselines (free 
 engine then runs its analysis from the same observations, driving fields and cold start. What is there is not run again,
 so the table can be filled bit by bit. Writes, below `validation/engine_cases/`, what each case gave: errors against the
 truth for a twin, departures from what no run of the fold ever saw for a fold; and `validation/engines.json` with the
-table over all cases that are there: rms, ratio to 3D-FGAT with its 95 % interval, seconds per cycle.
+table over all cases that are there: rms, ratio to 3D-FGAT with its 95 % interval, seconds per cycle, and the score by
+which the default engine is chosen: the geometric mean of the ratios, twins and folds with equal weight.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from kaiseki.verification.truth import TRUTH_LEVELS, compare_with_truth, truth_r
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "engine_cases"
 JAPAN = HERE.parent / "cases" / "japan-1989.toml"
+MINIMUM = 15
+"""Rows of fewer withheld values do not count for the score."""
 TIMES = ("1989-01-02T00:00Z", "1989-01-02T06:00Z")
 ENGINES = ("4dvar", "letkf", "4denvar", "hybrid")
 BASELINES = {"free_run": "free run", "optimal_interpolation": "optimal interpolation"}
@@ -194,6 +197,22 @@ def table_of_folds(cases: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
+def scores_of(rows: list[dict[str, Any]], halves: tuple[list[dict[str, Any]], ...]) -> dict[str, float]:
+    """Geometric mean of the ratios by experiment: of each half, then of the halves; of those that are in all cases.
+
+    Args:
+        rows: all rows.
+        halves: the rows of the twins, and those of the folds.
+    """
+    names = sorted({row["experiment"] for row in rows})
+    found = {}
+    for name in names:
+        logs = [[np.log(row["ratio"]) for row in half if row["experiment"] == name] for half in halves]
+        if [len(log) for log in logs] == [sum(row["experiment"] == REFERENCE for row in half) for half in halves]:
+            found[name] = float(np.exp(np.mean([np.mean(log) for log in logs])))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -222,11 +241,15 @@ def write_table() -> None:
     records = [json.loads(path.read_text()) for path in sorted(KEPT.glob("*.json"))]
     folds = [record["case"] for record in records if record["case"].startswith("fold")]
     twins = [row for record in records for row in record.get("rows", [])]
+    pooled = table_of_folds(folds) if folds else []
+    judged = [row for row in pooled if row["n"] >= MINIMUM]
+    halves = tuple(half for half in (twins, judged) if half)
     result = {
+        "score": scores_of([*twins, *judged], halves),
         "cases": [record["case"] for record in records],
         "seconds": {record["case"]: record["seconds"] for record in records},
         "twins": twins,
-        "folds": table_of_folds(folds) if folds else [],
+        "folds": pooled,
     }
     (HERE / "engines.json").write_text(json.dumps(result, indent=1) + "\n")
     for row in [*twins, *result["folds"]]:
@@ -234,6 +257,8 @@ def write_table() -> None:
             f"{row.get('case', row.get('time')):18s} {row['experiment']:22s} {row['variable']:24s} n={row['n']:6d} "
             f"{row['rms']:9.3f}  ratio to 3D-FGAT {row['ratio']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         )
+    for name, score in sorted(result["score"].items(), key=lambda item: item[1]):
+        print(f"score {name:22s} {score:.3f}")
     for case, seconds in result["seconds"].items():
         print(case, ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()))
 

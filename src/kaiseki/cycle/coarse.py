@@ -3,8 +3,8 @@
 From samples of the season, smoothed to planetary scales, analyses of falling scale are made at the sonde times: each
 takes what the one before left of the departures. The model carries the first of them to the next sonde time, where its
 forecast is analysed again, and on to the end; its rim relaxes to the analyses made from the samples, linearly in time.
-It is the same stream, model, operators and engine as inside, on another domain; stations that are withheld inside are
-withheld here.
+It is the same stream, model and operators as inside, on another domain, with 3D-FGAT as engine; stations that are
+withheld inside are withheld here.
 """
 
 from __future__ import annotations
