@@ -225,6 +225,8 @@ def test_an_empty_table_of_observations(tmp_path: Path) -> None:
 def test_compact_forgets_history_and_keeps_content(tmp_path: Path) -> None:
     path = whole_run(tmp_path / "run", CYCLES)
     before = every_array(RunStore.open(path, "r").root())
+    earlier = cycle_times(CYCLES)[1]
+    assert same_tree(restart(1), RunStore.open(path, "r").read_restart(earlier))
     size = sum(file.stat().st_size for file in (path / "snapshots").iterdir())
     with RunStore.open(path) as store:
         store.compact()
@@ -232,6 +234,8 @@ def test_compact_forgets_history_and_keeps_content(tmp_path: Path) -> None:
     store = RunStore.open(path, "r")
     assert same_values(every_array(store.root()), before)
     assert store.completed_cycles().size == CYCLES + 1
+    with pytest.raises(StoreError, match="it was compacted"):
+        store.read_restart(earlier)
     with pytest.raises(StoreError, match="cannot be compacted now"):
         store.compact()
 

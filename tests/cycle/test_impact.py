@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from cycle import small
-from kaiseki.core.errors import ConfigError, InputError
+from kaiseki.archive import RunStore
+from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.cycle import experiments
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.case import Case
@@ -26,6 +27,8 @@ def made(folder: Path, engine: str) -> Case:
         "inner_iterations": 30,
         "gradient_reduction": 1e-4,
         "digital_filter": {"half_span_hours": 0.5, "cutoff_hours": 1.0},
+        "ensemble": {"members": 5, "coarsening": 1},
+        "four_d_var": {"coarsening": [2]},
     }
     whole = small.case(folder, small.experiment(assimilation=section))
     table = whole.table.with_columns(withheld=whole.table.where(station="5"), error=1.0)
@@ -61,6 +64,24 @@ def test_impacts_add_up_to_the_change_of_withheld_departures(case: Case) -> None
     assert found.against == "withheld"
     assert found.impact.sum() == pytest.approx(found.after - found.before, rel=0.1, abs=1e-4)
     assert not found.influence.any()
+
+
+# The increment of the hybrid is carried by a linear model on a grid twice as coarse.
+@pytest.mark.parametrize(("name", "bound"), [("4denvar", 0.05), pytest.param("hybrid", 0.15, marks=pytest.mark.slow)])
+def test_members_are_those_of_the_run(tmp_path: Path, name: str, bound: float) -> None:
+    case = made(tmp_path / "run", name)
+    store = case.folder.read_store("analysis")
+    truth = fd.from_store(store, fd.ANALYSIS, LAST, case.domain)
+    random = np.random.default_rng(0)
+    truth = {name: field + random.standard_normal(field.shape) * 0.1 for name, field in truth.items()}
+    found = study(case, LAST, lambda _: truth, probes=0)
+    change = found.after - found.before
+    assert abs(change) > 1e-3
+    assert found.impact.sum() == pytest.approx(change, rel=bound)
+    with RunStore.open(case.folder.store("analysis")) as writer:
+        writer.compact()
+    with pytest.raises(StoreError, match="it was compacted"):
+        study(case, LAST, lambda _: truth, probes=0)
 
 
 def test_what_cannot_be_studied_is_refused(case: Case) -> None:

@@ -218,7 +218,7 @@ class RunStore:
             yield transaction
             transaction.finish()
             with storage_errors(self.where, "written"):
-                session.commit(f"cycle {format_utc(moment)}")
+                session.commit(_message(moment))
         except BaseException as error:
             session.discard_changes()
             if isinstance(error, ResourceError):
@@ -237,13 +237,16 @@ class RunStore:
         done = _count(self._read())
         return None if done == self.cycle_times.size else self.cycle_times[done]
 
-    def read_restart(self) -> dict[str, Any]:
-        """The restart state of the last complete cycle, as it was given (arrays as NumPy arrays).
+    def read_restart(self, time: np.datetime64 | None = None) -> dict[str, Any]:
+        """The restart state of a cycle, as it was given (arrays as NumPy arrays).
+
+        Args:
+            time: of the cycle, by default the last complete one; `compact` forgets earlier ones.
 
         Raises:
-            StoreError: no cycle is complete, or the last one wrote no restart state.
+            StoreError: no cycle is complete, the cycle wrote no restart state, or it was forgotten.
         """
-        root = self._read()
+        root = self._read() if time is None else self._after(time)
         last = _count(root) - 1
         group = root.get(schema.RESTART)
         if last < 0 or not isinstance(group, zarr.Group) or group.attrs["cycle"] != last:
@@ -316,6 +319,15 @@ class RunStore:
         with storage_errors(self.where, "read"):
             return zarr.open_group(self._repository.readonly_session(_BRANCH).store, mode="r")
 
+    def _after(self, time: np.datetime64) -> zarr.Group:
+        """The root as the commit of a cycle left it."""
+        message = _message(time)
+        with storage_errors(self.where, "read"):
+            for info in self._repository.ancestry(branch=_BRANCH):
+                if info.message == message:
+                    return zarr.open_group(self._repository.readonly_session(snapshot_id=info.id).store, mode="r")
+        raise StoreError(f"The history of {self.where} does not hold {message}; it was compacted, or never run")
+
     def _next_number(self, root: zarr.Group, time: np.datetime64) -> int:
         """Number of the cycle, which must be the next one."""
         number = _count(root)
@@ -331,6 +343,11 @@ class RunStore:
         if moment not in self.cycle_times[: _count(root)]:
             raise StoreError(f"{self.where} has no complete cycle {format_utc(moment)}")
         return group_at(root, f"{schema.CYCLES}/{schema.label(moment)}")
+
+
+def _message(time: np.datetime64) -> str:
+    """Of the commit of a cycle."""
+    return f"cycle {format_utc(np.datetime64(time, 's'))}"
 
 
 def _count(root: zarr.Group) -> int:

@@ -213,3 +213,10 @@ def onto_outer(increment: np.ndarray, ensemble: Ensemble, mask: np.ndarray) -> d
     """
     fine = ensemble.coarsening.refine(increment) * np.asarray(mask, np.float64)
     return dict(zip(VARIABLES, fine, strict=True))
+
+
+def onto_outer_transpose(fine: np.ndarray, ensemble: Ensemble, mask: np.ndarray) -> np.ndarray:
+    """Sensitivity (5, nz, J, I) to the members' increment of one (5, nz, ny, nx) to that of the background's grid."""
+    back = ensemble.coarsening
+    masked = fine * np.asarray(mask, np.float64)
+    return np.einsum("jJ,mkji,iI->mkJI", back.back_y, masked, back.back_x, optimize=True)

@@ -60,7 +60,10 @@ class Chain:
 
     def adjoint(self, normalised: np.ndarray) -> np.ndarray:
         """G^T r, (n,)."""
-        fields = self.found.operator.transpose(normalised / self.problem.error)
+        return self.gradient(self.found.operator.transpose(normalised / self.problem.error))
+
+    def gradient(self, fields: np.ndarray) -> np.ndarray:
+        """X^T of sensitivities to the members' grid at all slots (slots 5 nz J I in all), (n,)."""
         shaped = jnp.asarray(fields, dtype=float).reshape(self.covariance.anomalies.shape[1:])
         return np.asarray(_sqrt_transpose(self.covariance, shaped), np.float64)
 

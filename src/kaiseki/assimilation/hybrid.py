@@ -11,16 +11,23 @@ import dataclasses
 
 from kaiseki.assimilation import four_d_var
 from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
-from kaiseki.assimilation.ensemble import seen, transformed
+from kaiseki.assimilation.ensemble import Ensemble, seen, transformed
 from kaiseki.assimilation.letkf import members_of
 from kaiseki.assimilation.problem import prepare
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.observations import Table
 from kaiseki.statistics import BackgroundCovariance
-from kaiseki.statistics.ensemble_covariance import hybrid, of_ensemble
+from kaiseki.statistics.ensemble_covariance import HybridCovariance, hybrid, of_ensemble
 from kaiseki.statistics.robust import likelihood
 
 NAME = "hybrid"
+
+
+def covariance_of(static: BackgroundCovariance, ensemble: Ensemble, settings: EngineSettings) -> HybridCovariance:
+    """The covariance at the start of the window."""
+    own = settings.ensemble
+    members = of_ensemble(ensemble.domain, ensemble.anomalies[:, 0], own.length, own.depth)
+    return hybrid(static, members, own.share, ensemble.coarsening)
 
 
 def analyse(
@@ -39,13 +46,10 @@ def analyse(
     """
     ensemble = members_of(window, "The hybrid")
     assert window is not None
-    own = settings.ensemble
-    members = of_ensemble(ensemble.domain, ensemble.anomalies[:, 0], own.length, own.depth)
-    joined = hybrid(covariance, members, own.share, ensemble.coarsening)
-    problem = prepare(background, observations, joined, settings)
+    problem = prepare(background, observations, covariance_of(covariance, ensemble, settings), settings)
     analysis = four_d_var.minimise(problem, NAME, window, settings, report)
     if not len(problem.used):
         return analysis
     robust = likelihood(settings.robust, settings.robust_threshold)
-    _, anomalies, _ = transformed(problem, ensemble, seen(problem, ensemble), own, robust)
+    _, anomalies, _ = transformed(problem, ensemble, seen(problem, ensemble), settings.ensemble, robust)
     return dataclasses.replace(analysis, anomalies=anomalies)

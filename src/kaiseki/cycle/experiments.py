@@ -50,21 +50,25 @@ def run_experiment(case: Case, name: str, report: Callable[[str], None] | None =
             _stream(case, name, report).run(store)
 
 
+def ensemble_beside(case: Case) -> EnsembleRun:
+    """The members of the case's analysis, not yet begun."""
+    experiment = case.experiment
+    return EnsembleRun.make(
+        case.model,
+        case.driving,
+        case.boundaries.interval,
+        experiment.period.output_interval,
+        cycled_errors(experiment, case.domain),
+        experiment.assimilation.ensemble,
+        experiment.period.first,
+    )
+
+
 def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stream:
     experiment = case.experiment
     errors = cycled_errors(experiment, case.domain)
     engine = engine_of(experiment, name)
-    ensemble = None
-    if engine in WITH_MEMBERS:
-        ensemble = EnsembleRun.make(
-            case.model,
-            case.driving,
-            case.boundaries.interval,
-            experiment.period.output_interval,
-            errors,
-            experiment.assimilation.ensemble,
-            experiment.period.first,
-        )
+    ensemble = ensemble_beside(case) if engine in WITH_MEMBERS else None
     return Stream(
         name=name,
         model=case.model,

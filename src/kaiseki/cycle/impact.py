@@ -2,11 +2,13 @@
 
 The error that is looked at is that of the fields at the end of the window: against a truth, in the dry energy of the
 inner grid; or against the observations of the window that were withheld. The linear model is that about the background,
-so what later outer loops changed of it is not followed.
+so what later outer loops changed of it is not followed. Members go through the window again from the restart state
+before it, which the store's history holds.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from kaiseki.archive import RunStore
-from kaiseki.assimilation import EngineSettings, Trajectory
-from kaiseki.assimilation.engine import Propagation
+from kaiseki.assimilation import EngineSettings, Trajectory, four_d_en_var, hybrid
+from kaiseki.assimilation.engine import AT_START, WITH_MEMBERS, Propagation
+from kaiseki.assimilation.ensemble import Ensemble, onto_outer_transpose, seen
 from kaiseki.assimilation.four_d_var import Chain
 from kaiseki.assimilation.impact import Gain, by_group, dry_energy_weights, error_of, stacked
 from kaiseki.assimilation.operators import linearise, locate
@@ -27,20 +30,21 @@ from kaiseki.cycle import fields as fd
 from kaiseki.cycle import observing
 from kaiseki.cycle.analyst import cycled_errors, layer_interfaces, settings_of
 from kaiseki.cycle.case import Case
+from kaiseki.cycle.experiments import ensemble_beside
 from kaiseki.cycle.window import OuterWindow
 from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.observations import Flag, Table, trusted
 from kaiseki.statistics import VARIABLES
-from kaiseki.statistics.covariance import build
+from kaiseki.statistics.covariance import BackgroundCovariance, build
 from kaiseki.statistics.robust import likelihood
 
 type Truth = Callable[[np.datetime64], fd.Fields]
 """Fields on the domain of a case."""
 
-STUDIED = ("3dfgat", "4dvar", "optimal_interpolation")
-"""Engines whose gain the archive suffices to make again; those with members would need the members."""
+STUDIED = ("3dfgat", "4dvar", "4denvar", "hybrid", "optimal_interpolation")
+"""Engines whose gain is that of a minimisation; the weights of LETKF are local, and have another transpose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +96,8 @@ def study(case: Case, time: np.datetime64, truth: Truth | None = None, *, probes
 
     Raises:
         InputError: there is no such analysis, or nothing to judge it by.
-        ConfigError: the engine has members.
+        ConfigError: the engine has no such gain.
+        StoreError: the members before the window are forgotten.
     """
     experiment = case.experiment
     engine = experiment.assimilation.engine
@@ -108,13 +113,17 @@ def study(case: Case, time: np.datetime64, truth: Truth | None = None, *, probes
     table = observing.of_window(case.table, window, experiment, layer_interfaces(case.domain))
     settings = settings_of(experiment)
     errors = cycled_errors(experiment, case.domain)
-    if engine == "4dvar":
+    members = _members(case, store, time, times) if engine in WITH_MEMBERS else None
+    if engine in AT_START:
         at_start = errors.scaled(experiment.assimilation.four_d_var.background_deviation)
-        problem = prepare(trajectory, table, build(case.domain, at_start, trajectory.fields[0]), settings)
+        static = build(case.domain, at_start, trajectory.fields[0])
+        joined = static if members is None else hybrid.covariance_of(static, members, settings)
+        problem = prepare(trajectory, table, joined, settings)
         frame = _moving(problem, _linear(case, times, background, settings), settings)
     else:
-        problem = prepare(trajectory, table, build(case.domain, errors, trajectory.fields[-1]), settings)
-        frame = _still(problem, settings)
+        static = build(case.domain, errors, trajectory.fields[-1])
+        problem = prepare(trajectory, table, static, settings)
+        frame = _still(problem, settings) if members is None else _of_members(problem, members, static, settings)
     if not len(problem.used):
         raise InputError(f"The analysis of {format_utc(time)} used no observation")
     if truth is not None:
@@ -164,6 +173,31 @@ def _still(problem: Problem, settings: EngineSettings) -> _Frame:
         return sqrt_transpose(problem.covariance, slots.sum(axis=0).ravel())
 
     return _Frame(gain, problem.background, lambda field: field, to_control)
+
+
+def _of_members(problem: Problem, members: Ensemble, static: BackgroundCovariance, settings: EngineSettings) -> _Frame:
+    """An increment made of members, that of the end of the window."""
+    found = seen(problem, members)
+    problem = dataclasses.replace(problem, spread=found.spread)
+    chain = four_d_en_var.Chain(problem, found, four_d_en_var.covariance_of(members, settings))
+    weights = np.where(found.exists, _weights(problem, settings), 0.0)
+    gain = Gain(chain.forward, chain.adjoint, weights, len(problem.used))
+
+    def to_control(slots: np.ndarray) -> np.ndarray:
+        last = onto_outer_transpose(slots.sum(axis=0), members, np.asarray(static.balance.mask))
+        fields = np.zeros((len(members.times), *last.shape))
+        fields[-1] = last
+        return chain.gradient(fields)
+
+    return _Frame(gain, problem.background, lambda field: field, to_control)
+
+
+def _members(case: Case, store: RunStore, time: np.datetime64, times: np.ndarray) -> Ensemble:
+    """The members in the window that ends at a time, as they were in the run."""
+    run = ensemble_beside(case)
+    before = store.cycle_times[np.searchsorted(store.cycle_times, time) - 1]
+    run.resume(store.read_restart(before)["members"], store.cycle_times[0])
+    return run.forecast(before, times)
 
 
 def _moving(problem: Problem, linear: Propagation, settings: EngineSettings) -> _Frame:
