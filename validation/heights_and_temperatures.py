@@ -70,7 +70,7 @@ def gaps(run: Run) -> list[tuple[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--chains", type=Path, required=True, help="folder of validation/japan_1989_crossval.py")
+    parser.add_argument("--chains", type=Path, required=True, help="folder of validation.japan_1989_crossval")
     given = parser.parse_args()
     found = gaps(Run(given.chains / "fold-0"))
     blocks = {"all": [value for _, value in found]}

@@ -1,9 +1,10 @@
 """Five complete chains of the case Japan 1989 at 60 km, each withholding another fifth of the stations, pooled.
 
-    python validation/japan_1989_crossval.py --data ../shared/data --out out/crossval
+    python -m validation.japan_1989_crossval --data ../shared/data --out out/crossval
 
 Every chain is complete: quality control, coarse stream, driving fields, analysis and baselines never see its fifth. A
-chain that is there is not run again. Writes `validation/japan_1989_crossval.json` with the pooled scores, the
+chain that is there is not run again, so the folder may be that of `validation.engines`, whose chains of 3D-FGAT are the
+same. Writes `validation/japan_1989_crossval.json` with the pooled scores, the
 reductions against the baselines and the consistency of surface pressure, and prints the table.
 """
 
@@ -11,41 +12,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kaiseki.core.experiment import Experiment
 from kaiseki.core.timing import format_utc, parse_time
 from kaiseki.report.judge import departures_at
 from kaiseki.report.run import Run
 from kaiseki.verification import pool, score_rows, scorecard
 from kaiseki.verification.scores import PRESSURE, Target, sample
+from validation.engines import REFERENCE, TIMES, experiment_of, finish
 
 HERE = Path(__file__).resolve().parent
-CASE = HERE.parent / "cases" / "japan-1989.toml"
-TIMES = ("1989-01-02T00:00Z", "1989-01-02T06:00Z")
 BASELINES = ("free_run", "driving", "optimal_interpolation")
 
 
-def chain(fold: int, data: Path, out: Path, preset: str) -> Path:
+def chain(fold: int, data: Path, out: Path, preset: str, engine: str) -> Path:
     """Run one chain in a process of its own; returns its folder."""
-    experiment = Experiment.load(CASE)
-    changed = experiment.model_copy(
-        update={
-            "observations": experiment.observations.model_copy(update={"fold": fold}),
-            "domain": experiment.domain.model_copy(update={"preset": preset}),
-        }
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    case = out / f"fold-{fold}.toml"
-    changed.save(case)
+    experiment = experiment_of(f"fold-{fold}", engine, {})
+    domain = experiment.domain.model_copy(update={"preset": preset})
     folder = out / f"fold-{fold}"
-    command = [sys.executable, "-m", "kaiseki", "run", str(case), "--data", str(data), "--out", str(folder)]
-    subprocess.run(command, check=True)
+    finish(experiment.model_copy(update={"domain": domain}), folder, data, baselines=True)
     return folder
 
 
@@ -103,10 +91,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("out/crossval"))
     parser.add_argument("--preset", default="japan-60km")
+    parser.add_argument("--engine", default=REFERENCE)
     parser.add_argument("--folds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
     given = parser.parse_args()
-    runs = [Run(chain(fold, given.data, given.out, given.preset)) for fold in given.folds]
-    result = pooled(runs) | {"preset": given.preset, "folds": given.folds}
+    runs = [Run(chain(fold, given.data, given.out, given.preset, given.engine)) for fold in given.folds]
+    result = pooled(runs) | {"preset": given.preset, "engine": given.engine, "folds": given.folds}
     (HERE / "japan_1989_crossval.json").write_text(json.dumps(result, indent=1) + "\n")
     print(table(result))
 

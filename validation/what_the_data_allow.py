@@ -114,7 +114,7 @@ def bound(runs: list[Run], quantities: tuple[str, ...], levels: tuple[float, ...
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--chains", type=Path, required=True, help="folder of validation/japan_1989_crossval.py")
+    parser.add_argument("--chains", type=Path, required=True, help="folder of validation.japan_1989_crossval")
     parser.add_argument("--folds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
     given = parser.parse_args()
     runs = [Run(given.chains / f"fold-{fold}") for fold in given.folds]
