@@ -173,7 +173,9 @@ def table_of_folds(cases: list[str]) -> list[dict[str, Any]]:
     pooled_targets = [one for one in wanted if isinstance(one.level, str) or one.level is None]
     pooled_targets.append(Target(HEIGHT, (50_000.0,), 50_000.0))
     for text in TIMES:
-        together = pool([kept_fold(KEPT / f"{case}.npz", text) for case in cases])
+        parts = [kept_fold(KEPT / f"{case}.npz", text) for case in cases]
+        everywhere = set.intersection(*(set(part.values) for part in parts))
+        together = pool([part.keep(*sorted(everywhere)) for part in parts])
         for target in pooled_targets:
             found = sample(together, target)
             if not found.n:

@@ -45,7 +45,11 @@ def experiment(**sections: object) -> Experiment:
             "output_hours": 0.5,
         },
         "observations": {"folds": 0},
-        "assimilation": {"inner_iterations": 8, "digital_filter": {"half_span_hours": 0.5, "cutoff_hours": 1.0}},
+        "assimilation": {
+            "engine": "3dfgat",
+            "inner_iterations": 8,
+            "digital_filter": {"half_span_hours": 0.5, "cutoff_hours": 1.0},
+        },
         "dynamics": {"time_step": 600.0},
         "physics": physics,
     }
