@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from kaiseki.assimilation import four_d_var
+import numpy as np
+
+from kaiseki.assimilation import consistency, four_d_var
 from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
 from kaiseki.assimilation.ensemble import Ensemble, seen, transformed
 from kaiseki.assimilation.letkf import members_of
@@ -51,5 +53,12 @@ def analyse(
     if not len(problem.used):
         return analysis
     robust = likelihood(settings.robust, settings.robust_threshold)
-    _, anomalies, _ = transformed(problem, ensemble, seen(problem, ensemble), settings.ensemble, robust)
-    return dataclasses.replace(analysis, anomalies=anomalies)
+    found = seen(problem, ensemble)
+    _, anomalies, _ = transformed(problem, ensemble, found, settings.ensemble, robust)
+    # The table's spread is that of the joined covariance at the start; this is what the members say at the values.
+    spread = np.full(len(analysis.table), np.nan)
+    spread[problem.used] = np.where(found.exists, found.spread, np.nan)
+    skill = consistency.spread_skill(analysis.table, np.isfinite(spread), spread)
+    return dataclasses.replace(
+        analysis, anomalies=anomalies, diagnostics={**analysis.diagnostics, "spread_skill": skill}
+    )
