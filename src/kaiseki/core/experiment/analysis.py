@@ -77,7 +77,7 @@ class FourDVar(Section):
     coarsening: tuple[Count, ...] = (2, 2)
     """Grid length of the inner model in units of that of the outer one, one per outer loop; it may fall from loop to
     loop."""
-    inner_iterations: Count = 30
+    inner_iterations: Count = 60
     """Most iterations of the minimiser in a window, all outer loops together."""
     gradient_reduction: float = Field(default=0.03, gt=0, lt=1)
     """The minimisation ends when the norm of the gradient has fallen to this part."""
