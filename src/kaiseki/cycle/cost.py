@@ -23,8 +23,8 @@ GRADIENT = 2.7e-6
 benchmarks/forecast_cpu.json (one core)."""
 
 USUAL_ITERATIONS = 25
-"""Of a window of 4D-Var, all outer loops together, until the gradient has fallen far enough: 9 to 32 in the 1989 case and
-the twins."""
+"""Of a window of 4D-Var, all outer loops together, until the gradient has fallen far enough: from 9 to more than 30 in the
+1989 case and the twins."""
 
 ITERATION = 3.0e-7
 """Seconds of two cores per cell and iteration of the minimiser, operators included; provisional, likewise."""
