@@ -23,7 +23,7 @@ GRADIENT = 2.7e-6
 benchmarks/forecast_cpu.json (one core)."""
 
 USUAL_ITERATIONS = 25
-"""Of a window of 4D-Var, all outer loops together, until the gradient has fallen far enough: from 9 to more than 30 in the
+"""Of a window of 4D-Var, all outer loops together, until the gradient has fallen far enough: 9 to more than 30 in the
 1989 case and the twins."""
 
 ITERATION = 3.0e-7
