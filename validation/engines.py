@@ -13,6 +13,7 @@ which the default engine is chosen: the geometric mean of the ratios, twins and 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import subprocess
 import sys
@@ -31,7 +32,15 @@ from kaiseki.verification import align
 from kaiseki.verification.departures import NEEDED, Departures, pool
 from kaiseki.verification.paired import compare
 from kaiseki.verification.scores import HEIGHT, PRESSURE, TEMPERATURE, WIND, Target, sample, targets
-from kaiseki.verification.truth import TRUTH_LEVELS, compare_with_truth, truth_rows
+from kaiseki.verification.truth import (
+    ENERGY,
+    TRUTH_LEVELS,
+    ErrorsInside,
+    compare_errors,
+    compare_with_truth,
+    errors_inside,
+    truth_rows,
+)
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "engine_cases"
@@ -154,8 +163,11 @@ def keep_twin(case: str, folders: dict[str, Path]) -> list[dict[str, Any]]:
         fields = runs.get(name, base).fields(store, time)
         assert fields is not None
         states[name] = comparable(fields, base.domain, base.domain)
-    rows = []
+    rows, arrays = [], {}
     for name, fields in states.items():
+        inside = errors_inside(fields, truth, TRUTH_LEVELS, base.domain)
+        for part, values in dataclasses.asdict(inside).items():
+            arrays[f"{name}/{part}"] = values.astype(np.int32 if part == "block" else np.float32)
         errors = truth_rows(fields, truth, TRUTH_LEVELS, base.domain, case=case, experiment=name, time=time)
         pairs = compare_with_truth(fields, states[REFERENCE], truth, TRUTH_LEVELS, base.domain)
         for row in errors:
@@ -163,6 +175,32 @@ def keep_twin(case: str, folders: dict[str, Path]) -> list[dict[str, Any]]:
             if pair is not None and not isinstance(row["level"], float):
                 ends = {"ratio": pair.ratio, "low": pair.low, "high": pair.high}
                 rows.append({k: row[k] for k in ("case", "experiment", "variable", "rms", "n")} | ends)
+    np.savez_compressed(KEPT / f"{case}.npz", **arrays)
+    return rows
+
+
+def table_of_twins(cases: list[str]) -> list[dict[str, Any]]:
+    """Errors against the truth of all seeds together, and their ratio to those of 3D-FGAT."""
+    files = [np.load(KEPT / f"{case}.npz") for case in cases]
+    everywhere = set.intersection(*({name.split("/")[0] for name in file.files} for file in files))
+
+    def together(name: str) -> ErrorsInside:
+        parts = {
+            part.name: [file[f"{name}/{part.name}"] for file in files] for part in dataclasses.fields(ErrorsInside)
+        }
+        parts["block"] = [block + 1000 * number for number, block in enumerate(parts["block"])]
+        return ErrorsInside(**{part: np.concatenate(arrays).astype(float) for part, arrays in parts.items()})
+
+    reference, rows = together(REFERENCE), []
+    for name in sorted(everywhere):
+        errors = together(name)
+        rms = {
+            ENERGY: np.sqrt(np.average(errors.energy**2, weights=errors.mass)),
+            PRESSURE: np.sqrt(np.mean(errors.pressure**2)),
+        }
+        for variable, pair in compare_errors(errors, reference).items():
+            head = {"case": "all seeds", "experiment": name, "variable": variable, "rms": float(rms[variable])}
+            rows.append(head | {"n": pair.n, "ratio": pair.ratio, "low": pair.low, "high": pair.high})
     return rows
 
 
@@ -243,6 +281,8 @@ def write_table() -> None:
     records = [json.loads(path.read_text()) for path in sorted(KEPT.glob("*.json"))]
     folds = [record["case"] for record in records if record["case"].startswith("fold")]
     twins = [row for record in records for row in record.get("rows", [])]
+    seeds = [record["case"] for record in records if record["case"].startswith("twin")]
+    all_seeds = table_of_twins(seeds) if seeds else []
     pooled = table_of_folds(folds) if folds else []
     judged = [row for row in pooled if row["n"] >= MINIMUM]
     halves = tuple(half for half in (twins, judged) if half)
@@ -250,11 +290,11 @@ def write_table() -> None:
         "score": scores_of([*twins, *judged], halves),
         "cases": [record["case"] for record in records],
         "seconds": {record["case"]: record["seconds"] for record in records},
-        "twins": twins,
+        "twins": [*twins, *all_seeds],
         "folds": pooled,
     }
     (HERE / "engines.json").write_text(json.dumps(result, indent=1) + "\n")
-    for row in [*twins, *result["folds"]]:
+    for row in [*twins, *all_seeds, *pooled]:
         print(
             f"{row.get('case', row.get('time')):18s} {row['experiment']:22s} {row['variable']:24s} n={row['n']:6d} "
             f"{row['rms']:9.3f}  ratio to 3D-FGAT {row['ratio']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"

@@ -8,6 +8,7 @@ brings a truth of another grid there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -132,18 +133,51 @@ def compare_with_truth(
 
     Arguments as `truth_rows`; keys of the result are `ENERGY` and "surface_air_pressure".
     """
-    block, wanted = blocks(domain), np.asarray(levels, float)
-    one, other = _difference(experiment, truth), _difference(baseline, truth)
-    (first, mass), (second, mass_b) = (column_energy(error, wanted, BOTTOM, TOP) for error in (one, other))
-    mass = np.minimum(mass, mass_b)
+    one, other = (errors_inside(fields, truth, levels, domain) for fields in (experiment, baseline))
+    return compare_errors(one, other, samples=samples, confidence=confidence, seed=seed)
+
+
+@dataclass(frozen=True)
+class ErrorsInside:
+    """Errors of fields in the cells inside the rim, (n,) each.
+
+    Attributes:
+        energy: root of the dry energy of the column [(J kg-1)^1/2].
+        mass: that the energy stands for [kg m-2]; 0 where there is none.
+        pressure: of surface pressure [Pa].
+        block: see `blocks`.
+    """
+
+    energy: np.ndarray
+    mass: np.ndarray
+    pressure: np.ndarray
+    block: np.ndarray
+
+
+def errors_inside(fields: Fields, truth: Fields, levels: Sequence[float] | np.ndarray, domain: Domain) -> ErrorsInside:
+    """Errors by cell; arguments as `truth_rows`."""
+    block, error = blocks(domain), _difference(fields, truth)
     inside = block >= 0
-    cells = inside & (mass > 0.0)
+    energy, mass = column_energy(error, np.asarray(levels, float), BOTTOM, TOP)
+    return ErrorsInside(np.sqrt(energy[inside]), mass[inside], error["surface_pressure"][inside], block[inside])
+
+
+def compare_errors(
+    one: ErrorsInside,
+    other: ErrorsInside,
+    *,
+    samples: int = SAMPLES,
+    confidence: float = CONFIDENCE,
+    seed: int = 1,
+) -> dict[str, Comparison]:
+    """Ratios as of `compare_with_truth`, of errors in the same cells."""
+    mass = np.minimum(one.mass, other.mass)
+    cells = mass > 0.0
     options: dict[str, Any] = {"samples": samples, "confidence": confidence, "seed": seed}
+    energy = compare(one.energy[cells], other.energy[cells], one.block[cells], weights=mass[cells], **options)
     return {
-        ENERGY: compare(np.sqrt(first[cells]), np.sqrt(second[cells]), block[cells], weights=mass[cells], **options),
-        variable("surface_pressure").standard_name: compare(
-            one["surface_pressure"][inside], other["surface_pressure"][inside], block[inside], **options
-        ),
+        ENERGY: energy,
+        variable("surface_pressure").standard_name: compare(one.pressure, other.pressure, one.block, **options),
     }
 
 
