@@ -8,8 +8,7 @@ makes of them on the grid twice as coarse is compared with the difference of the
 inside the rim: relative error in the dry energy norm (u'^2 + v'^2 + cp T'^2 / T0 + R T0 (p'/p)^2, by mass), and by
 level and variable. Beside it stand the model without physics; the difference of two nonlinear forecasts of that same
 model about a trajectory of its own, which a nonlinear cost would differentiate; and the increment left as it was. What
-is left of the standard deviation of such increments at the end of a window says how much larger than at its end the
-background error at its start has to be (`assimilation.four_d_var.background_deviation`).
+is left of the standard deviation of such increments after the three hours is printed as well.
 """
 
 from __future__ import annotations
