@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -61,6 +63,37 @@ def test_boundaries_are_those_of_the_driving_fields(tmp_path: Path) -> None:
     expected = case.model.boundary(case.driving(NOON + np.timedelta64(1, "h")))
     for field in dataclasses.fields(expected):
         np.testing.assert_array_equal(getattr(forcing.after, field.name), getattr(expected, field.name))
+
+
+def test_what_is_carried_is_added_to_the_boundary_and_fades(tmp_path: Path) -> None:
+    """Two changes at different times, each times exp(-age / memory) at both ends of a stretch."""
+    case = small.case(tmp_path)
+    hour = np.timedelta64(1, "h")
+    plain = case.boundaries.at(NOON + 3 * hour)
+    boundaries = dataclasses.replace(case.boundaries, memory=4 * hour)
+    change = jax.tree.map(lambda a: 1e-3 * jnp.abs(a), plain)
+    boundaries.carry(change, NOON)
+    boundaries.carry(change, NOON + 2 * hour)
+    resumed = dataclasses.replace(case.boundaries, memory=4 * hour)
+    resumed.resume(boundaries.kept_tree(), NOON + 2 * hour)
+    for one in (boundaries, resumed):
+        found = one.between(NOON + 2 * hour, NOON + 3 * hour).after
+        for field in dataclasses.fields(plain):
+            base, moved = (np.asarray(getattr(b, field.name), np.float64) for b in (plain, found))
+            expected = base + 1e-3 * np.abs(base) * (np.exp(-3 / 4) + np.exp(-1 / 4))
+            np.testing.assert_allclose(moved, expected, rtol=1e-6, err_msg=field.name)
+    assert case.boundaries.kept_tree() == {}
+
+
+def test_nothing_is_carried_without_memory_and_vapour_stays_positive(tmp_path: Path) -> None:
+    case = small.case(tmp_path)
+    hour = np.timedelta64(1, "h")
+    drying = jax.tree.map(lambda a: -2.0 * a, case.boundaries.at(NOON))
+    boundaries = dataclasses.replace(case.boundaries, memory=np.timedelta64(0, "s"))
+    boundaries.carry(drying, NOON)
+    assert boundaries.carried is None
+    water = boundaries.between(NOON, NOON + hour, drying).before.water
+    np.testing.assert_array_equal(np.asarray(water), 0.0)
 
 
 def test_a_pattern_without_files_is_named(tmp_path: Path) -> None:

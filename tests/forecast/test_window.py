@@ -18,6 +18,7 @@ from kaiseki.forecast.model import Model
 from kaiseki.forecast.perturbation import Perturbation
 from kaiseki.forecast.physics.regular import RegularPhysics
 from kaiseki.forecast.reference import ReferenceProfile
+from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.forecast.window import LinearWindow, _segment
 from kaiseki.grid import Domain
@@ -85,20 +86,22 @@ def test_the_tangent_is_the_derivative_of_the_smooth_forecast(x64: None, physics
     moved = into_model(change(3), state, model.metrics)
 
     @jax.jit
-    def forecast(fields: Perturbation) -> Perturbation:
+    def forecast(size: float) -> Perturbation:
         # The first of two slots; the second begins anew from the state given.
+        boundary = Boundary.of_change(jax.tree.map(lambda a: size * a, moved))
+
         def one(fields: Perturbation, k: jax.Array) -> tuple[Perturbation, None]:
-            return _segment(fields, state, k, fixed, linear._settings, 8), None
+            return _segment(fields, boundary, state, k, fixed, linear._settings, 8), None
 
-        return jax.lax.scan(one, fields, jnp.arange(4))[0]
+        return jax.lax.scan(one, jax.tree.map(lambda a, b: a + size * b, start, moved), jnp.arange(4))[0]
 
-    reached = forecast(start)
+    reached = forecast(0.0)
     # Changes are read about the state given for the slot, not about the smooth forecast's own.
     slot = jax.tree.map(lambda a: a[1], linear.course.slots).onto(state)
     exact = np.asarray(linear.tangent(change(3))[0]["u"][1])
     errors = []
     for size in (1e-2, 1e-3, 1e-4):
-        far = forecast(jax.tree.map(lambda a, b, size=size: a + size * b, start, moved))
+        far = forecast(size)
         secant = jax.tree.map(lambda a, b, size=size: (a - b) / size, far, reached)
         left = np.asarray(from_model(secant, slot, model.metrics)["u"]) - exact
         errors.append(float(np.linalg.norm(left) / np.linalg.norm(exact)))
@@ -132,6 +135,16 @@ def test_the_adjoint_is_the_transpose(dtype: type, bound: float, request: pytest
     norms = [np.sqrt(sum(float(np.sum(pair[k] ** 2)) for pair in scaled.values())) for k in (0, 1)]
     assert abs(one - two) < bound * norms[0] * norms[1]
     assert one > 0.3 * norms[0] * norms[1]
+
+
+def test_a_change_at_the_edge_comes_from_outside_and_stays(x64: None) -> None:
+    """The outermost cells are the boundary's, which stands still here and is changed as the start is."""
+    slots = window(np.float64).tangent(change(7))[0]
+    edge = np.ones(GRID.shape[1:], bool)
+    edge[1:-1, 1:-1] = False
+    for name in ("temperature", "pressure", "qv"):
+        found = np.asarray(slots[name])[..., edge]
+        np.testing.assert_allclose(found[1:], found[:1].repeat(2, axis=0), rtol=0, atol=1e-9 * SIZES[name])
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from kaiseki.core.timing import Window
 from kaiseki.cycle import observing
 from kaiseki.grid import Domain
 from kaiseki.observations import Table
-from kaiseki.statistics import BackgroundErrors
+from kaiseki.statistics import BackgroundCovariance, BackgroundErrors
 from kaiseki.statistics.correlation import standard_log_pressure
 from kaiseki.statistics.covariance import build
 
@@ -54,8 +54,19 @@ def layer_interfaces(domain: Domain) -> np.ndarray:
 
 def cycled_errors(experiment: Experiment, domain: Domain) -> BackgroundErrors:
     """Background errors of the cycled forecast on a domain."""
-    cycled = experiment.assimilation.cycled
-    return BackgroundErrors.from_section(cycled, taper=taper_cells(cycled.length, domain.spacing))
+    own = experiment.assimilation
+    # What an analysis changes in the rim would be lost in the next step if the driving fields did not change with it.
+    taper = None if own.boundary_memory_hours > 0.0 else taper_cells(own.cycled.length, domain.spacing)
+    return BackgroundErrors.from_section(own.cycled, taper=taper)
+
+
+def covariance_at_start(
+    experiment: Experiment, domain: Domain, errors: BackgroundErrors, fields: Mapping[str, np.ndarray]
+) -> BackgroundCovariance:
+    """The covariance of the start of a window about its fields. It reaches to the edge: what 4D-Var changes in the rim
+    changes what drives the model there."""
+    deviation = experiment.assimilation.four_d_var.background_deviation
+    return build(domain, errors.scaled(deviation).replace(taper=None), fields)
 
 
 def settings_of(experiment: Experiment) -> EngineSettings:
@@ -100,13 +111,12 @@ def analyst_of(
     if engine == "none":
         return compare_only(table, experiment)
     settings = settings_of(experiment)
-    at_start = errors.scaled(experiment.assimilation.four_d_var.background_deviation)
 
     def analyst(trajectory: Trajectory, window: Window, model: WindowModel | None = None) -> Analysis:
         domain = trajectory.domain
         part = observing.of_window(table, window, experiment, layer_interfaces(domain))
         if engine in AT_START:
-            covariance = build(domain, at_start, trajectory.fields[0])
+            covariance = covariance_at_start(experiment, domain, errors, trajectory.fields[0])
         else:
             covariance = build(domain, errors, trajectory.fields[-1])
         return with_curves(engine_named(engine)(trajectory, part, covariance, settings, report, model))

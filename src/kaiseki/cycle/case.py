@@ -110,7 +110,8 @@ class Case:
     @cached_property
     def boundaries(self) -> Boundaries:
         """Boundary states at the interval asked for."""
-        return Boundaries(self.model, self.driving, hours(self.experiment.driving.interval_hours))
+        memory = hours(self.experiment.assimilation.boundary_memory_hours)
+        return Boundaries(self.model, self.driving, hours(self.experiment.driving.interval_hours), memory)
 
 
 def real_observations(experiment: Experiment, folder: RunFolder, data: Path | None, widest: Domain) -> Table:

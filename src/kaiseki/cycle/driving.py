@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.archive import RunStore
@@ -182,23 +184,55 @@ class WiderRun:
         return with_tide(fields, missed_tide(time, self.tide_at, domain.lat, domain.lon), domain)
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What analyses found wrong with the driving fields: a change of them that fades.
+
+    Attributes:
+        change: at `since`.
+        since: time (UTC).
+        memory: time in which it loses 63 %.
+    """
+
+    change: Boundary
+    since: np.datetime64
+    memory: np.timedelta64
+
+    def at(self, time: np.datetime64) -> Boundary:
+        """The change at a time."""
+        part = float(np.exp(-(time - self.since) / self.memory))
+        faded: Boundary = jax.tree.map(lambda a: part * a, self.change)
+        return faded
+
+
 @dataclass
 class Boundaries:
-    """Boundary states of a model at whole intervals, the last few kept."""
+    """Boundary states of a model at whole intervals, the last few kept.
+
+    Attributes:
+        model, driving: whose and of what.
+        interval: between boundary times.
+        memory: of what analyses find wrong with the driving fields (`carry`); zero forgets it at once.
+        kept: boundary states.
+        carried: see `carry`.
+    """
 
     model: Model
     driving: Callable[[np.datetime64], Fields]
     interval: np.timedelta64
+    memory: np.timedelta64 = field(default=np.timedelta64(0, "s"))
     kept: int = 4
+    carried: Carried | None = None
     _states: OrderedDict[np.datetime64, Boundary] = field(default_factory=OrderedDict)
 
     def at(self, time: np.datetime64) -> Boundary:
-        """The boundary state of a time."""
+        """The boundary state of a time, with what is carried."""
         if time not in self._states:
             self._states[time] = self.model.boundary(self.driving(time))
             while len(self._states) > self.kept:
                 self._states.popitem(last=False)
-        return self._states[time]
+        found = self._states[time]
+        return found if self.carried is None else found.plus(self.carried.at(time))
 
     def check(self, first: np.datetime64, last: np.datetime64) -> None:
         """Refuse to begin what could not be ended.
@@ -218,6 +252,28 @@ class Boundaries:
                 "them or shorten the period."
             )
 
-    def between(self, start: np.datetime64, end: np.datetime64) -> Forcing:
-        """The forcing of a stretch, linear between its ends."""
-        return Forcing(self.at(start), self.at(end))
+    def between(self, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> Forcing:
+        """The forcing of a stretch, linear between its ends, plus a change."""
+        ends = self.at(start), self.at(end)
+        return Forcing(*(ends if change is None else (one.plus(change) for one in ends)))
+
+    def carry(self, change: Boundary, time: np.datetime64) -> None:
+        """Keep a change that an analysis found up to a time, beside what is carried already."""
+        if self.memory <= np.timedelta64(0, "s"):
+            return
+        if self.carried is not None:
+            change = jax.tree.map(jnp.add, change, self.carried.at(time))
+        self.carried = Carried(change, time, self.memory)
+
+    def kept_tree(self) -> dict[str, np.ndarray]:
+        """What is carried, for the restart; {} where nothing is."""
+        if self.carried is None:
+            return {}
+        return {name: np.asarray(one) for name, one in vars(self.carried.change).items()}
+
+    def resume(self, tree: Mapping[str, np.ndarray], time: np.datetime64) -> None:
+        """Carry what a restart of that time holds."""
+        self.carried = None
+        if tree:
+            change = Boundary(**{name: jnp.asarray(one) for name, one in tree.items()})
+            self.carried = Carried(change, time, self.memory)

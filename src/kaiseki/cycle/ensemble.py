@@ -8,7 +8,6 @@ to be remembered; the members begin with those of their own time.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -231,10 +230,9 @@ class EnsembleRun:
         return {name: self.coarsening(np.asarray(one, np.float64)) for name, one in fields.items()}
 
     def _perturb(self, means: Fields) -> Perturbations:
-        # Without a rim: what drives is perturbed right to the edge.
-        whole = dataclasses.replace(self.model.domain, rim_width=0)
         section = self.section
-        covariance = build(whole, self.errors.replace(taper=0), means)
+        # What drives is perturbed right to the edge.
+        covariance = build(self.model.domain, self.errors.replace(taper=None), means)
         return Perturbations(
             covariance, section.members, section.perturbation, self.interval, section.perturbation_hours, section.seed
         )

@@ -6,6 +6,7 @@ only. The driving fields themselves are judged in the same way, without a model.
 
 from __future__ import annotations
 
+import dataclasses
 import time as clock
 from collections.abc import Callable
 
@@ -72,7 +73,8 @@ def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stre
     return Stream(
         name=name,
         model=case.model,
-        boundaries=case.boundaries,
+        # Its own, for an analysis may add to them; what was computed is shared.
+        boundaries=dataclasses.replace(case.boundaries),
         cold_start=lambda: compared(experiment, case.table, case.cold_fields(), case.domain),
         analyst=analyst_of(engine, case.table, experiment, errors, report),
         filter_=filter_of(experiment),

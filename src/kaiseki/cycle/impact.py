@@ -28,10 +28,11 @@ from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.timing import Window, format_utc, slots
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle import observing
-from kaiseki.cycle.analyst import cycled_errors, layer_interfaces, settings_of
+from kaiseki.cycle.analyst import covariance_at_start, cycled_errors, layer_interfaces, settings_of
 from kaiseki.cycle.case import Case
 from kaiseki.cycle.experiments import ensemble_beside
 from kaiseki.cycle.window import OuterWindow
+from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
@@ -115,8 +116,7 @@ def study(case: Case, time: np.datetime64, truth: Truth | None = None, *, probes
     errors = cycled_errors(experiment, case.domain)
     members = _members(case, store, time, times) if engine in WITH_MEMBERS else None
     if engine in AT_START:
-        at_start = errors.scaled(experiment.assimilation.four_d_var.background_deviation)
-        static = build(case.domain, at_start, trajectory.fields[0])
+        static = covariance_at_start(experiment, case.domain, errors, trajectory.fields[0])
         joined = static if members is None else hybrid.covariance_of(static, members, settings)
         problem = prepare(trajectory, table, joined, settings)
         frame = _moving(problem, _linear(case, times, background, settings), settings)
@@ -215,7 +215,7 @@ def _moving(problem: Problem, linear: Propagation, settings: EngineSettings) -> 
 def _linear(case: Case, times: np.ndarray, background: list[fd.Fields], settings: EngineSettings) -> Propagation:
     """The linear model about the background."""
 
-    def nowhere(state: State, start: np.datetime64, end: np.datetime64) -> State:
+    def nowhere(state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None) -> State:
         raise AssertionError("the window is not run again")
 
     states = tuple(

@@ -22,6 +22,7 @@ from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.cycle.window import OuterWindow
 from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.model import Model
+from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.observations import Table
 
@@ -99,6 +100,7 @@ class Stream:
         template = self.model.start(self.boundaries.driving(store.completed_cycles()[-1]))
         if self.ensemble is not None:
             self.ensemble.resume(tree["members"], store.cycle_times[0])
+        self.boundaries.resume(tree.get("boundary", {}), store.completed_cycles()[-1])
         return from_tree(tree["state"], template)
 
     def _begin(self, time: np.datetime64, out: CycleTransaction) -> State:
@@ -137,10 +139,13 @@ class Stream:
         if changed and analysis.at_start:
             # The model has smoothed the increment on its way: it needs no filter.
             state = model.states[-1]
+            assert model.change is not None
+            self.boundaries.carry(model.change, end)
             analysed = fd.of_state(self.model, state)
             tendency = {"before": self._tendency(state, end)}
         elif changed:
-            state = self.model.add_increment(state, analysis.increment)
+            before, state = state, self.model.add_increment(state, analysis.increment)
+            self.boundaries.carry(Boundary.of(state).less(Boundary.of(before)), end)
             analysed = fd.of_state(self.model, state)
             state, tendency = self._initialise(state, end)
         out.write_fields(fd.ANALYSIS, end, fd.instantaneous(analysed))
@@ -160,8 +165,12 @@ class Stream:
 
     def _kept(self, state: State) -> dict[str, Any]:
         """What the next cycle begins with."""
-        members = {} if self.ensemble is None else {"members": self.ensemble.tree()}
-        return {"state": to_tree(state), **members}
+        kept: dict[str, Any] = {"state": to_tree(state)}
+        if self.ensemble is not None:
+            kept["members"] = self.ensemble.tree()
+        if boundary := self.boundaries.kept_tree():
+            kept["boundary"] = boundary
+        return kept
 
     def _forecast(
         self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction
@@ -184,15 +193,15 @@ class Stream:
         model = OuterWindow(self.model, self.boundaries, self.advance, times, states, self.inner)
         return state, Trajectory(times, fields, self.model.domain), model, current
 
-    def advance(self, state: State, start: np.datetime64, end: np.datetime64) -> State:
-        """Carry the state from start to end, from one boundary time to the next."""
+    def advance(self, state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> State:
+        """Carry the state from start to end, from one boundary time to the next; `change` is added to the boundary."""
         step = self.boundaries.interval
         origin = start - np.timedelta64(int((start.astype(np.int64)) % int(step / np.timedelta64(1, "s"))), "s")
         time = start
         while time < end:
             after = origin + step
             stop = min(after, end)
-            forcing = self.boundaries.between(origin, after)
+            forcing = self.boundaries.between(origin, after, change)
             seconds, elapsed = (float(d / np.timedelta64(1, "s")) for d in (stop - time, time - origin))
             state = self.model.advance(state, forcing, seconds, float(step / np.timedelta64(1, "s")), elapsed)
             time, origin = stop, after

@@ -14,10 +14,11 @@ from kaiseki.core.progress import say
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.driving import Boundaries
 from kaiseki.forecast.model import Model
+from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.statistics.minimise import Remember
 
-type Advance = Callable[[State, np.datetime64, np.datetime64], State]
+type Advance = Callable[[State, np.datetime64, np.datetime64, Boundary | None], State]
 
 
 @dataclass
@@ -27,12 +28,13 @@ class OuterWindow:
     Attributes:
         model: the forecast model.
         boundaries: what drives it.
-        advance: carries a state from one time to another.
+        advance: carries a state from one time to another, with a change of the boundary.
         times: slots, rising; the first is the start of the window.
         states: of the last trajectory at the slots; at first those of the background.
         inner: inner models by coarsening, kept by the caller from window to window.
         ensemble: members that went through the window; None where there are none.
         remember: keeps what a minimisation has paid for over a kill; None where nothing does.
+        change: of the boundary in the last trajectory; None in that of the background.
     """
 
     model: Model
@@ -43,17 +45,20 @@ class OuterWindow:
     inner: dict[int, InnerModel]
     ensemble: Ensemble | None = None
     remember: Remember | None = None
+    change: Boundary | None = None
     _start: State = field(init=False)
 
     def __post_init__(self) -> None:
         self._start = self.states[0]
 
     def rerun(self, increment: Mapping[str, np.ndarray]) -> Trajectory:
-        """The trajectory from the background's start plus an increment; `states` are its states."""
+        """The trajectory from the background's start plus an increment, by which the boundary is changed as well;
+        `states` are its states."""
         state = self.model.add_increment(self._start, increment)
+        self.change = Boundary.of(state).less(Boundary.of(self._start))
         states = [state]
         for before, after in zip(self.times, self.times[1:], strict=False):
-            states.append(self.advance(states[-1], before, after))
+            states.append(self.advance(states[-1], before, after, self.change))
         self.states = tuple(states)
         return self.trajectory()
 

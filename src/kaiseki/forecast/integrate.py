@@ -31,11 +31,20 @@ class Forcing:
     after: Boundary
 
 
-def driven(state: State, forcing: Forcing | None, weight: Array | float, relaxation: Relaxation | None) -> State:
-    """The state relaxed to the boundary at `weight` between its ends; itself where nothing drives it."""
+def driven(
+    state: State,
+    forcing: Forcing | None,
+    weight: Array | float,
+    relaxation: Relaxation | None,
+    change: Boundary | None = None,
+) -> State:
+    """The state relaxed to the boundary at `weight` between its ends, plus a change; itself where nothing drives it."""
     if forcing is None or relaxation is None:
         return state
-    return relax(state, interpolate(forcing.before, forcing.after, weight), relaxation)
+    target = interpolate(forcing.before, forcing.after, weight)
+    if change is not None:
+        target = jax.tree.map(jnp.add, target, change)
+    return relax(state, target, relaxation)
 
 
 def step(

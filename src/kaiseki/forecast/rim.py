@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from kaiseki.forecast.perturbation import Perturbation
 from kaiseki.forecast.state import State
 from kaiseki.grid.domain import Domain
 
@@ -33,6 +34,21 @@ class Boundary:
     def of(cls, state: State) -> Boundary:
         """The driving part of a state."""
         return cls(state.ru, state.rv, state.drho, state.drt, state.water)
+
+    @classmethod
+    def of_change(cls, change: Perturbation) -> Boundary:
+        """The driving part of a small change of a state."""
+        return cls(change.ru, change.rv, change.drho, change.drt, change.water)
+
+    def less(self, other: Boundary) -> Boundary:
+        """The change from the other to these fields."""
+        change: Boundary = jax.tree.map(jnp.subtract, self, other)
+        return change
+
+    def plus(self, change: Boundary) -> Boundary:
+        """These fields and a change of them; water stays positive."""
+        moved: Boundary = jax.tree.map(jnp.add, self, change)
+        return dataclasses.replace(moved, water=jnp.maximum(moved.water, 0.0))
 
 
 @jax.tree_util.register_dataclass

@@ -1,5 +1,8 @@
 """The linear model over a window that is linearised once and applied often: tangent-linear and adjoint between a
-change at the start and what it becomes at a few times (slots).
+change at the start and what it becomes at a few times (slots). What drives the model at the rim and under the lid
+is changed as the start is, by the same amount all through the window: a change of a limited area that reaches its edge
+comes from outside and stays, and what the wind brings in follows from it (control of the lateral boundary, Gustafsson
+2012, Tellus 64A, 17518, here with one change for the whole window).
 
 What it is linearised about is kept at the start of every segment of a few steps, as many as the memory allowed for it
 holds; within a segment it is computed again. With segments of one step nothing is computed twice.
@@ -27,7 +30,7 @@ from kaiseki.forecast.linear import smooth
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.perturbation import Perturbation
 from kaiseki.forecast.physics.regular import RegularPhysics, regular_physics
-from kaiseki.forecast.rim import Relaxation
+from kaiseki.forecast.rim import Boundary, Relaxation
 from kaiseki.forecast.state import State
 
 MEMORY = 4e9
@@ -38,6 +41,9 @@ type Fixed = tuple[Forcing | None, Metrics, Relaxation | None, Array]
 
 type Settings = tuple[DynamicsParameters, RegularPhysics | None, int]
 """What is fixed at compilation: dynamics, physics, steps per segment."""
+
+type Moved = tuple[Perturbation, Boundary]
+"""Sensitivities to the fields and to the boundary."""
 
 type Slots = dict[str, Array]
 """`increments.ANALYSED` at the slots, (slots, z, y, x) each."""
@@ -142,16 +148,22 @@ class LinearWindow:
 
 
 def _segment(
-    fields: Perturbation, state: State, first: Array, fixed: Fixed, settings: Settings, steps: int
+    fields: Perturbation,
+    change: Boundary | None,
+    state: State,
+    first: Array,
+    fixed: Fixed,
+    settings: Settings,
+    steps: int,
 ) -> Perturbation:
-    """The steps of a segment from step number `first` of the `steps` of the window."""
+    """The steps of a segment from step number `first` of the `steps` of the window; `change` is of the boundary."""
     forcing, metrics, relaxation, land = fixed
     p, physics, m = settings
 
     def one(fields: Perturbation, k: Array) -> tuple[Perturbation, None]:
         now = fields.onto(state)
         slow, water = (None, None) if physics is None else regular_physics(now, land, metrics, physics, p.dt)
-        new = driven(dynamics_step(now, slow, water, metrics, p), forcing, (k + 1.0) / steps, relaxation)
+        new = driven(dynamics_step(now, slow, water, metrics, p), forcing, (k + 1.0) / steps, relaxation, change)
         return Perturbation.of(new), None
 
     if m == 1:
@@ -175,7 +187,7 @@ def _bases(
         slot, fields = row
 
         def go(fields: Perturbation, k: Array) -> tuple[Perturbation, Perturbation]:
-            return _segment(fields, state, (slot * segments + k) * m, fixed, settings, steps), fields
+            return _segment(fields, None, state, (slot * segments + k) * m, fixed, settings, steps), fields
 
         return None, lax.scan(go, fields, jnp.arange(segments))[1]
 
@@ -195,13 +207,16 @@ def _tangent(change: dict[str, Array], course: Course, fixed: Fixed, settings: S
     first = jax.tree.map(lambda a: a[0], course.slots)
     start = into_model(change, _at(course, first), metrics)
     none = jax.tree.map(jnp.zeros_like, start)
+    still, held = Boundary.of_change(none), Boundary.of_change(start)
 
     def segment(
         carry: tuple[Perturbation, Perturbation], row: tuple[Perturbation, Array, Array]
     ) -> tuple[tuple[Perturbation, Perturbation], None]:
         (moved, total), (base, number, weight) = carry, row
         total = jax.tree.map(lambda s, a: s + weight * a, total, moved)
-        grown = jax.jvp(lambda f: _segment(f, course.state, number, fixed, settings, steps), (base,), (moved,))[1]
+        grown = jax.jvp(
+            lambda f, c: _segment(f, c, course.state, number, fixed, settings, steps), (base, still), (moved, held)
+        )[1]
         return (grown, total), None
 
     def between(
@@ -227,20 +242,27 @@ def _adjoint(slots: Slots, total: Perturbation, course: Course, fixed: Fixed, se
         back = jax.vjp(lambda c: from_model(c, _at(course, fields), metrics), moved)[1](sensitivity)[0]
         return jax.tree.map(jnp.add, moved, back)
 
-    def segment(moved: Perturbation, row: tuple[Perturbation, Array, Array]) -> tuple[Perturbation, None]:
-        base, number, weight = row
-        back = jax.vjp(lambda f: _segment(f, course.state, number, fixed, settings, steps), base)[1](moved)[0]
-        return jax.tree.map(lambda a, s: a + weight * s, back, total), None
+    def segment(carry: Moved, row: tuple[Perturbation, Array, Array]) -> tuple[Moved, None]:
+        (moved, held), (base, number, weight) = carry, row
+        back, at_rim = jax.vjp(lambda f, c: _segment(f, c, course.state, number, fixed, settings, steps), base, still)[
+            1
+        ](moved)
+        moved = jax.tree.map(lambda a, s: a + weight * s, back, total)
+        return (moved, jax.tree.map(jnp.add, held, at_rim)), None
 
-    def between(moved: Perturbation, row: tuple[Any, ...]) -> tuple[Perturbation, None]:
+    def between(carry: Moved, row: tuple[Any, ...]) -> tuple[Moved, None]:
         end, sensitivity, *rows = row
-        return lax.scan(segment, read(moved, end, sensitivity), tuple(rows), reverse=True)[0], None
+        return lax.scan(segment, (read(carry[0], end, sensitivity), carry[1]), tuple(rows), reverse=True)[0], None
 
     ends = jax.tree.map(lambda a: a[1:], course.slots)
     later = {name: slots[name][1:] for name in ANALYSED}
     none = jax.tree.map(lambda a: jnp.zeros_like(a[0]), course.slots)
+    still = Boundary.of_change(none)
     rows = (ends, later, course.bases, numbers, course.penalty)
-    moved, _ = lax.scan(between, none, rows, reverse=True)
+    (moved, held), _ = lax.scan(between, (none, still), rows, reverse=True)
+    moved = dataclasses.replace(
+        moved, **{name: getattr(moved, name) + getattr(held, name) for name in ("ru", "rv", "drho", "drt", "water")}
+    )
     first = jax.tree.map(lambda a: a[0], course.slots)
     moved = read(moved, first, {name: slots[name][0] for name in ANALYSED})
     zero = {name: jnp.zeros_like(slots[name][0]) for name in ANALYSED}

@@ -160,8 +160,11 @@ def vertical_derivative(height: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def rim_mask(domain: Domain, taper: int) -> np.ndarray:
-    """Mask (ny, nx): 0 in the rim, 1 from `taper` cells inside it, smooth in between (3 t^2 - 2 t^3)."""
+def rim_mask(domain: Domain, taper: int | None) -> np.ndarray:
+    """Mask (ny, nx): 0 in the rim, 1 from `taper` cells inside it, smooth in between (3 t^2 - 2 t^3); without a taper 1
+    everywhere."""
+    if taper is None:
+        return np.ones((domain.ny, domain.nx))
     rows, columns = np.arange(domain.ny), np.arange(domain.nx)
     from_edge = np.minimum(
         np.minimum(rows, rows[::-1])[:, None],

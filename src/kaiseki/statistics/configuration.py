@@ -78,7 +78,7 @@ class BackgroundErrors:
         boundary_layer_wind: rotational wind at the ground over geostrophic wind, 0..1; what it lacks in variance is
             given to the velocity potential.
         boundary_layer_depth: height above sea level at which that ratio has come back to 1 [m].
-        taper: cells inside the rim over which increments rise from zero.
+        taper: cells inside the rim over which increments rise from zero; None where they reach to the edge.
     """
 
     pressure: tuple[float, ...]
@@ -94,7 +94,7 @@ class BackgroundErrors:
     divergent: float = 0.15
     boundary_layer_wind: float = 0.7
     boundary_layer_depth: float = 1500.0
-    taper: int = 3
+    taper: int | None = 3
 
     def __post_init__(self) -> None:
         for name in ("wind", "temperature", "humidity"):
@@ -110,8 +110,10 @@ class BackgroundErrors:
         for name in ("balance", "divergent", "boundary_layer_wind"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"The {name} of the background error must lie in 0 to 1; got {getattr(self, name)}")
-        if self.surface_pressure <= 0.0 or self.boundary_layer_depth <= 0.0 or self.taper < 0:
+        if self.surface_pressure <= 0.0 or self.boundary_layer_depth <= 0.0:
             raise ConfigError("Surface pressure and boundary-layer depth of the background error must be positive")
+        if self.taper is not None and self.taper < 0:
+            raise ConfigError(f"The taper of increments at the rim cannot be negative; got {self.taper} cells")
 
     @classmethod
     def from_lengths(
