@@ -3,7 +3,8 @@
     python -m validation.inner_model --run out/japan-1989 --data ../shared/data
 
 Increments of the size of an analysis (drawn from the background covariance of the run's experiment) are added to the
-state three hours after its cold start; the full model runs from there with and without them. What the linear model
+state three hours after its cold start, and to what drives the model at the rim from there on; the full model runs with
+and without them. What the linear model
 makes of them on the grid twice as coarse is compared with the difference of the two forecasts, averaged to that grid,
 inside the rim: relative error in the dry energy norm (u'^2 + v'^2 + cp T'^2 / T0 + R T0 (p'/p)^2, by mass), and by
 level and variable. Beside it stand the model without physics; the difference of two nonlinear forecasts of that same
@@ -25,7 +26,7 @@ import numpy as np
 from kaiseki.assimilation.inner import BROUGHT, InnerModel
 from kaiseki.core.constants import CP_DRY, R_DRY
 from kaiseki.core.timing import HOUR
-from kaiseki.cycle.analyst import taper_cells
+from kaiseki.cycle.analyst import covariance_at_start, cycled_errors
 from kaiseki.cycle.case import Case, real_case
 from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
 from kaiseki.cycle.folder import RunFolder
@@ -33,8 +34,7 @@ from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.linear import smooth
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
-from kaiseki.statistics import VARIABLES, BackgroundErrors
-from kaiseki.statistics.covariance import build
+from kaiseki.statistics import VARIABLES
 from validation.shelf import FIGURES, Row, at_most, record
 
 CASE = "inner_model"
@@ -52,13 +52,16 @@ def start_of(case: Case) -> tuple[np.datetime64, State]:
     return first + 3 * HOUR, case.model.advance(case.model.start(case.cold_fields()), forcing, 3 * 3600.0)
 
 
-def nonlinear(dry: InnerModel, ends: tuple[Fields, Fields]) -> Forecast:
-    """From outer fields at the start (`BROUGHT`) to inner ones after three hours, with the inner model's dynamics."""
+def nonlinear(dry: InnerModel, start: Fields, ends: tuple[Fields, Fields]) -> Forecast:
+    """From outer fields (`BROUGHT`) to inner ones after three hours, with the inner model's dynamics; the boundary is
+    changed by what the fields differ from `start`."""
     model = dataclasses.replace(dry.model, parameters=smooth(dry.model.parameters))
-    forcing = Forcing(*(Boundary.of(dry.state(fields)) for fields in ends))
+    first, *driving = (Boundary.of(dry.state(fields)) for fields in (start, *ends))
 
     def run(fields: Fields) -> Fields:
-        end = model.advance(dry.state(fields), forcing, 3 * 3600.0)
+        state = dry.state(fields)
+        change = Boundary.of(state).less(first)
+        end = model.advance(state, Forcing(*(one.plus(change) for one in driving)), 3 * 3600.0)
         return {name: np.asarray(field, float) for name, field in model.atmosphere(end).as_dict().items()}
 
     return run
@@ -84,18 +87,17 @@ def main() -> None:
     case = real_case(experiment, folder, given.data)
     model, domain = case.model, case.domain
     begin, state = start_of(case)
-    forcing = case.boundaries.between(begin, begin + 3 * HOUR)
 
-    def forecast(state: State) -> list[Fields]:
-        states = [state]
+    def forecast(start: State) -> list[Fields]:
+        change = Boundary.of(start).less(Boundary.of(state))
+        forcing = case.boundaries.between(begin, begin + 3 * HOUR, change)
+        states = [start]
         for hour in range(3):
             states.append(model.advance(states[-1], forcing, 3600.0, 3 * 3600.0, 3600.0 * hour))
         return [{name: np.asarray(field) for name, field in model.atmosphere(s).as_dict().items()} for s in states]
 
     control = forecast(state)
-    cycled = experiment.assimilation.cycled
-    errors = BackgroundErrors.from_section(cycled, taper=taper_cells(cycled.length, domain.spacing))
-    covariance = build(domain, errors, control[0])
+    covariance = covariance_at_start(experiment, domain, cycled_errors(experiment, domain), control[0])
     ends = (case.driving(begin), case.driving(begin + 3 * HOUR))
     states = [{name: one[name] for name in BROUGHT} for one in control]
     inner = InnerModel.build(model, FACTOR, 3600.0)
@@ -103,7 +105,7 @@ def main() -> None:
     full, without = (one.linearise(states, ends, 3600.0) for one in (inner, dry))
     means, mask = inner.coarsening, inner.domain.inside_rim
     pressure = means(control[-1]["pressure"])
-    moving = nonlinear(dry, ends)
+    moving = nonlinear(dry, states[0], ends)
     unmoved = moving(states[0])
     random = np.random.default_rng(0)
     totals = dict.fromkeys(("inner", "without physics", "nonlinear", "persistence", "difference"), 0.0)
