@@ -204,7 +204,7 @@ def _between(lower: Weights, upper: Weights, share: float) -> Weights:
 
 
 def onto_outer(increment: np.ndarray, ensemble: Ensemble, mask: np.ndarray) -> dict[str, np.ndarray]:
-    """Fields on the background's grid of an increment (5, nz, J, I) of the members', zero in the rim.
+    """Fields on the background's grid of an increment (5, nz, J, I) of the members'.
 
     Args:
         increment: in the order of `VARIABLES`.

@@ -98,7 +98,7 @@ class HybridCovariance:
         ensemble: of `VARIABLES`.
         roots: (2,) of 1 - s and of s.
         y, x: (ny, J), (nx, I) interpolation from the members' grid.
-        mask: (ny, nx) zero in the rim, one inside.
+        mask: (ny, nx), see `balance.rim_mask`.
     """
 
     static: BackgroundCovariance
