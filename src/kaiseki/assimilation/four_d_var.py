@@ -6,8 +6,8 @@ Each outer loop runs the forecast model M from the start, takes departures at th
 about that trajectory and minimises a quadratic with the inner model (Courtier, Thepaut and Hollingsworth 1994, Q. J. R.
 Meteorol. Soc. 120, 1367-1387), whose grid may grow finer from loop to loop. Robust weights are renewed with it. Jc
 penalises what a digital filter would take out of the increments of the window (Gauthier and Thepaut 2001, Mon. Wea.
-Rev. 129, 2089-2102). The control variable is that of 3D-FGAT; where the increment reaches the rim, what drives the model there is
-changed with it, by the same amount through the window (see `forecast.window`).
+Rev. 129, 2089-2102). The control variable is that of 3D-FGAT; where the increment reaches the rim, what drives the
+model there is changed with it, by the same amount through the window (see `forecast.window`).
 """
 
 from __future__ import annotations

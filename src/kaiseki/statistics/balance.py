@@ -25,7 +25,8 @@ humidity too. Humidity is dqv = s mu with s = min(qsat(background), `DRY_LIMIT` 
 Dee and da Silva 2003 (Q. J. R. Meteorol. Soc. 129, 3017-3036). A temperature increment at fixed mu does not change
 qv, so true relative humidity changes with it.
 
-Everything is multiplied by a mask of the columns in the end: zero in the rim, rising smoothly inside; or one everywhere.
+Everything is multiplied by a mask of the columns in the end: one everywhere, or zero in the
+rim and rising smoothly inside.
 """
 
 from __future__ import annotations
