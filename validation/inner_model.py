@@ -3,13 +3,13 @@
     python -m validation.inner_model --run out/japan-1989 --data ../shared/data
 
 Increments of the size of an analysis (drawn from the background covariance of the run's experiment) are added to the
-state three hours after its cold start, and to what drives the model at the rim from there on; the full model runs with
-and without them. What the linear model
-makes of them on the grid twice as coarse is compared with the difference of the two forecasts, averaged to that grid,
-inside the rim: relative error in the dry energy norm (u'^2 + v'^2 + cp T'^2 / T0 + R T0 (p'/p)^2, by mass), and by
-level and variable. Beside it stand the model without physics; the difference of two nonlinear forecasts of that same
-model about a trajectory of its own, which a nonlinear cost would differentiate; and the increment left as it was. What
-is left of the standard deviation of such increments after the three hours is printed as well.
+state three hours after its cold start, and to what drives the model at the rim from there on; the full model runs
+with and without them. What the linear model makes of them on the grid twice as coarse is compared with the difference
+of the two forecasts, averaged to that grid, inside the rim: relative error in the dry energy norm (u'^2 + v'^2 + cp
+T'^2 / T0 + R T0 (p'/p)^2, by mass), and by level and variable. Beside it stand the model without physics; the
+difference of two nonlinear forecasts of that same model about a trajectory of its own, which a nonlinear cost would
+differentiate; and the increment left as it was. What is left of the standard deviation of such increments after the
+three hours is printed as well.
 """
 
 from __future__ import annotations

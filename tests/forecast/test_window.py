@@ -88,7 +88,7 @@ def test_the_tangent_is_the_derivative_of_the_smooth_forecast(x64: None, physics
     @jax.jit
     def forecast(size: float) -> Perturbation:
         # The first of two slots; the second begins anew from the state given.
-        boundary = Boundary.of_change(jax.tree.map(lambda a: size * a, moved))
+        boundary = Boundary.of(jax.tree.map(lambda a: size * a, moved))
 
         def one(fields: Perturbation, k: jax.Array) -> tuple[Perturbation, None]:
             return _segment(fields, boundary, state, k, fixed, linear._settings, 8), None

@@ -31,14 +31,9 @@ class Boundary:
     water: Array
 
     @classmethod
-    def of(cls, state: State) -> Boundary:
-        """The driving part of a state."""
+    def of(cls, state: State | Perturbation) -> Boundary:
+        """The driving part of a state, or of a small change of one."""
         return cls(state.ru, state.rv, state.drho, state.drt, state.water)
-
-    @classmethod
-    def of_change(cls, change: Perturbation) -> Boundary:
-        """The driving part of a small change of a state."""
-        return cls(change.ru, change.rv, change.drho, change.drt, change.water)
 
     def less(self, other: Boundary) -> Boundary:
         """The change from the other to these fields."""

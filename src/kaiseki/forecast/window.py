@@ -207,7 +207,7 @@ def _tangent(change: dict[str, Array], course: Course, fixed: Fixed, settings: S
     first = jax.tree.map(lambda a: a[0], course.slots)
     start = into_model(change, _at(course, first), metrics)
     none = jax.tree.map(jnp.zeros_like, start)
-    still, held = Boundary.of_change(none), Boundary.of_change(start)
+    still, held = Boundary.of(none), Boundary.of(start)
 
     def segment(
         carry: tuple[Perturbation, Perturbation], row: tuple[Perturbation, Array, Array]
@@ -257,12 +257,10 @@ def _adjoint(slots: Slots, total: Perturbation, course: Course, fixed: Fixed, se
     ends = jax.tree.map(lambda a: a[1:], course.slots)
     later = {name: slots[name][1:] for name in ANALYSED}
     none = jax.tree.map(lambda a: jnp.zeros_like(a[0]), course.slots)
-    still = Boundary.of_change(none)
+    still = Boundary.of(none)
     rows = (ends, later, course.bases, numbers, course.penalty)
     (moved, held), _ = lax.scan(between, (none, still), rows, reverse=True)
-    moved = dataclasses.replace(
-        moved, **{name: getattr(moved, name) + getattr(held, name) for name in ("ru", "rv", "drho", "drt", "water")}
-    )
+    moved = dataclasses.replace(moved, **{name: getattr(moved, name) + a for name, a in vars(held).items()})
     first = jax.tree.map(lambda a: a[0], course.slots)
     moved = read(moved, first, {name: slots[name][0] for name in ANALYSED})
     zero = {name: jnp.zeros_like(slots[name][0]) for name in ANALYSED}
