@@ -52,17 +52,17 @@ def start_of(case: Case) -> tuple[np.datetime64, State]:
     return first + 3 * HOUR, case.model.advance(case.model.start(case.cold_fields()), forcing, 3 * 3600.0)
 
 
-def nonlinear(dry: InnerModel, start: Fields, ends: tuple[Fields, Fields]) -> Forecast:
-    """From outer fields (`BROUGHT`) to inner ones after three hours, with the inner model's dynamics; the boundary is
-    changed by what the fields differ from `start`."""
+def nonlinear(dry: InnerModel, start: Fields, end: Fields) -> Forecast:
+    """From outer fields (`BROUGHT`) to inner ones after three hours, with the inner model's dynamics; what drives it
+    goes from `start` to `end`, changed by what the fields differ from `start`."""
     model = dataclasses.replace(dry.model, parameters=smooth(dry.model.parameters))
-    first, *driving = (Boundary.of(dry.state(fields)) for fields in (start, *ends))
+    first, last = (Boundary.of(dry.state(fields)) for fields in (start, end))
 
     def run(fields: Fields) -> Fields:
         state = dry.state(fields)
         change = Boundary.of(state).less(first)
-        end = model.advance(state, Forcing(*(one.plus(change) for one in driving)), 3 * 3600.0)
-        return {name: np.asarray(field, float) for name, field in model.atmosphere(end).as_dict().items()}
+        reached = model.advance(state, Forcing(first.plus(change), last.plus(change)), 3 * 3600.0)
+        return {name: np.asarray(field, float) for name, field in model.atmosphere(reached).as_dict().items()}
 
     return run
 
@@ -98,14 +98,13 @@ def main() -> None:
 
     control = forecast(state)
     covariance = covariance_at_start(experiment, domain, cycled_errors(experiment, domain), control[0])
-    ends = (case.driving(begin), case.driving(begin + 3 * HOUR))
     states = [{name: one[name] for name in BROUGHT} for one in control]
     inner = InnerModel.build(model, FACTOR, 3600.0)
     dry = InnerModel(inner.coarsening, inner.model, None)
-    full, without = (one.linearise(states, ends, 3600.0) for one in (inner, dry))
+    full, without = (one.linearise(states, 3600.0) for one in (inner, dry))
     means, mask = inner.coarsening, inner.domain.inside_rim
     pressure = means(control[-1]["pressure"])
-    moving = nonlinear(dry, states[0], ends)
+    moving = nonlinear(dry, states[0], states[-1])
     unmoved = moving(states[0])
     random = np.random.default_rng(0)
     totals = dict.fromkeys(("inner", "without physics", "nonlinear", "persistence", "difference"), 0.0)

@@ -108,7 +108,7 @@ def four_d_var(twin: Twin, covariance: np.ndarray, lag: int, outer: int = 3) -> 
         nonlocal state
         steps = min(lag, cycle + 1) * twin.interval
 
-        def linearise(control: np.ndarray) -> LeastSquares:
+        def linearise(control: np.ndarray, loop: int) -> LeastSquares:
             model = lorenz96.Linear(state + root @ control, steps)
 
             def forward(vector: np.ndarray) -> np.ndarray:

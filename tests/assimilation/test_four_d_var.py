@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,12 +17,15 @@ from kaiseki.assimilation.inner import InnerModel, penalty_weights
 from kaiseki.assimilation.operators import linearise, locate
 from kaiseki.assimilation.problem import prepare
 from kaiseki.core.constants import VIRTUAL
-from kaiseki.core.errors import InputError
+from kaiseki.core.errors import InputError, NumericsError
+from kaiseki.cycle.window import OuterWindow
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.physics.regular import RegularPhysics
 from kaiseki.forecast.reference import ReferenceProfile
+from kaiseki.forecast.rim import Boundary
+from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
 from kaiseki.observations import Flag, Table
 from kaiseki.statistics import VARIABLES
@@ -103,35 +107,31 @@ def test_with_the_identity_as_model_it_equals_the_others(hours: int) -> None:
         assert ours.diagnostics["cost"] == pytest.approx(theirs.diagnostics["cost"], rel=1e-3)
 
 
-class Real:
+class Real(OuterWindow):
     """The forecast model over two slots of 20 minutes, driven by what it began with."""
 
-    ensemble = None
-    remember = None
-
     def __init__(self, dtype: type, domain: Domain = GRID) -> None:
-        fields = dict(FIELDS)
-        virtual = fields["temperature"] * (1.0 + VIRTUAL * fields["qv"])
-        reference = ReferenceProfile.fit(domain.z, virtual, fields["pressure"])
-        self.fields = fields
-        self.model = Model.make(domain, reference, DynamicsParameters(dt=300.0, acoustic_substeps=4), dtype=dtype)
-        self.forcing = Forcing(*[self.model.boundary(fields)] * 2)
-        self.start = self.model.start(fields)
-        self.inner = {n: InnerModel.build(self.model, n, 1200.0, RegularPhysics()) for n in (1, 2)}
-        self.times = worlds.NOON + np.array([-2400, -1200, 0]) * np.timedelta64(1, "s")
-        self.background = self.rerun({})
+        virtual = FIELDS["temperature"] * (1.0 + VIRTUAL * FIELDS["qv"])
+        reference = ReferenceProfile.fit(domain.z, virtual, FIELDS["pressure"])
+        model = Model.make(domain, reference, DynamicsParameters(dt=300.0, acoustic_substeps=4), dtype=dtype)
+        boundary = model.boundary(FIELDS)
 
-    def rerun(self, increment: Mapping[str, np.ndarray]) -> Trajectory:
-        state = self.model.add_increment(self.start, increment) if increment else self.start
-        self.states = [state]
-        for _ in range(2):
-            self.states.append(self.model.advance(self.states[-1], self.forcing, 1200.0))
-        air = [self.model.atmosphere(state).as_dict() for state in self.states]
-        self.air = [{name: np.asarray(field) for name, field in one.items()} for one in air]
-        return Trajectory.make(self.times, self.air, GRID)
+        def advance(state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> State:
+            held = boundary if change is None else boundary.plus(change)
+            return model.advance(state, Forcing(held, held), 1200.0)
 
-    def linear(self, factor: int) -> Any:
-        return self.inner[factor].linearise(self.air, (self.fields, self.fields), 1200.0)
+        times = worlds.NOON + np.array([-2400, -1200, 0]) * np.timedelta64(1, "s")
+        states = [model.start(FIELDS)]
+        for start, end in itertools.pairwise(times):
+            states.append(advance(states[-1], start, end))
+        inner = {n: InnerModel.build(model, n, 1200.0, RegularPhysics()) for n in (1, 2)}
+        super().__init__(model, advance, times, tuple(states), inner)
+        self.background = self.trajectory()
+        self.unchanged = self.states
+
+    def begin(self) -> None:
+        """As before any analysis; every window has a model of its own."""
+        self.states, self.change = self.unchanged, None
 
 
 def within(window: Trajectory, table: Table) -> Table:
@@ -169,7 +169,7 @@ def test_the_chain_from_control_to_observations_has_an_exact_transpose(
 def cycled(real: Real, table: Table, **changes: Any) -> Analysis:
     settings = EngineSettings(four_d=FourD(**({"coarsening": (2, 1), "iterations": 20, "reduction": 0.05} | changes)))
     lines: list[str] = []
-    real.rerun({})
+    real.begin()
     found = engine("4dvar")(real.background, table, worlds.covariance(GRID, FIELDS), settings, lines.append, real)
     assert lines or not found.diagnostics["iterations"]
     return found
@@ -193,11 +193,50 @@ def test_the_true_cost_falls_from_loop_to_loop_and_departures_shrink(real: Real)
     assert set(loops) == {1, 2}
 
 
+def test_what_drives_the_model_is_changed_with_the_increment(real: Real) -> None:
+    """The outermost cells are the boundary's: all through the window they keep the change that they began with."""
+    real.begin()
+    random = np.random.default_rng(2)
+    before = real.states
+    sizes = {"u": 0.1, "v": 0.1, "temperature": 0.1, "pressure": 10.0, "qv": 1e-5}
+    real.rerun({name: size * random.standard_normal(GRID.shape) for name, size in sizes.items()})
+    assert real.change is not None
+    edge = np.ones(GRID.shape[1:], bool)
+    edge[1:-1, 1:-1] = False
+    for one, two in zip(before, real.states, strict=True):
+        for name in ("drho", "drt"):
+            wanted = np.asarray(getattr(real.change, name))[..., edge]
+            found = np.asarray(getattr(two, name) - getattr(one, name))[..., edge]
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-2 * np.abs(wanted).max(), err_msg=name)
+    assert np.abs(wanted).max() > 0.0
+
+
+def test_a_step_to_where_the_model_fails_is_halved(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first forecast from an analysis fails; the next one, of half the step, is taken, and says so."""
+    calls = []
+
+    def rerun(self: OuterWindow, increment: Mapping[str, np.ndarray]) -> Trajectory:
+        calls.append(1)
+        if len(calls) == 1:
+            raise NumericsError("the wind passed 400 m/s")
+        return OuterWindow.rerun(self, increment)
+
+    monkeypatch.setattr(Real, "rerun", rerun)
+    table = observed(real.background, within(real.background, worlds.ascents(GRID, 3, 1, levels=3)))
+    lines: list[str] = []
+    settings = EngineSettings(four_d=FourD((2,), 6, 0.05))
+    real.begin()
+    found = engine("4dvar")(real.background, table, worlds.covariance(GRID, FIELDS), settings, lines.append, real)
+    assert any("cannot be had (the wind passed 400 m/s); the step is halved" in line for line in lines)
+    assert len(calls) == 2
+    assert found.diagnostics["cost"] < found.diagnostics["cost_before"]
+
+
 def test_the_engine_keeps_the_contract(real: Real) -> None:
     table = observed(real.background, within(real.background, worlds.ascents(GRID, 3, 1, levels=3)))
 
     def candidate(background: Trajectory, observations: Table, covariance: Any, settings: Any) -> Analysis:
-        real.rerun({})  # every window has a model of its own
+        real.begin()
         return engine("4dvar")(background, observations, covariance, settings, None, real)
 
     quick = EngineSettings(four_d=FourD((2,), 3))

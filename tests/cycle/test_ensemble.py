@@ -49,7 +49,7 @@ def test_members_are_centred_on_the_analysis_and_kept_in_the_restart(whole: Path
     stream = experiments._stream(case, "analysis", None)
     assert stream.ensemble is not None
     tree = store.read_restart()
-    stream.ensemble.resume(tree["members"], store.cycle_times[0])
+    stream.ensemble.resume(tree["members"], tree["members_boundary"], store.cycle_times[0])
     members = stream.ensemble._observed(stream.ensemble.states)  # type: ignore[arg-type]
     assert len(members) == MEMBERS
     state = fd.of_state(case.model, stream._restart(store))
@@ -60,6 +60,28 @@ def test_members_are_centred_on_the_analysis_and_kept_in_the_restart(whole: Path
         # Centring goes through the faces and the hydrostatic balance; what is left is small beside the spread.
         assert np.sqrt(np.mean((mean - target) ** 2)) < 0.3 * np.sqrt(np.mean(spread**2)), name
         assert spread.mean() > 0.0
+
+
+def test_centring_the_members_changes_what_drives_them(whole: Path) -> None:
+    """Without that their outermost cells would go back to the uncorrected driving fields in the next step."""
+    store = RunStore.open(whole / "analysis.store", "r")
+    tree, end = store.read_restart(), store.completed_cycles()[-1]
+    jumps = []
+    for carried in ({}, tree["members_boundary"]):
+        ensemble = experiments._stream(small.case(whole, experiment()), "analysis", None).ensemble
+        assert ensemble is not None
+        ensemble.resume(tree["members"], carried, store.cycle_times[0])
+        before = _edge_mean(ensemble)
+        ensemble.forecast(end, np.array([end + np.timedelta64(600, "s")]))
+        after = _edge_mean(ensemble)
+        jumps.append(float(np.sqrt(np.mean((after - before) ** 2))))
+    assert jumps[1] < 0.5 * jumps[0], jumps
+
+
+def _edge_mean(ensemble: EnsembleRun) -> np.ndarray:
+    """Temperature of the southernmost row, mean of the members, (nz, I)."""
+    assert ensemble.states is not None
+    return np.asarray(ensemble._observed(ensemble.states)[:, 2, :, 0].mean(axis=0))
 
 
 def test_the_spread_is_in_the_archive_with_its_cf_name(whole: Path) -> None:

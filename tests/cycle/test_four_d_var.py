@@ -19,7 +19,7 @@ from kaiseki.observations import Flag
 
 FOUR_D = {
     "engine": "4dvar",
-    "four_d_var": {"coarsening": [2], "inner_iterations": 6, "gradient_reduction": 0.01},
+    "four_d_var": {"coarsening": [2, 2], "inner_iterations": 6, "gradient_reduction": 0.01},
     "digital_filter": {"half_span_hours": 0.5, "cutoff_hours": 1.0},
 }
 

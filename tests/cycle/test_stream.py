@@ -18,7 +18,9 @@ from cycle import small
 from kaiseki.archive import RunStore
 from kaiseki.core.errors import ConfigError
 from kaiseki.cycle import experiments
+from kaiseki.cycle import fields as fd
 from kaiseki.cycle.folder import RunFolder
+from kaiseki.cycle.snapshot import from_tree
 from kaiseki.observations import Flag, Table
 
 
@@ -96,6 +98,27 @@ def test_all_experiments_begin_with_the_same_state(whole: Path) -> None:
         one, other = (state[f"forecast/{name}"][0] for state in states)
         assert np.isfinite(one).all(), (name, start)
         np.testing.assert_array_equal(one, other)
+
+
+def test_what_an_analysis_changes_at_the_edge_stays_in_the_next_forecast(whole: Path) -> None:
+    """The outermost cells of a forecast are those of the driving fields plus what is carried, not of these alone."""
+    store = RunStore.open(whole / "analysis.store", "r")
+    case = small.case(whole)
+    _, middle, end = store.completed_cycles()
+    tree = store.read_restart(middle)
+    boundaries = case.boundaries
+    state = from_tree(tree["state"], case.model.start(case.driving(middle)))
+    edge = np.ones(case.domain.shape[1:], bool)
+    edge[1:-1, 1:-1] = False
+    forecast = fd.from_store(store, fd.FORECAST, end, case.domain)
+    wrong = []
+    for carried in ({}, tree["boundary"]):
+        boundaries.carried.resume(carried)
+        there = dataclasses.replace(state, **vars(boundaries.at(end)))
+        expected = np.asarray(case.model.atmosphere(there).as_dict()["temperature"])
+        wrong.append(np.abs(forecast["temperature"] - expected)[:, edge].max())
+    assert wrong[1] < 1e-3
+    assert wrong[0] > 0.05
 
 
 def test_the_filter_calms_the_surface_pressure(whole: Path) -> None:

@@ -150,9 +150,11 @@ def test_a_change_at_the_edge_comes_from_outside_and_stays(x64: None) -> None:
 @pytest.mark.slow
 def test_less_memory_gives_the_same(x64: None) -> None:
     """Segments of more steps compute again what they do not keep."""
-    plenty, little = window(np.float64), window(np.float64, memory=1.0)
+    penalty = np.random.default_rng(8).standard_normal(8)
+    plenty, little = window(np.float64, penalty=penalty), window(np.float64, penalty=penalty, memory=1.0)
     assert (plenty.segment, little.segment) == (1, 4)
     assert little.memory < 0.3 * plenty.memory
+    assert float(little.course.penalty.sum()) == pytest.approx(penalty.sum())
     one, two = plenty.tangent(change(6))[0], little.tangent(change(6))[0]
     for name in ANALYSED:
         np.testing.assert_allclose(two[name], one[name], rtol=0, atol=1e-12 * SIZES[name] * 10)

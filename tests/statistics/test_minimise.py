@@ -191,7 +191,7 @@ def curved(seed: int, size: int = 6, number: int = 12) -> tuple[np.ndarray, np.n
 def test_outer_loops_find_the_minimum_of_a_nonlinear_problem(seed: int) -> None:
     matrix, departure = curved(seed)
 
-    def linearise(control: np.ndarray) -> LeastSquares:
+    def linearise(control: np.ndarray, loop: int) -> LeastSquares:
         images = matrix @ control
         slope = (1.0 + 0.25 * np.cos(images))[:, None] * matrix
         here = departure - images - 0.25 * np.sin(images)

@@ -89,7 +89,7 @@ class FourD:
 
     coarsening: tuple[int, ...] = (2, 2)
     iterations: int = 30
-    reduction: float = 0.03
+    reduction: float = 0.08
     penalty: float = 1.0
 
     def __post_init__(self) -> None:

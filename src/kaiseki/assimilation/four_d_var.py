@@ -76,6 +76,8 @@ def minimise(
     )
     increment = problem.increment(result.minimum.control)
     analysed = loops.trajectory_of(increment, result.minimum.control)
+    number = len(problem.used)
+    oscillations = result.problem.residual(result.minimum.control)[number:]
     return finish(
         problem,
         name,
@@ -84,7 +86,9 @@ def minimise(
         converged=result.minimum.converged,
         cost=result.costs[-1],
         cost_before=result.costs[0],
-        weights=result.weights[: len(problem.used)],
+        cost_of_oscillations=0.5 * float(oscillations @ oscillations),
+        weights=result.weights[:number],
+        unseen=result.problem.counted[:number] == 0.0,
         analysed=analysed,
     )
 
@@ -99,7 +103,6 @@ class _Loops:
         self.penalty = penalty
         self.table = problem.table.take(problem.used)
         self.plan = locate(problem.background, self.table)
-        self.called = 0
         self.last: tuple[np.ndarray, Trajectory] = (np.zeros(problem.covariance.control_size), problem.background)
 
     def trajectory_of(self, increment: dict[str, np.ndarray], control: np.ndarray) -> Trajectory:
@@ -108,13 +111,11 @@ class _Loops:
             self.last = (control.copy(), self.window.rerun(increment))
         return self.last[1]
 
-    def __call__(self, control: np.ndarray) -> LeastSquares:
+    def __call__(self, control: np.ndarray, loop: int) -> LeastSquares:
         problem = self.problem
         trajectory = self.trajectory_of(problem.increment(control), control)
         departure = observed(self.table) - evaluate(trajectory.stacked(), self.plan)
-        factor = self.coarsening[min(self.called, len(self.coarsening) - 1)]
-        self.called += 1
-        propagation = self.window.linear(factor)
+        propagation = self.window.linear(self.coarsening[min(loop, len(self.coarsening)) - 1])
         inner = Trajectory(trajectory.times, propagation.slots, propagation.domain)
         operator, equivalent = linearise(inner.stacked(), locate(inner, self.table), by_slot=True)
         chain = Chain(problem, propagation, operator, self.penalty)

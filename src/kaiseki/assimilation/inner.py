@@ -94,22 +94,19 @@ class InnerModel:
     def linearise(
         self,
         states: Sequence[Mapping[str, np.ndarray]],
-        boundary: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]] | None,
         seconds: float,
         memory: float = MEMORY,
     ) -> Propagation:
-        """The linear model about outer fields.
+        """The linear model about outer fields, by which it is driven in the rim and under the lid as well.
 
         Args:
             states: outer fields (`BROUGHT`) at the slots.
-            boundary: driving fields at the first and the last slot; None without a rim.
             seconds: between slots.
             memory: bytes that the trajectory may take.
         """
-        forcing = None
-        if boundary is not None:
-            forcing = Forcing(*(Boundary.of(self.state(fields)) for fields in boundary))
         inner = [self.state(fields) for fields in states]
+        # With the driving fields themselves the trajectory would lose there what analyses found wrong with them.
+        forcing = Forcing(Boundary.of(inner[0]), Boundary.of(inner[-1]))
         steps = self.model.steps(seconds) * (len(states) - 1)
         window = LinearWindow.about(
             self.model, forcing, inner, seconds, self.physics, penalty_weights(steps, self.model.parameters.dt), memory

@@ -177,7 +177,9 @@ def finish(
     converged: bool,
     cost: float,
     cost_before: float,
+    cost_of_oscillations: float = 0.0,
     weights: np.ndarray | None = None,
+    unseen: np.ndarray | None = None,
     analysed: Trajectory | None = None,
     remarks: tuple[str, ...] = (),
 ) -> Analysis:
@@ -191,7 +193,9 @@ def finish(
         converged: whether it reached its end.
         cost: at the minimum.
         cost_before: at the background.
+        cost_of_oscillations: the part of the cost that is neither the background's nor the observations'.
         weights: (p,) of robust likelihoods; 1 when absent.
+        unseen: (p,) mask of what counted for nothing, because the grid of the increments has no equivalent of it.
         analysed: trajectory from the start of the window plus the increment; when absent the increment is that of all
             times.
         remarks: sentences for the reader of the diagnostics.
@@ -209,9 +213,11 @@ def finish(
         spread=spread,
     )
     if weights is not None:
-        light = np.zeros(len(table), dtype=bool)
-        light[problem.used[weights < 0.5]] = True
-        table = table.with_flags(light, Flag.DOWNWEIGHTED)
+        without = np.zeros(len(weights), dtype=bool) if unseen is None else unseen
+        for rows, flag in ((without, Flag.NO_EQUIVALENT), ((weights < 0.5) & ~without, Flag.DOWNWEIGHTED)):
+            marked = np.zeros(len(table), dtype=bool)
+            marked[problem.used[rows]] = True
+            table = table.with_flags(marked, flag)
     diagnostics = diagnose(table, problem, spread)
     diagnostics |= {
         "engine": name,
@@ -222,7 +228,8 @@ def finish(
         "converged": bool(converged),
         "cost_before": float(cost_before),
         "cost": float(cost),
-        "chi_square": consistency.chi_square(cost, len(problem.used)),
+        "cost_of_oscillations": cost_of_oscillations,
+        "chi_square": consistency.chi_square(cost - cost_of_oscillations, len(problem.used)),
         "remarks": list(remarks),
     }
     return Analysis(increment, table, diagnostics, at_start=analysed is not None)

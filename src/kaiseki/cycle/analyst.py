@@ -63,10 +63,8 @@ def cycled_errors(experiment: Experiment, domain: Domain) -> BackgroundErrors:
 def covariance_at_start(
     experiment: Experiment, domain: Domain, errors: BackgroundErrors, fields: Mapping[str, np.ndarray]
 ) -> BackgroundCovariance:
-    """The covariance of the start of a window about its fields. It reaches to the edge: what 4D-Var changes in the rim
-    changes what drives the model there."""
-    deviation = experiment.assimilation.four_d_var.background_deviation
-    return build(domain, errors.scaled(deviation).replace(taper=None), fields)
+    """The covariance of the start of a window about its fields, with errors of the cycled forecast."""
+    return build(domain, errors.scaled(experiment.assimilation.four_d_var.background_deviation), fields)
 
 
 def settings_of(experiment: Experiment) -> EngineSettings:

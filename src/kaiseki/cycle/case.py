@@ -18,7 +18,7 @@ from kaiseki.core.files import files_of
 from kaiseki.core.progress import say
 from kaiseki.core.timing import hours
 from kaiseki.cycle import observing
-from kaiseki.cycle.driving import Boundaries, Dataset, Driving
+from kaiseki.cycle.driving import Boundaries, Carried, Dataset, Driving
 from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.folder import RunFolder
 from kaiseki.driving import read_global
@@ -111,7 +111,7 @@ class Case:
     def boundaries(self) -> Boundaries:
         """Boundary states at the interval asked for."""
         memory = hours(self.experiment.assimilation.boundary_memory_hours)
-        return Boundaries(self.model, self.driving, hours(self.experiment.driving.interval_hours), memory)
+        return Boundaries(self.model, self.driving, hours(self.experiment.driving.interval_hours), Carried(memory))
 
 
 def real_observations(experiment: Experiment, folder: RunFolder, data: Path | None, widest: Domain) -> Table:

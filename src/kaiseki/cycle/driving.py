@@ -184,23 +184,51 @@ class WiderRun:
         return with_tide(fields, missed_tide(time, self.tide_at, domain.lat, domain.lon), domain)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Carried:
     """What analyses found wrong with the driving fields: a change of them that fades.
 
     Attributes:
-        change: at `since`.
+        memory: time in which it loses 63 %; zero forgets it at once.
+        change: at `since`; None when there is none.
         since: time (UTC).
-        memory: time in which it loses 63 %.
     """
 
-    change: Boundary
-    since: np.datetime64
     memory: np.timedelta64
+    change: Boundary | None = None
+    since: np.datetime64 | None = None
 
-    def at(self, time: np.datetime64) -> Boundary:
-        """The change at a time."""
-        part = float(np.exp(-(time - self.since) / self.memory))
+    def add(self, change: Boundary, time: np.datetime64) -> None:
+        """Keep a change that an analysis found up to a time, beside what is carried already."""
+        if self.memory <= np.timedelta64(0, "s"):
+            return
+        before = self._at(time)
+        self.change = change if before is None else jax.tree.map(jnp.add, change, before)
+        self.since = time
+
+    def onto(self, boundary: Boundary, time: np.datetime64) -> Boundary:
+        """Driving fields of a time with the change; they may have a leading axis of members."""
+        change = self._at(time)
+        return boundary if change is None else boundary.plus(change)
+
+    def tree(self) -> dict[str, np.ndarray]:
+        """What is carried, for the restart; {} where nothing is."""
+        if self.change is None:
+            return {}
+        return {"since": np.asarray(self.since)} | {name: np.asarray(one) for name, one in vars(self.change).items()}
+
+    def resume(self, tree: Mapping[str, np.ndarray]) -> None:
+        """Carry what a restart holds."""
+        self.change = self.since = None
+        if tree:
+            self.since = np.datetime64(tree["since"].item(), "s")
+            self.change = Boundary(**{name: jnp.asarray(one) for name, one in tree.items() if name != "since"})
+
+    def _at(self, time: np.datetime64) -> Boundary | None:
+        """The change at a time; before `since`, which an interval that straddles it asks for, as it was found."""
+        if self.change is None or self.since is None:
+            return None
+        part = float(np.exp(-max(0.0, float((time - self.since) / self.memory))))
         faded: Boundary = jax.tree.map(lambda a: part * a, self.change)
         return faded
 
@@ -212,17 +240,15 @@ class Boundaries:
     Attributes:
         model, driving: whose and of what.
         interval: between boundary times.
-        memory: of what analyses find wrong with the driving fields (`carry`); zero forgets it at once.
+        carried: what analyses found wrong with the driving fields.
         kept: boundary states.
-        carried: see `carry`.
     """
 
     model: Model
     driving: Callable[[np.datetime64], Fields]
     interval: np.timedelta64
-    memory: np.timedelta64 = field(default=np.timedelta64(0, "s"))
+    carried: Carried = field(default_factory=lambda: Carried(np.timedelta64(0, "s")))
     kept: int = 4
-    carried: Carried | None = None
     _states: OrderedDict[np.datetime64, Boundary] = field(default_factory=OrderedDict)
 
     def at(self, time: np.datetime64) -> Boundary:
@@ -231,8 +257,7 @@ class Boundaries:
             self._states[time] = self.model.boundary(self.driving(time))
             while len(self._states) > self.kept:
                 self._states.popitem(last=False)
-        found = self._states[time]
-        return found if self.carried is None else found.plus(self.carried.at(time))
+        return self.carried.onto(self._states[time], time)
 
     def check(self, first: np.datetime64, last: np.datetime64) -> None:
         """Refuse to begin what could not be ended.
@@ -243,8 +268,9 @@ class Boundaries:
         driving: Any = self.driving
         if not isinstance(driving, Covering):
             return
-        times = np.arange(first, last + self.interval, self.interval).astype("datetime64[s]")
-        times = times[times <= last]
+        begin, end = floored(first, self.interval), floored(last, self.interval)
+        end = end if end == last else end + self.interval
+        times = np.arange(begin, end + self.interval, self.interval).astype("datetime64[s]")
         if len(lacking := driving.missing(times)):
             raise InputError(
                 f"The driving fields lack {len(lacking)} of the {len(times)} times from {format_utc(times[0])} to "
@@ -257,23 +283,8 @@ class Boundaries:
         ends = self.at(start), self.at(end)
         return Forcing(*(ends if change is None else (one.plus(change) for one in ends)))
 
-    def carry(self, change: Boundary, time: np.datetime64) -> None:
-        """Keep a change that an analysis found up to a time, beside what is carried already."""
-        if self.memory <= np.timedelta64(0, "s"):
-            return
-        if self.carried is not None:
-            change = jax.tree.map(jnp.add, change, self.carried.at(time))
-        self.carried = Carried(change, time, self.memory)
 
-    def kept_tree(self) -> dict[str, np.ndarray]:
-        """What is carried, for the restart; {} where nothing is."""
-        if self.carried is None:
-            return {}
-        return {name: np.asarray(one) for name, one in vars(self.carried.change).items()}
-
-    def resume(self, tree: Mapping[str, np.ndarray], time: np.datetime64) -> None:
-        """Carry what a restart of that time holds."""
-        self.carried = None
-        if tree:
-            change = Boundary(**{name: jnp.asarray(one) for name, one in tree.items()})
-            self.carried = Carried(change, time, self.memory)
+def floored(time: np.datetime64, interval: np.timedelta64) -> np.datetime64:
+    """The last whole interval up to a time."""
+    second = np.timedelta64(1, "s")
+    return time - np.timedelta64(int(time.astype("datetime64[s]").astype(np.int64)) % int(interval / second), "s")

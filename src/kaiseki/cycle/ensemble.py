@@ -19,10 +19,12 @@ import numpy as np
 
 from kaiseki.assimilation.ensemble import Ensemble
 from kaiseki.assimilation.inner import parameters_on
+from kaiseki.cycle.driving import Carried, floored
 from kaiseki.cycle.fields import OBSERVED, Fields
 from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.forecast.members import advance_members, stack, unstack
 from kaiseki.forecast.model import Model
+from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics import VARIABLES, BackgroundErrors
@@ -88,6 +90,7 @@ class EnsembleRun:
         interval: between boundary times.
         errors: of the perturbations.
         section: the experiment's section `assimilation.ensemble`.
+        carried: what analyses found wrong with the driving fields, the same for all members.
         states: of the members, leading axis members.
     """
 
@@ -97,6 +100,7 @@ class EnsembleRun:
     interval: np.timedelta64
     errors: BackgroundErrors
     section: Any
+    carried: Carried
     states: State | None = None
     _perturbations: Perturbations | None = None
     _boundaries: OrderedDict[np.datetime64, Any] = field(default_factory=OrderedDict)
@@ -110,6 +114,7 @@ class EnsembleRun:
         output: np.timedelta64,
         errors: BackgroundErrors,
         section: Any,
+        memory: np.timedelta64,
         epoch: np.datetime64,
     ) -> EnsembleRun:
         """The ensemble of a stream.
@@ -121,6 +126,7 @@ class EnsembleRun:
             output: between slots.
             errors: background errors of the stream.
             section: `assimilation.ensemble`.
+            memory: of what analyses find wrong with the driving fields.
             epoch: UTC of time 0 of the model.
 
         Raises:
@@ -130,7 +136,7 @@ class EnsembleRun:
         seconds = float(output / np.timedelta64(1, "s"))
         parameters = parameters_on(coarsening, outer.parameters, section.coarsening, seconds)
         model = Model.make(coarsening.coarse, outer.reference, parameters, outer.physics, epoch=epoch)
-        return cls(coarsening, model, driving, interval, errors, section)
+        return cls(coarsening, model, driving, interval, errors, section, Carried(memory))
 
     def begin(self, fields: Mapping[str, np.ndarray], time: np.datetime64) -> None:
         """Members about the fields with which the stream begins."""
@@ -143,11 +149,12 @@ class EnsembleRun:
             states.append(self.model.start(_plus(means, change)))
         self.states = stack(states)
 
-    def resume(self, tree: Mapping[str, Any], start: np.datetime64) -> None:
-        """Members as `tree` kept them, in a stream that began at `start`."""
+    def resume(self, tree: Mapping[str, Any], carried: Mapping[str, Any], start: np.datetime64) -> None:
+        """Members as `tree` kept them and what is carried, in a stream that began at `start`."""
         means = self._means(self.driving(start))
         self._perturbations = self._perturb(means)
         template = self.model.start(means)
+        self.carried.resume(carried)
         self.states = from_tree(tree, stack([template] * self.section.members))
 
     def tree(self) -> dict[str, np.ndarray]:
@@ -170,12 +177,13 @@ class EnsembleRun:
         means = tuple(dict(zip(VARIABLES, one, strict=True)) for one in mean)
         return Ensemble(self.coarsening, slots, means, (every - mean).astype(np.float32))
 
-    def centre(self, fields: Mapping[str, np.ndarray], anomalies: np.ndarray | None) -> np.ndarray:
-        """Centre the members on the analysis.
+    def centre(self, fields: Mapping[str, np.ndarray], anomalies: np.ndarray | None, time: np.datetime64) -> np.ndarray:
+        """Centre the members on the analysis; what that changes of their mean is carried in what drives them.
 
         Args:
             fields: the analysis.
             anomalies: (N, 5, nz, J, I) of the members; None leaves theirs.
+            time: of the analysis (UTC).
 
         Returns:
             The anomalies.
@@ -189,7 +197,9 @@ class EnsembleRun:
         for state, before, anomaly in zip(unstack(self.states), now, anomalies, strict=True):
             change = target + anomaly - before
             changed.append(self.model.add_increment(state, dict(zip(VARIABLES, change, strict=True))))
-        self.states = stack(changed)
+        before, self.states = self.states, stack(changed)
+        change = Boundary.of(self.states).less(Boundary.of(before))
+        self.carried.add(jax.tree.map(lambda a: jnp.mean(a, axis=0), change), time)
         return anomalies
 
     def spread(self, anomalies: np.ndarray) -> Fields:
@@ -206,16 +216,14 @@ class EnsembleRun:
     def _stretch(self, states: State, time: np.datetime64, slot: np.datetime64) -> tuple[State, np.datetime64]:
         """As far as the slot or the next boundary time."""
         one = np.timedelta64(1, "s")
-        origin = time - np.timedelta64(
-            int(time.astype("datetime64[s]").astype(np.int64)) % int(self.interval / one), "s"
-        )
+        origin = floored(time, self.interval)
         stop = min(origin + self.interval, slot)
-        ends = (self._boundary(origin), self._boundary(origin + self.interval))
+        before, after = (self.carried.onto(self._boundary(end), end) for end in (origin, origin + self.interval))
         seconds, elapsed, span = (float(d / one) for d in (stop - time, time - origin, self.interval))
-        return advance_members(self.model, states, ends, seconds, span, elapsed), stop
+        return advance_members(self.model, states, (before, after), seconds, span, elapsed), stop
 
-    def _boundary(self, time: np.datetime64) -> Any:
-        """Boundary states of all members at a boundary time."""
+    def _boundary(self, time: np.datetime64) -> Boundary:
+        """Boundary states of all members at a boundary time, without what is carried."""
         if time not in self._boundaries:
             means = self._means(self.driving(time))
             assert self._perturbations is not None

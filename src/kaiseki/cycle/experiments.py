@@ -23,6 +23,7 @@ from kaiseki.cycle import fields as fd
 from kaiseki.cycle.analyst import analyst_of, compare_only, cycled_errors
 from kaiseki.cycle.case import Case, filter_of, soil_depth
 from kaiseki.cycle.coarse import compared, still
+from kaiseki.cycle.driving import Carried
 from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.cycle.journal import Journal
 from kaiseki.cycle.stream import Stream
@@ -61,6 +62,7 @@ def ensemble_beside(case: Case) -> EnsembleRun:
         experiment.period.output_interval,
         cycled_errors(experiment, case.domain),
         experiment.assimilation.ensemble,
+        case.boundaries.carried.memory,
         experiment.period.first,
     )
 
@@ -74,7 +76,7 @@ def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stre
         name=name,
         model=case.model,
         # Its own, for an analysis may add to them; what was computed is shared.
-        boundaries=dataclasses.replace(case.boundaries),
+        boundaries=dataclasses.replace(case.boundaries, carried=Carried(case.boundaries.carried.memory)),
         cold_start=lambda: compared(experiment, case.table, case.cold_fields(), case.domain),
         analyst=analyst_of(engine, case.table, experiment, errors, report),
         filter_=filter_of(experiment),

@@ -196,7 +196,8 @@ def _members(case: Case, store: RunStore, time: np.datetime64, times: np.ndarray
     """The members in the window that ends at a time, as they were in the run."""
     run = ensemble_beside(case)
     before = store.cycle_times[np.searchsorted(store.cycle_times, time) - 1]
-    run.resume(store.read_restart(before)["members"], store.cycle_times[0])
+    tree = store.read_restart(before)
+    run.resume(tree["members"], tree.get("members_boundary", {}), store.cycle_times[0])
     return run.forecast(before, times)
 
 
@@ -221,12 +222,13 @@ def _linear(case: Case, times: np.ndarray, background: list[fd.Fields], settings
     states = tuple(
         case.model.start({**case.driving(time), **fields}) for time, fields in zip(times, background, strict=True)
     )
-    outer = OuterWindow(case.model, case.boundaries, nowhere, times, states, {})
+    outer = OuterWindow(case.model, nowhere, times, states, {})
     return outer.linear(settings.four_d.coarsening[-1])
 
 
 def _background(store: RunStore, time: np.datetime64, window: Window, domain: Domain) -> fd.Fields:
-    """The forecast at a slot; at the start of the window the analysis that it began with."""
+    """The forecast at a slot; at the start of the window the analysis before it (which the forecast of 4D-Var began
+    with; that of other engines with what the filter left of it)."""
     at_start = time == window.start and time in store.completed_cycles()[1:]
     return fd.from_store(store, fd.ANALYSIS if at_start else fd.FORECAST, time, domain)
 

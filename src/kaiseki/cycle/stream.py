@@ -15,12 +15,13 @@ from kaiseki.assimilation.inner import InnerModel
 from kaiseki.core.progress import Progress, say
 from kaiseki.core.timing import HOUR, Window, format_utc
 from kaiseki.cycle import fields as fd
-from kaiseki.cycle.driving import Boundaries
+from kaiseki.cycle.driving import Boundaries, floored
 from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.cycle.journal import Journal
 from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.cycle.window import OuterWindow
 from kaiseki.forecast.filter import DigitalFilter
+from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
@@ -79,6 +80,9 @@ class Stream:
         """
         done, times = len(store.completed_cycles()), store.cycle_times
         if done == len(times):
+            # A kill between the last commit and this leaves it.
+            if self.journal is not None:
+                self.journal.close()
             return
         if done:
             say(f"{self.name}: goes on after {format_utc(times[done - 1])}")
@@ -99,8 +103,8 @@ class Stream:
         tree = store.read_restart()
         template = self.model.start(self.boundaries.driving(store.completed_cycles()[-1]))
         if self.ensemble is not None:
-            self.ensemble.resume(tree["members"], store.cycle_times[0])
-        self.boundaries.resume(tree.get("boundary", {}), store.completed_cycles()[-1])
+            self.ensemble.resume(tree["members"], tree.get("members_boundary", {}), store.cycle_times[0])
+        self.boundaries.carried.resume(tree.get("boundary", {}))
         return from_tree(tree["state"], template)
 
     def _begin(self, time: np.datetime64, out: CycleTransaction) -> State:
@@ -140,17 +144,17 @@ class Stream:
             # The model has smoothed the increment on its way: it needs no filter.
             state = model.states[-1]
             assert model.change is not None
-            self.boundaries.carry(model.change, end)
+            self.boundaries.carried.add(model.change, end)
             analysed = fd.of_state(self.model, state)
             tendency = {"before": self._tendency(state, end)}
         elif changed:
             before, state = state, self.model.add_increment(state, analysis.increment)
-            self.boundaries.carry(Boundary.of(state).less(Boundary.of(before)), end)
+            self.boundaries.carried.add(Boundary.of(state).less(Boundary.of(before)), end)
             analysed = fd.of_state(self.model, state)
             state, tendency = self._initialise(state, end)
         out.write_fields(fd.ANALYSIS, end, fd.instantaneous(analysed))
         if self.ensemble is not None:
-            anomalies = self.ensemble.centre(fd.of_state(self.model, state), analysis.anomalies)
+            anomalies = self.ensemble.centre(fd.of_state(self.model, state), analysis.anomalies, end)
             out.write_fields(fd.ANALYSIS, end, self.ensemble.spread(anomalies))
         out.write_observations(analysis.table.to_arrow())
         seconds = {
@@ -168,9 +172,9 @@ class Stream:
         kept: dict[str, Any] = {"state": to_tree(state)}
         if self.ensemble is not None:
             kept["members"] = self.ensemble.tree()
-        if boundary := self.boundaries.kept_tree():
-            kept["boundary"] = boundary
-        return kept
+            kept["members_boundary"] = self.ensemble.carried.tree()
+        kept["boundary"] = self.boundaries.carried.tree()
+        return {name: tree for name, tree in kept.items() if tree}
 
     def _forecast(
         self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction
@@ -190,14 +194,13 @@ class Stream:
                 slots.append((time, state, fd.observed(current)))
         times, states, fields = zip(*slots, strict=True)
         times = np.array(times, "datetime64[s]")
-        model = OuterWindow(self.model, self.boundaries, self.advance, times, states, self.inner)
+        model = OuterWindow(self.model, self.advance, times, states, self.inner)
         return state, Trajectory(times, fields, self.model.domain), model, current
 
     def advance(self, state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> State:
         """Carry the state from start to end, from one boundary time to the next; `change` is added to the boundary."""
         step = self.boundaries.interval
-        origin = start - np.timedelta64(int((start.astype(np.int64)) % int(step / np.timedelta64(1, "s"))), "s")
-        time = start
+        time, origin = start, floored(start, step)
         while time < end:
             after = origin + step
             stop = min(after, end)
@@ -216,10 +219,12 @@ class Stream:
         return filtered, {"before": before, "after": self._tendency(filtered, time)}
 
     def _tendency(self, state: State, time: np.datetime64) -> float:
-        """Mean of |dps/dt| inside the rim over one time step, Pa per hour (unit of the usual plots of spin-up)."""
+        """Mean of |dps/dt| inside the rim over one time step, Pa per hour (unit of the usual plots of spin-up); the
+        boundary stands still, for at the end of a period there is none after it."""
         dt = self.model.parameters.dt
         step = np.timedelta64(round(dt), "s")
         inside = self.model.domain.inside_rim
         one = self.model.surface_fields(state)["surface_pressure"]
-        two = self.model.surface_fields(self.advance(state, time, time + step))["surface_pressure"]
+        held = Forcing(*[self.boundaries.at(time)] * 2)
+        two = self.model.surface_fields(self.model.advance(state, held, dt))["surface_pressure"]
         return float(np.mean(np.abs(np.asarray(two) - np.asarray(one))[inside])) * float(HOUR / step)

@@ -12,7 +12,6 @@ from kaiseki.assimilation.ensemble import Ensemble
 from kaiseki.assimilation.inner import BROUGHT, InnerModel, Propagation
 from kaiseki.core.progress import say
 from kaiseki.cycle import fields as fd
-from kaiseki.cycle.driving import Boundaries
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
@@ -27,7 +26,6 @@ class OuterWindow:
 
     Attributes:
         model: the forecast model.
-        boundaries: what drives it.
         advance: carries a state from one time to another, with a change of the boundary.
         times: slots, rising; the first is the start of the window.
         states: of the last trajectory at the slots; at first those of the background.
@@ -38,7 +36,6 @@ class OuterWindow:
     """
 
     model: Model
-    boundaries: Boundaries
     advance: Advance
     times: np.ndarray
     states: tuple[State, ...]
@@ -54,12 +51,11 @@ class OuterWindow:
     def rerun(self, increment: Mapping[str, np.ndarray]) -> Trajectory:
         """The trajectory from the background's start plus an increment, by which the boundary is changed as well;
         `states` are its states."""
-        state = self.model.add_increment(self._start, increment)
-        self.change = Boundary.of(state).less(Boundary.of(self._start))
-        states = [state]
+        states = [self.model.add_increment(self._start, increment)]
+        change = Boundary.of(states[0]).less(Boundary.of(self._start))
         for before, after in zip(self.times, self.times[1:], strict=False):
-            states.append(self.advance(states[-1], before, after, self.change))
-        self.states = tuple(states)
+            states.append(self.advance(states[-1], before, after, change))
+        self.states, self.change = tuple(states), change
         return self.trajectory()
 
     def trajectory(self) -> Trajectory:
@@ -76,11 +72,7 @@ class OuterWindow:
         inner = self.inner[factor]
         air = [self.model.atmosphere(state).as_dict() for state in self.states]
         states = [{name: np.asarray(one[name]) for name in BROUGHT} for one in air]
-        ends = None
-        if self.model.relaxation is not None:
-            first, last = (self.boundaries.driving(time) for time in (self.times[0], self.times[-1]))
-            ends = (first, last)
-        found = inner.linearise(states, ends, seconds)
+        found = inner.linearise(states, seconds)
         if new:
             say(
                 f"inner model: {inner.domain.ny} x {inner.domain.nx} x {inner.domain.nz} cells of "

@@ -116,7 +116,7 @@ class LinearWindow:
         fits = [d for d in range(1, between + 1) if between % d == 0 and steps / d * bytes_of_state <= memory]
         segment = min(fits, default=between)
         weights = np.zeros(steps) if penalty is None else np.asarray(penalty)
-        per_segment = weights.reshape(len(states) - 1, between // segment, segment)[..., 0] * segment
+        per_segment = weights.reshape(len(states) - 1, between // segment, segment).sum(axis=-1)
         window = cls(inner, forcing, Course(starts, starts, states[0], jnp.asarray(per_segment)), physics, segment)
         first = jax.tree.map(lambda a: a[:-1], starts)
         bases = _bases(first, states[0], window._fixed, window._settings, between // segment, steps)

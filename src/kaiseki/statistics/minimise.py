@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kaiseki.core.errors import NumericsError
 from kaiseki.statistics.conjugate_gradients import Minimum, Report, Spectrum, Step, Vector, conjugate_gradients
 from kaiseki.statistics.robust import Likelihood
 
@@ -60,8 +61,9 @@ class LeastSquares:
 type Remember = Callable[[Vector, Callable[[Vector], Vector]], Vector]
 """(question, what answers it) -> answer, which may have been kept from before a kill."""
 
-type Linearise = Callable[[Vector], LeastSquares]
-"""The least squares that touch a nonlinear problem at a control (n,): same cost and same gradient there."""
+type Linearise = Callable[[Vector, int], LeastSquares]
+"""The least squares that touch a nonlinear problem at a control (n,), for the outer loop of a number, from 1: same cost
+and same gradient there. A NumericsError says that there is none."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def reweighted(
     The linear case of `outer_loops`: the first loop may use all iterations, later ones are short.
     """
     return outer_loops(
-        lambda _: problem,
+        lambda control, loop: problem,
         size,
         likelihood,
         outer=outer,
@@ -126,8 +128,8 @@ def outer_loops(
 
     Each inner problem is quadratic and starts where the one before ended, preconditioned with the Ritz pairs of the
     first. The gradient of the first start is the reference of `reduction` throughout, so later loops, which start near
-    their end, are short. A step to a higher true cost is halved and at last given up; that does not happen where the
-    problem is linear.
+    their end, are short. A step to a higher true cost, or to where there is none, is halved and at last given up;
+    that does not happen where the problem is linear.
 
     Args:
         linearise: see `Linearise`; called at the start and after every loop.
@@ -144,7 +146,7 @@ def outer_loops(
     Raises:
         NumericsError: see `conjugate_gradients`.
     """
-    here = _at(linearise, np.zeros(size), likelihood)
+    here = _at(linearise, np.zeros(size), 1, likelihood)
     costs = [here.cost]
     steps: list[Step] = []
     reference: float | None = None
@@ -165,7 +167,7 @@ def outer_loops(
         )
         known = known if len(known.values) else inner.spectrum.leading()
         steps.extend(inner.steps)
-        before, here = here, _not_above(here, inner.control, linearise, likelihood, report)
+        before, here = here, _not_above(here, inner.control, linearise, loop + 1, likelihood, report)
         costs.append(here.cost)
         unchanged = here.problem is before.problem and np.array_equal(here.weights, before.weights)
         used = sum(step.iteration > 0 for step in steps)
@@ -186,25 +188,31 @@ class _Place:
     cost: float
 
 
-def _at(linearise: Linearise, control: Vector, likelihood: Likelihood) -> _Place:
-    problem = linearise(control)
+def _at(linearise: Linearise, control: Vector, loop: int, likelihood: Likelihood) -> _Place:
+    problem = linearise(control, loop)
     residual = problem.residual(control)
     cost = 0.5 * float(control @ control) + float(np.sum(problem.penalty(residual, likelihood)))
     return _Place(control, problem, residual, problem.weight(residual, likelihood), cost)
 
 
 def _not_above(
-    here: _Place, control: Vector, linearise: Linearise, likelihood: Likelihood, report: Report | None
+    here: _Place, control: Vector, linearise: Linearise, loop: int, likelihood: Likelihood, report: Report | None
 ) -> _Place:
-    """The place of a control, or one nearer to where the loop began if the true cost is higher there."""
-    there = _at(linearise, control, likelihood)
-    for _ in range(BACKTRACKS):
-        if there.cost <= here.cost * (1.0 + 1e-9):
-            return there
+    """The place of a control, or one nearer to where the loop began if the true cost is higher there; `loop` is the
+    number of the one that follows."""
+    for halved in range(1 + BACKTRACKS):
+        try:
+            there = _at(linearise, control, loop, likelihood)
+        except NumericsError as error:
+            found = f"cannot be had ({error})"
+        else:
+            if there.cost <= here.cost * (1.0 + 1e-9):
+                return there
+            found = f"rose from {here.cost:.6e} to {there.cost:.6e}"
         if report is not None:
-            report(f"the true cost rose from {here.cost:.6e} to {there.cost:.6e}; the step is halved")
-        there = _at(linearise, 0.5 * (here.control + there.control), likelihood)
-    return there if there.cost <= here.cost * (1.0 + 1e-9) else here
+            report(f"the true cost {found}; the step is {'halved' if halved < BACKTRACKS else 'given up'}")
+        control = 0.5 * (here.control + control)
+    return here
 
 
 def _quadratic(

@@ -79,7 +79,7 @@ class FourDVar(Section):
     loop."""
     inner_iterations: Count = 60
     """Most iterations of the minimiser in a window, all outer loops together."""
-    gradient_reduction: float = Field(default=0.03, gt=0, lt=1)
+    gradient_reduction: float = Field(default=0.08, gt=0, lt=1)
     """The minimisation ends when the norm of the gradient has fallen to this part."""
     gravity_wave_penalty: NotNegative = 1.0
     """Weight of the penalty of fast oscillations in the window, per (m/s)^2 of their mean square and observation."""

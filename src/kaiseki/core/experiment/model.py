@@ -70,7 +70,7 @@ class Driving(Section):
     tide: bool = True
     """Add to what the coarse domain gives the semidiurnal tide of pressure, which analyses at 0 and 12 UTC meet always
     in the same phase."""
-    interval_hours: NotNegative = 1.0
+    interval_hours: Positive = 1.0
     """Interval of the boundary states."""
 
     @model_validator(mode="after")
