@@ -45,7 +45,7 @@ def experiment(tmp_path: Path) -> Experiment:
 def test_defaults_are_those_of_the_plan(experiment: Experiment) -> None:
     assert experiment.period.window == np.timedelta64(3, "h")
     assert experiment.period.output_interval == np.timedelta64(1, "h")
-    assert experiment.assimilation.engine == "3dfgat"
+    assert experiment.assimilation.engine == "hybrid"
     assert experiment.observations.withheld_fraction == pytest.approx(0.2)
     assert experiment.observations.station_height_difference == 300
     assert experiment.verification.minimum_count == 15

@@ -120,7 +120,7 @@ class EnsembleSection(Section):
 class Assimilation(Section):
     """How observations and background are joined."""
 
-    engine: Engine = "3dfgat"
+    engine: Engine = "hybrid"
     """Statistical analysis; "none" runs the model alone."""
     cold: BackgroundError = Field(default_factory=_cold)
     """Background error of the cold start, whose first guess is far from the truth."""
