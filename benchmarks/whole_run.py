@@ -10,13 +10,14 @@ it reduced them.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
 import resource
 from pathlib import Path
 
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.core.memory import keep_freed_memory
 from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
 from kaiseki.cycle.cost import estimate
@@ -37,15 +38,14 @@ def main() -> None:
     parser.add_argument("--no-baselines", action="store_true")
     given = parser.parse_args()
     loaded = Experiment.load(CASE)
-    experiment = loaded.model_copy(
-        update={
-            "domain": loaded.domain.model_copy(update={"preset": given.preset}),
-            "assimilation": loaded.assimilation.model_copy(update={"engine": given.engine}),
-        }
+    experiment = dataclasses.replace(
+        loaded,
+        domain=dataclasses.replace(loaded.domain, preset=given.preset),
+        assimilation=dataclasses.replace(loaded.assimilation, engine=given.engine),
     )
     keep_loops_apart()
     keep_freed_memory()
-    cost = estimate(experiment, domain_from_section(experiment.domain.model_copy(update={"terrain": "flat"})))
+    cost = estimate(experiment, domain_from_section(dataclasses.replace(experiment.domain, terrain="flat")))
     keep_compiled()
     announce(experiment)
     load_before = os.getloadavg()[0]

@@ -79,7 +79,7 @@ def simulate(dx: float, seconds: float = SECONDS) -> dict[str, np.ndarray]:
     nx, nz = round(LENGTH / dx), round(HEIGHT / dx)
     domain = plane(np.zeros((1, nx)), np.linspace(0.0, HEIGHT, nz + 1), dx)
     p = DynamicsParameters(
-        dt=dx / 100.0, acoustic_substeps=6, lateral="periodic", damping_rate=0.0, momentum_diffusion=0.0
+        time_step=dx / 100.0, acoustic_substeps=6, lateral="periodic", damping_rate=0.0, momentum_diffusion=0.0
     )
     model = Model.make(domain, ConstantStability(warm=THETA), p)
     x, z = (np.arange(nx) + 0.5) * dx - 0.5 * LENGTH, domain.z

@@ -34,7 +34,7 @@ def moist_wind(n: int, nz: int, spacing: float, dtype: type) -> tuple[Model, Sta
     terrain = bell(n, spacing, 1000.0, 3.0 * spacing)
     domain = plane(terrain, stretched_levels(nz, 18000.0, 1.08), spacing, f=1e-4)
     dt = 5.0 * spacing / 1000.0
-    p = DynamicsParameters(dt=dt, acoustic_substeps=6, lateral="periodic")
+    p = DynamicsParameters(time_step=dt, acoustic_substeps=6, lateral="periodic")
     model = Model.make(domain, REFERENCE, p, dtype=dtype)
     fields = at_rest(domain, REFERENCE.temperature)
     x = 2.0 * np.pi * np.arange(n) / n

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from kaiseki.archive import RunStore
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.core.timing import parse_time
 from kaiseki.report.judge import comparable
 from kaiseki.report.run import Run
@@ -60,7 +60,7 @@ def experiment_of(case: str, engine: str, changes: dict[str, Any]) -> Experiment
     `assimilation`."""
     kind, number = case.split("-")
     experiment = Experiment.load(DEMO if kind == "twin" else JAPAN)
-    values = experiment.model_dump(mode="json")
+    values = experiment.as_mapping()
     if kind == "twin":
         values["twin"]["seed"] = int(number)
     else:

@@ -100,7 +100,7 @@ def simulate(
         nx, nz = round(LENGTH / dx), round(HEIGHT / dx * aspect)
         domain = plane(np.zeros((1, nx)), np.linspace(0.0, HEIGHT, nz + 1), dx, f=f)
         parameters = DynamicsParameters(
-            dt=dt, acoustic_substeps=substeps, lateral="periodic", damping_rate=0.0, momentum_diffusion=0.0
+            time_step=dt, acoustic_substeps=substeps, lateral="periodic", damping_rate=0.0, momentum_diffusion=0.0
         )
         parameters = dataclasses.replace(parameters, **settings)
         model = Model.make(domain, isothermal(T0), parameters, dtype=np.float64)

@@ -11,6 +11,7 @@ reductions against the baselines and the consistency of surface pressure, and pr
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,9 @@ BASELINES = ("free_run", "driving", "optimal_interpolation")
 def chain(fold: int, data: Path, out: Path, preset: str, engine: str) -> Path:
     """Run one chain in a process of its own; returns its folder."""
     experiment = experiment_of(f"fold-{fold}", engine, {})
-    domain = experiment.domain.model_copy(update={"preset": preset})
+    domain = dataclasses.replace(experiment.domain, preset=preset)
     folder = out / f"fold-{fold}"
-    finish(experiment.model_copy(update={"domain": domain}), folder, data, baselines=True)
+    finish(dataclasses.replace(experiment, domain=domain), folder, data, baselines=True)
     return folder
 
 

@@ -188,7 +188,7 @@ def simulate(case: Case, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         nx = len(case.x)
         domain = plane(case.terrain[None, :], np.linspace(0.0, case.top, round(case.top / case.dz) + 1), case.dx)
         p = DynamicsParameters(
-            dt=case.dt,
+            time_step=case.dt,
             acoustic_substeps=case.substeps,
             lateral="periodic",
             damping_depth=case.sponge,

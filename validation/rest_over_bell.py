@@ -59,7 +59,7 @@ def drift(dtype: type, lateral: str, steps: int = 1000, n: int = 16, layers: int
     """Relative changes of total mass and water vapour, and the largest wind (m/s) at the end."""
     with jax.enable_x64(dtype is np.float64):
         domain = mountain(n, layers, 1000.0)
-        p = DynamicsParameters(dt=20.0, acoustic_substeps=4, lateral=lateral)
+        p = DynamicsParameters(time_step=20.0, acoustic_substeps=4, lateral=lateral)
         model = Model.make(domain, REFERENCE, p, dtype=dtype)
         air = at_rest(domain, REFERENCE.temperature)
         x, z = np.linspace(-1.0, 1.0, n), domain.z

@@ -10,6 +10,7 @@ and nothing draws it back. Writes `validation/rest_over_terrain.json` and prints
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.forecast.idealised import at_rest
 from kaiseki.forecast.model import Model, default_parameters
 from kaiseki.forecast.reference import ReferenceProfile
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("--preset", default="japan-20km")
     parser.add_argument("--hours", type=int, default=6)
     given = parser.parse_args()
-    section = Experiment.load(CASE).domain.model_copy(update={"preset": given.preset})
+    section = dataclasses.replace(Experiment.load(CASE).domain, preset=given.preset)
     domain = domain_from_section(section, given.data)
     result: dict[str, Any] = {"preset": given.preset, "highest_terrain": float(domain.terrain.max()), "profiles": {}}
     for name, temperature in PROFILES.items():

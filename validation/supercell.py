@@ -20,11 +20,11 @@ import numpy as np
 from scipy import ndimage
 from scipy.integrate import cumulative_trapezoid
 
+from kaiseki.config.physics import Physics
 from kaiseki.core.constants import CP_DRY, GRAVITY, KAPPA, P0
 from kaiseki.diagnostics import saturation
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.model import Model
-from kaiseki.forecast.physics.parameters import PhysicsParameters
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
 from kaiseki.grid.plane import plane
@@ -102,14 +102,14 @@ def storm(
     }
     reference = ReferenceProfile.fit(z[:, 0, 0], temperature[:, 0, 0] * (1 + 0.61 * vapour[:, 0, 0]), pressure[:, 0, 0])
     parameters = DynamicsParameters(
-        dt=dt,
+        time_step=dt,
         acoustic_substeps=4,
         lateral="periodic",
         damping_depth=5000.0,
         damping_rate=0.05,
         momentum_diffusion=0.0,
     )
-    physics = PhysicsParameters(warm_rain=True, boundary_layer=False, surface=False, radiation=False, soil=False)
+    physics = Physics(warm_rain=True, boundary_layer=False, surface=False, radiation=False, soil=False)
     model = Model.make(domain, reference, parameters, physics, EPOCH)
     return model, model.start(fields)
 

@@ -133,7 +133,7 @@ def translate(n: int) -> float:
     """Mean error of a hill carried by the whole model once along the diagonal of a periodic plane of 100 km."""
     spacing = 100e3 / n
     ground = plane(np.zeros((n, n)), np.linspace(0.0, 12e3, 7), spacing)
-    p = DynamicsParameters(dt=round(spacing / 200.0), acoustic_substeps=4, lateral="periodic")
+    p = DynamicsParameters(time_step=round(spacing / 200.0), acoustic_substeps=4, lateral="periodic")
     model = Model.make(ground, REFERENCE, p)
     fields = at_rest(ground, REFERENCE.temperature)
     fields["u"] = fields["v"] = np.full(ground.shape, 40.0)
@@ -148,7 +148,7 @@ def blown_model(dtype: type) -> tuple[Model, State]:
     """A mountain, a warm bubble, wind with noise; water: constant 0.5, a block of 1, a smooth hill."""
     ground = plane(bell(16, 5000.0, 1000.0, 20000.0), stretched_levels(24, 20000.0, 1.08), 5000.0)
     model = Model.make(
-        ground, REFERENCE, DynamicsParameters(dt=20.0, acoustic_substeps=4, lateral="periodic"), dtype=dtype
+        ground, REFERENCE, DynamicsParameters(time_step=20.0, acoustic_substeps=4, lateral="periodic"), dtype=dtype
     )
     fields = at_rest(ground, REFERENCE.temperature)
     x = np.linspace(-1, 1, ground.nx)

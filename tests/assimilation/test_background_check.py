@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from assimilation import worlds
-from kaiseki.assimilation import EngineSettings, departures, engine
+from kaiseki.assimilation import departures
 from kaiseki.assimilation.background_check import check
+from kaiseki.config import Assimilation
 from kaiseki.observations import Flag, Table
 
 GRID = worlds.domain()
@@ -32,10 +33,10 @@ def test_a_gross_error_is_rejected_and_leaves_no_trace(name: str) -> None:
     row = int(np.flatnonzero(table.where(quantity="air_temperature"))[5])
     value = table.column("value").copy()
     value[row] += 40.0
-    settings = EngineSettings(iterations=15)
+    settings = Assimilation(inner_iterations=15)
     covariance = worlds.covariance(GRID, FIELDS)
-    wrong = engine(name)(WINDOW, table.with_columns(value=value), covariance, settings)
-    without = engine(name)(WINDOW, table.take(np.arange(len(table)) != row), covariance, settings)
+    wrong = worlds.analyse(name, WINDOW, table.with_columns(value=value), covariance, settings)
+    without = worlds.analyse(name, WINDOW, table.take(np.arange(len(table)) != row), covariance, settings)
     assert wrong.table.column("flags")[row] == Flag.BACKGROUND
     assert wrong.diagnostics["counts"]["not_used"] == {"background": 1}
     for field, increment in wrong.increment.items():

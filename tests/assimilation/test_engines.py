@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import itertools
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 
 from assimilation import worlds
-from kaiseki.assimilation import Analysis, EngineSettings, departures, engine
-from kaiseki.assimilation.engine import AT_START, OWN, WITH_MEMBERS, check_conformance
+from kaiseki.assimilation import Analysis, AnalysisInput, departures, engine
+from kaiseki.assimilation.engines import OWN
 from kaiseki.assimilation.operators import linearise, locate
 from kaiseki.assimilation.problem import background_spread, sqrt, sqrt_transpose
+from kaiseki.config import Assimilation
 from kaiseki.core.constants import EPSILON
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.observations import Flag, Table
 from kaiseki.statistics import VARIABLES
+from kaiseki.statistics.configuration import Scales
+from kaiseki.testing import check_engine
 
-STILL = [name for name in OWN if name not in AT_START | WITH_MEMBERS]
+STILL = [name for name in OWN if not (engine(name).needs_window_model or engine(name).needs_ensemble)]
 """Engines that need no model."""
 
 GRID = worlds.domain()
 FIELDS = worlds.lapsing(GRID)
 WINDOW = worlds.steady(GRID, FIELDS)
-PLAIN = EngineSettings(robust="none", background_tolerance=float("inf"), iterations=200, reduction=1e-9)
+PLAIN = Assimilation(robust="none", background_check=1e9, inner_iterations=200, gradient_reduction=1e-9)
 
 
 def drawn(number: int = 7, seed: int = 1) -> Table:
@@ -38,8 +42,8 @@ def drawn(number: int = 7, seed: int = 1) -> Table:
     return table.with_columns(value=equivalent + change + noise)
 
 
-def analysed(name: str, table: Table, settings: EngineSettings = PLAIN, **changes: object) -> Analysis:
-    return engine(name)(WINDOW, table, worlds.covariance(GRID, FIELDS, **changes), settings)
+def analysed(name: str, table: Table, settings: Assimilation = PLAIN, **changes: object) -> Analysis:
+    return worlds.analyse(name, WINDOW, table, worlds.covariance(GRID, FIELDS, **changes), settings)
 
 
 @pytest.mark.usefixtures("x64")
@@ -87,14 +91,14 @@ def test_a_single_humidity_gives_the_analytic_column_of_the_covariance(name: str
     window = worlds.steady(grid, fields)
     table = table.with_columns(value=-departures(window, table) + departure)
     covariance = worlds.covariance(grid, fields)
-    found = engine(name)(window, table, covariance, PLAIN).increment["qv"]
+    found = worlds.analyse(name, window, table, covariance, PLAIN).increment["qv"]
 
     # Saturation after Bolton (1980) at the place and in its column.
     celsius = fields["temperature"][:, j, i] - 273.15
     vapour = 611.2 * np.exp(17.67 * celsius / (celsius + 243.5))
     full = EPSILON * vapour / (fields["pressure"][:, j, i] - (1.0 - EPSILON) * vapour)
     saturation = np.minimum(full, 10.0 * fields["qv"][:, j, i])
-    scales = worlds.errors().humidity_scales
+    scales = Scales.of(worlds.errors()).humidity
     # Standard atmosphere: what the covariance takes for ln p.
     log_pressure = np.log(101_325.0) + 5.25588 * np.log(1.0 - 0.0065 * np.minimum(grid.zeta, 11_000.0) / 288.15)
     log_pressure -= np.maximum(grid.zeta - 11_000.0, 0.0) / (287.05 * 216.65 / 9.80665)
@@ -117,8 +121,8 @@ def test_a_single_humidity_gives_the_analytic_column_of_the_covariance(name: str
 @pytest.mark.parametrize("name", STILL)
 def test_the_contract_is_kept(name: str) -> None:
     table = drawn().with_flags(np.arange(7 * 33) % 7 == 0, Flag.MONITORED)
-    settings = EngineSettings(iterations=20)
-    check_conformance(engine(name), WINDOW, table, worlds.covariance(GRID, FIELDS), settings)
+    settings = Assimilation(inner_iterations=20)
+    check_engine(engine(name), AnalysisInput(WINDOW, table, worlds.covariance(GRID, FIELDS), settings))
 
 
 @pytest.mark.parametrize("name", STILL)
@@ -128,7 +132,7 @@ def test_withheld_and_monitored_values_do_not_touch_the_analysis(name: str) -> N
     aside = random.random(len(table)) < 0.3
     monitored = (random.random(len(table)) < 0.1) & ~aside
     marked = table.with_columns(withheld=aside).with_flags(monitored, Flag.MONITORED)
-    settings = EngineSettings(iterations=15)
+    settings = Assimilation(inner_iterations=15)
     full = analysed(name, marked, settings)
     wild = marked.with_columns(value=np.where(aside | monitored, 1e3, marked.column("value")))
     without = marked.take(~(aside | monitored))
@@ -143,7 +147,7 @@ def test_withheld_and_monitored_values_do_not_touch_the_analysis(name: str) -> N
 
 @pytest.mark.parametrize("name", STILL)
 def test_departures_shrink_and_are_those_of_the_analysis(name: str) -> None:
-    analysis = analysed(name, drawn(), EngineSettings())
+    analysis = analysed(name, drawn(), Assimilation())
     after = departures(WINDOW.plus(analysis.increment), analysis.table)
     np.testing.assert_allclose(analysis.table.column("analysis_departure"), after, rtol=1e-4, atol=2e-2)
     for row in analysis.diagnostics["innovations"]:
@@ -158,9 +162,7 @@ def test_departures_shrink_and_are_those_of_the_analysis(name: str) -> None:
 def test_twice_the_minimum_is_the_number_of_observations_where_the_statistics_are_true() -> None:
     values = []
     for seed in range(6):
-        diagnostics = analysed(
-            "3dfgat", drawn(7, seed), EngineSettings(robust="none", background_tolerance=1e3)
-        ).diagnostics
+        diagnostics = analysed("3dfgat", drawn(7, seed), Assimilation(robust="none", background_check=1e3)).diagnostics
         values.append(diagnostics["chi_square"])
         count = diagnostics["counts"]["used"]
     assert np.mean(values) == pytest.approx(1.0, abs=4.0 * np.sqrt(2.0 / (6 * count)))
@@ -168,8 +170,8 @@ def test_twice_the_minimum_is_the_number_of_observations_where_the_statistics_ar
 
 def test_cost_and_gradient_are_reported_each_iteration() -> None:
     lines: list[str] = []
-    found = engine("3dfgat")(
-        WINDOW, drawn(), worlds.covariance(GRID, FIELDS), EngineSettings(iterations=8), lines.append
+    found = worlds.analyse(
+        "3dfgat", WINDOW, drawn(), worlds.covariance(GRID, FIELDS), Assimilation(inner_iterations=8), lines.append
     )
     assert len(lines) == len(found.diagnostics["iterations"])
     assert all("cost" in line and "gradient" in line for line in lines)
@@ -180,7 +182,7 @@ def test_no_observation_leaves_the_background(name: str) -> None:
     in_rim = worlds.at(GRID, 0.5, 9.0, "air_temperature", pressure=5e4, value=250.0)
     for table in (Table.empty(), in_rim):
         lines: list[str] = []
-        analysis = engine(name)(WINDOW, table, worlds.covariance(GRID, FIELDS), PLAIN, lines.append)
+        analysis = worlds.analyse(name, WINDOW, table, worlds.covariance(GRID, FIELDS), PLAIN, lines.append)
         assert not any(field.any() for field in analysis.increment.values())
         assert lines == [f"No observation of {len(table)} values can be assimilated; the analysis is the background"]
         assert analysis.diagnostics["chi_square"] is None
@@ -190,7 +192,7 @@ def test_no_observation_leaves_the_background(name: str) -> None:
 
 
 def test_increments_vanish_in_the_rim() -> None:
-    analysis = analysed("3dfgat", drawn(), EngineSettings(iterations=10))
+    analysis = analysed("3dfgat", drawn(), Assimilation(inner_iterations=10))
     for field in analysis.increment.values():
         assert not field[:, ~GRID.inside_rim].any()
         assert field[:, GRID.inside_rim].any()
@@ -202,9 +204,9 @@ def test_robust_likelihood_takes_weight_from_what_disagrees() -> None:
     value = table.column("value").copy()
     value[row] += 15.0
     wrong = table.with_columns(value=value)
-    open_check = EngineSettings(background_tolerance=100.0)
+    open_check = Assimilation(background_check=100.0)
     robust = analysed("3dfgat", wrong, open_check)
-    plain = analysed("3dfgat", wrong, EngineSettings(background_tolerance=100.0, robust="none"))
+    plain = analysed("3dfgat", wrong, Assimilation(background_check=100.0, robust="none"))
     right = analysed("3dfgat", table, open_check)
 
     def harm(analysis: Analysis) -> float:
@@ -238,7 +240,7 @@ def test_rows_without_error_are_not_used() -> None:
     table = drawn()
     error = table.column("error").copy()
     error[:5] = [np.nan, 0.0, -1.0, np.nan, np.inf]
-    after = analysed("3dfgat", table.with_columns(error=error), EngineSettings(iterations=3))
+    after = analysed("3dfgat", table.with_columns(error=error), Assimilation(inner_iterations=3))
     assert ((after.table.column("flags") & Flag.NO_ERROR) != 0).sum() == 5
     assert after.diagnostics["counts"]["not_used"]["no_error"] == 5
 
@@ -264,10 +266,19 @@ def test_a_covariance_of_another_grid_is_refused() -> None:
     other = worlds.domain(ny=17)
     covariance = worlds.covariance(other, worlds.lapsing(other))
     with pytest.raises(InputError, match="build it on the same domain"):
-        engine("3dfgat")(WINDOW, drawn(), covariance, PLAIN)
+        worlds.analyse("3dfgat", WINDOW, drawn(), covariance, PLAIN)
 
 
-@pytest.mark.parametrize("wrong", [{"iterations": 0}, {"reduction": 1.0}, {"samples": 1}, {"height_limit": 0.0}])
-def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match="An analysis needs"):
-        EngineSettings(**wrong)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"inner_iterations": 0},
+        {"gradient_reduction": 1.0},
+        {"spread_samples": 1},
+        {"station_height_difference": 0.0},
+        {"engine": "3dfgta"},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        Assimilation(**wrong)

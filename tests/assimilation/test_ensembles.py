@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,26 +10,27 @@ import pytest
 
 from assimilation import worlds
 from assimilation.test_four_d_var import Identity, observed, winds_and_temperatures
-from kaiseki.assimilation import Analysis, EngineSettings, Trajectory, engine
-from kaiseki.assimilation.engine import EnsembleSettings, FourD, check_conformance
+from kaiseki.assimilation import AnalysisInput, engine
 from kaiseki.assimilation.ensemble import NODES, Ensemble
 from kaiseki.assimilation.problem import Problem, prepare
+from kaiseki.config import Assimilation, EnsembleSettings, FourDVar
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.observations import Flag, Table
 from kaiseki.statistics import VARIABLES
+from kaiseki.testing import check_engine
 
 GRID = worlds.domain(ny=14, nx=15, nz=8)
 FIELDS = worlds.lapsing(GRID)
 WINDOW = worlds.steady(GRID, FIELDS, 1)
 MEMBERS = 6
-PLAIN = EngineSettings(
+PLAIN = Assimilation(
     robust="none",
-    background_tolerance=float("inf"),
-    iterations=200,
-    reduction=1e-10,
-    four_d=FourD((1,), 200, 1e-10, 0.0),
-    ensemble=EnsembleSettings(length=1e12, depth=1e6, relaxation=0.0, share=1.0),
+    background_check=1e9,
+    inner_iterations=200,
+    gradient_reduction=1e-10,
+    four_d_var=FourDVar(coarsening=(1,), inner_iterations=200, gradient_reduction=1e-10, gravity_wave_penalty=0.0),
+    ensemble=EnsembleSettings(localisation_length=1e12, localisation_depth=1e6, relaxation=0.0, hybrid_share=1.0),
 )
 
 
@@ -55,7 +55,7 @@ class Members(Identity):
 
     def __init__(self, ensemble: Ensemble) -> None:
         super().__init__(WINDOW)
-        self.ensemble = ensemble  # type: ignore[assignment]
+        self.members = ensemble  # type: ignore[assignment]
 
 
 def kalman(problem: Problem, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,8 +72,8 @@ def test_without_localisation_they_are_the_kalman_filter(name: str) -> None:
     table = observed(WINDOW, winds_and_temperatures(4))
     covariance = worlds.covariance(GRID, FIELDS)
     ensemble = drawn()
-    found = engine(name)(WINDOW, table, covariance, PLAIN, None, Members(ensemble))
-    problem = prepare(WINDOW, table, covariance, PLAIN)
+    found = worlds.analyse(name, WINDOW, table, covariance, PLAIN, None, Members(ensemble))
+    problem = prepare(AnalysisInput(WINDOW, table, covariance, PLAIN))
     x = ensemble.anomalies[:, -1]
     increment, root = kalman(problem, x)
     mask = np.asarray(covariance.balance.mask)
@@ -97,10 +97,9 @@ def test_without_localisation_they_are_the_kalman_filter(name: str) -> None:
 def test_a_hybrid_with_no_share_is_4d_var() -> None:
     table = observed(WINDOW, winds_and_temperatures(4))
     covariance = worlds.covariance(GRID, FIELDS)
-    none = dataclasses.replace(PLAIN, ensemble=EnsembleSettings(share=0.0))
-    ours = engine("hybrid")(WINDOW, table, covariance, none, None, Members(drawn()))
-    theirs = engine("4dvar")(WINDOW, table, covariance, none, None, Identity(WINDOW))
-    assert ours.at_start
+    none = dataclasses.replace(PLAIN, ensemble=EnsembleSettings(hybrid_share=0.0))
+    ours = worlds.analyse("hybrid", WINDOW, table, covariance, none, None, Members(drawn()))
+    theirs = worlds.analyse("4dvar", WINDOW, table, covariance, none, None, Identity(WINDOW))
     for field in VARIABLES:
         scale = np.abs(theirs.increment[field]).max()
         np.testing.assert_allclose(ours.increment[field], theirs.increment[field], rtol=0, atol=1e-5 * scale)
@@ -108,11 +107,11 @@ def test_a_hybrid_with_no_share_is_4d_var() -> None:
 
 def test_far_from_all_observations_nothing_changes() -> None:
     """Half-widths of 150 km and 0.1 in ln p about a single sonde; relaxation keeps part of the anomalies."""
-    near = EnsembleSettings(length=150e3, depth=0.1, relaxation=0.5)
+    near = EnsembleSettings(localisation_length=150e3, localisation_depth=0.1, relaxation=0.5)
     settings = dataclasses.replace(PLAIN, ensemble=near)
     table = observed(WINDOW, worlds.at(GRID, 7.0, 7.0, "air_temperature", pressure=50_000.0))
     ensemble = drawn()
-    found = engine("letkf")(WINDOW, table, worlds.covariance(GRID, FIELDS), settings, None, Members(ensemble))
+    found = worlds.analyse("letkf", WINDOW, table, worlds.covariance(GRID, FIELDS), settings, None, Members(ensemble))
     assert found.anomalies is not None
     changed = np.abs(found.anomalies - ensemble.anomalies[:, -1]).max(axis=(0, 1, 2))
     assert changed[7, 7] > 0.0
@@ -127,12 +126,8 @@ def test_far_from_all_observations_nothing_changes() -> None:
 def test_engines_keep_the_contract(name: str) -> None:
     table = observed(WINDOW, worlds.ascents(GRID, 3, 1, levels=3))
     ensemble = drawn(factor=2)
-
-    def candidate(background: Trajectory, observations: Table, covariance: Any, settings: Any) -> Analysis:
-        return engine(name)(background, observations, covariance, settings, None, Members(ensemble))
-
-    quick = EngineSettings(iterations=5, outer=1)
-    check_conformance(candidate, WINDOW, table, worlds.covariance(GRID, FIELDS), quick)  # type: ignore[arg-type]
+    quick = Assimilation(inner_iterations=5, outer_loops=1)
+    check_engine(engine(name), AnalysisInput(WINDOW, table, worlds.covariance(GRID, FIELDS), quick, members=ensemble))
 
 
 @pytest.mark.parametrize("name", ["letkf", "4denvar", "hybrid"])
@@ -144,8 +139,12 @@ def test_senseless_observations_leave_them_running(name: str) -> None:
     wild = good.take(np.arange(len(good)) < 2).with_columns(value=np.nan, station="WILD")
     unknown = good.take(np.arange(len(good)) < 3).with_columns(kind="unknown", error=np.nan, station="UNKNOWN")
     table = Table.concat([good, good, off, wild, unknown])
-    settings = EngineSettings(iterations=5, outer=2, four_d=FourD((1,), 5, 1e-2, 0.0))
-    found = engine(name)(WINDOW, table, worlds.covariance(GRID, FIELDS), settings, None, Members(drawn()))
+    settings = Assimilation(
+        inner_iterations=5,
+        outer_loops=2,
+        four_d_var=FourDVar(coarsening=(1,), inner_iterations=5, gradient_reduction=1e-2, gravity_wave_penalty=0.0),
+    )
+    found = worlds.analyse(name, WINDOW, table, worlds.covariance(GRID, FIELDS), settings, None, Members(drawn()))
     rejected = (found.table.column("flags")[found.table.where(station="OFF")] & np.uint32(Flag.BACKGROUND)) != 0
     assert rejected.all()
     unknown_flags = found.table.column("flags")[found.table.where(station="UNKNOWN")]
@@ -159,7 +158,7 @@ def test_senseless_observations_leave_them_running(name: str) -> None:
 @pytest.mark.parametrize("name", ["letkf", "4denvar", "hybrid"])
 def test_without_observations_the_background_is_the_analysis(name: str) -> None:
     none = worlds.ascents(GRID, 2, 1, levels=2).with_columns(withheld=True)
-    found = engine(name)(WINDOW, none, worlds.covariance(GRID, FIELDS), PLAIN, None, Members(drawn()))
+    found = worlds.analyse(name, WINDOW, none, worlds.covariance(GRID, FIELDS), PLAIN, None, Members(drawn()))
     assert not any(field.any() for field in found.increment.values())
     assert "No observation" in found.diagnostics["remarks"][0]
 
@@ -167,24 +166,26 @@ def test_without_observations_the_background_is_the_analysis(name: str) -> None:
 @pytest.mark.parametrize("name", ["letkf", "4denvar", "hybrid"])
 def test_without_members_they_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="needs the members"):
-        engine(name)(WINDOW, winds_and_temperatures(), worlds.covariance(GRID, FIELDS), PLAIN)
+        worlds.analyse(name, WINDOW, winds_and_temperatures(), worlds.covariance(GRID, FIELDS), PLAIN)
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(ConfigError, match="half-widths"):
-        EnsembleSettings(length=0.0)
-    with pytest.raises(ConfigError, match="0 to 1"):
+    with pytest.raises(ConfigError, match=r"localisation_length = 0.0: must be greater than 0"):
+        EnsembleSettings(localisation_length=0.0)
+    with pytest.raises(ConfigError, match=r"relaxation = 1.2: must be at most 1"):
         EnsembleSettings(relaxation=1.2)
 
 
 def test_weights_between_nodes_are_near_to_weights_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = dataclasses.replace(PLAIN, ensemble=EnsembleSettings(length=500e3, depth=0.5, relaxation=0.0))
+    settings = dataclasses.replace(
+        PLAIN, ensemble=EnsembleSettings(localisation_length=500e3, localisation_depth=0.5, relaxation=0.0)
+    )
     table = observed(WINDOW, worlds.ascents(GRID, 6, 2))
     covariance = worlds.covariance(GRID, FIELDS)
     found = []
     for nodes in (NODES, 1e9):
         monkeypatch.setattr("kaiseki.assimilation.ensemble.NODES", nodes)
-        found.append(engine("letkf")(WINDOW, table, covariance, settings, None, Members(drawn())))
+        found.append(worlds.analyse("letkf", WINDOW, table, covariance, settings, None, Members(drawn())))
     few, all_ = found
     for name in VARIABLES:
         scale = np.sqrt(np.mean(all_.increment[name] ** 2))

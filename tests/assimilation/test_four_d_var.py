@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from assimilation import worlds
-from kaiseki.assimilation import Analysis, EngineSettings, Trajectory, departures, engine
-from kaiseki.assimilation.engine import FourD, check_conformance
-from kaiseki.assimilation.four_d_var import Chain
+from kaiseki.assimilation import Analysis, AnalysisInput, Trajectory, departures
+from kaiseki.assimilation.engines.four_d_var import Chain
+from kaiseki.assimilation.engines.four_d_var import FourDVar as FourDVarEngine
 from kaiseki.assimilation.inner import InnerModel, penalty_weights
 from kaiseki.assimilation.operators import linearise, locate
 from kaiseki.assimilation.problem import prepare
+from kaiseki.config import Assimilation, FourDVar
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import InputError, NumericsError
 from kaiseki.cycle.window import OuterWindow
@@ -29,15 +30,16 @@ from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
 from kaiseki.observations import Flag, Table
 from kaiseki.statistics import VARIABLES
+from kaiseki.testing import check_engine
 
 GRID = worlds.domain(ny=14, nx=15, nz=8)
 FIELDS = worlds.lapsing(GRID)
-PLAIN = EngineSettings(
+PLAIN = Assimilation(
     robust="none",
-    background_tolerance=float("inf"),
-    iterations=200,
-    reduction=1e-9,
-    four_d=FourD((1,), 200, 1e-9, 0.0),
+    background_check=1e9,
+    inner_iterations=200,
+    gradient_reduction=1e-9,
+    four_d_var=FourDVar(coarsening=(1,), inner_iterations=200, gradient_reduction=1e-9, gravity_wave_penalty=0.0),
 )
 
 
@@ -46,8 +48,7 @@ class Identity:
 
     domain = GRID
     waves = 0
-    ensemble = None
-    remember = None
+    members = None
 
     def __init__(self, background: Trajectory) -> None:
         self.background = self.last = background
@@ -92,10 +93,9 @@ def test_with_the_identity_as_model_it_equals_the_others(hours: int) -> None:
     window = worlds.steady(GRID, FIELDS, hours)
     table = observed(window, winds_and_temperatures())
     covariance = worlds.covariance(GRID, FIELDS)
-    ours = engine("4dvar")(window, table, covariance, PLAIN, None, Identity(window))
-    assert ours.at_start
+    ours = worlds.analyse("4dvar", window, table, covariance, PLAIN, None, Identity(window))
     for name in ("optimal_interpolation", "3dfgat"):
-        theirs = engine(name)(window, table, covariance, PLAIN)
+        theirs = worlds.analyse(name, window, table, covariance, PLAIN)
         for field in VARIABLES:
             scale = np.abs(theirs.increment[field]).max()
             assert scale > 0.0
@@ -113,7 +113,7 @@ class Real(OuterWindow):
     def __init__(self, dtype: type, domain: Domain = GRID) -> None:
         virtual = FIELDS["temperature"] * (1.0 + VIRTUAL * FIELDS["qv"])
         reference = ReferenceProfile.fit(domain.z, virtual, FIELDS["pressure"])
-        model = Model.make(domain, reference, DynamicsParameters(dt=300.0, acoustic_substeps=4), dtype=dtype)
+        model = Model.make(domain, reference, DynamicsParameters(time_step=300.0, acoustic_substeps=4), dtype=dtype)
         boundary = model.boundary(FIELDS)
 
         def advance(state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> State:
@@ -152,7 +152,7 @@ def test_the_chain_from_control_to_observations_has_an_exact_transpose(
     real = Real(dtype)
     table = observed(real.background, within(real.background, worlds.ascents(GRID, 5, 1)))
     covariance = worlds.covariance(GRID, FIELDS)
-    problem = prepare(real.background, table, covariance, PLAIN)
+    problem = prepare(AnalysisInput(real.background, table, covariance, PLAIN))
     propagation = real.linear(factor)
     inner = Trajectory(real.times, propagation.slots, propagation.domain)
     operator, _ = linearise(inner.stacked(), locate(inner, problem.table.take(problem.used)), by_slot=True)
@@ -167,10 +167,14 @@ def test_the_chain_from_control_to_observations_has_an_exact_transpose(
 
 
 def cycled(real: Real, table: Table, **changes: Any) -> Analysis:
-    settings = EngineSettings(four_d=FourD(**({"coarsening": (2, 1), "iterations": 20, "reduction": 0.05} | changes)))
+    settings = Assimilation(
+        four_d_var=FourDVar(**({"coarsening": (2, 1), "inner_iterations": 20, "gradient_reduction": 0.05} | changes))
+    )
     lines: list[str] = []
     real.begin()
-    found = engine("4dvar")(real.background, table, worlds.covariance(GRID, FIELDS), settings, lines.append, real)
+    found = worlds.analyse(
+        "4dvar", real.background, table, worlds.covariance(GRID, FIELDS), settings, lines.append, real
+    )
     assert lines or not found.diagnostics["iterations"]
     return found
 
@@ -224,9 +228,11 @@ def test_a_step_to_where_the_model_fails_is_halved(real: Real, monkeypatch: pyte
     monkeypatch.setattr(Real, "rerun", rerun)
     table = observed(real.background, within(real.background, worlds.ascents(GRID, 3, 1, levels=3)))
     lines: list[str] = []
-    settings = EngineSettings(four_d=FourD((2,), 6, 0.05))
+    settings = Assimilation(four_d_var=FourDVar(coarsening=(2,), inner_iterations=6, gradient_reduction=0.05))
     real.begin()
-    found = engine("4dvar")(real.background, table, worlds.covariance(GRID, FIELDS), settings, lines.append, real)
+    found = worlds.analyse(
+        "4dvar", real.background, table, worlds.covariance(GRID, FIELDS), settings, lines.append, real
+    )
     assert any("cannot be had (the wind passed 400 m/s); the step is halved" in line for line in lines)
     assert len(calls) == 2
     assert found.diagnostics["cost"] < found.diagnostics["cost_before"]
@@ -235,12 +241,15 @@ def test_a_step_to_where_the_model_fails_is_halved(real: Real, monkeypatch: pyte
 def test_the_engine_keeps_the_contract(real: Real) -> None:
     table = observed(real.background, within(real.background, worlds.ascents(GRID, 3, 1, levels=3)))
 
-    def candidate(background: Trajectory, observations: Table, covariance: Any, settings: Any) -> Analysis:
-        real.begin()
-        return engine("4dvar")(background, observations, covariance, settings, None, real)
+    class Fresh(FourDVarEngine):
+        """The engine in a window that begins as before any analysis."""
 
-    quick = EngineSettings(four_d=FourD((2,), 3))
-    check_conformance(candidate, real.background, table, worlds.covariance(GRID, FIELDS), quick)  # type: ignore[arg-type]
+        def analyse(self, given: AnalysisInput) -> Analysis:
+            real.begin()
+            return super().analyse(given)
+
+    quick = Assimilation(four_d_var=FourDVar(coarsening=(2,), inner_iterations=3))
+    check_engine(Fresh(), AnalysisInput(real.background, table, worlds.covariance(GRID, FIELDS), quick, real))
 
 
 def test_senseless_observations_leave_it_running(real: Real) -> None:
@@ -249,7 +258,7 @@ def test_senseless_observations_leave_it_running(real: Real) -> None:
     off = good.take(good.where(quantity="air_temperature"))
     off = off.with_columns(value=off.column("value") + 50.0, station="OFF", report=off.column("report") + 100)
     wild = good.take(np.arange(len(good)) < 2).with_columns(value=np.nan, station="WILD")
-    found = cycled(real, Table.concat([good, good, off, wild]), coarsening=(2,), iterations=4)
+    found = cycled(real, Table.concat([good, good, off, wild]), coarsening=(2,), inner_iterations=4)
     flags = found.table.column("flags")
     is_off = found.table.where(station="OFF")
     assert ((flags[is_off] & np.uint32(Flag.BACKGROUND)) != 0).all()
@@ -267,7 +276,7 @@ def test_without_observations_the_background_is_the_analysis(real: Real) -> None
 def test_without_a_model_it_is_refused() -> None:
     window = worlds.steady(GRID, FIELDS, 1)
     with pytest.raises(InputError, match="needs the model"):
-        engine("4dvar")(window, winds_and_temperatures(), worlds.covariance(GRID, FIELDS), PLAIN)
+        worlds.analyse("4dvar", window, winds_and_temperatures(), worlds.covariance(GRID, FIELDS), PLAIN)
 
 
 def test_the_penalty_sees_oscillations_but_not_what_stands_still() -> None:

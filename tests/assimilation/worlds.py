@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from kaiseki.assimilation import Trajectory
+from kaiseki.assimilation import Analysis, AnalysisInput, Trajectory, engine
+from kaiseki.config import Assimilation, BackgroundError
 from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_LAPSE_RATE
 from kaiseki.grid import Domain, LambertConformal
 from kaiseki.grid.levels import decay, stretched_interfaces
 from kaiseki.observations import Table
-from kaiseki.statistics import BackgroundCovariance, BackgroundErrors
+from kaiseki.statistics import BackgroundCovariance
 from kaiseki.statistics.covariance import build
 
 NOON = np.datetime64("1989-01-01T12:00:00", "s")
@@ -89,24 +91,39 @@ def at(grid: Domain, j: Any, i: Any, quantity: Any, **columns: Any) -> Table:
     return Table.from_columns(given | columns)
 
 
-def errors(**changes: Any) -> BackgroundErrors:
+def errors(**changes: Any) -> BackgroundError:
     """Background errors of about 2 m/s, 1 K, 15 % and 1 hPa with lengths that the small domain resolves."""
-    return BackgroundErrors.from_lengths(
-        pressure=(100_000.0, 50_000.0, 10_000.0),
-        wind=(2.0, 3.0, 3.0),
-        temperature=(1.2, 1.0, 1.2),
-        humidity=(0.15, 0.2, 0.1),
-        surface_pressure=100.0,
-        length=250e3,
-        vertical_length=0.5,
-        humidity_length=200e3,
-        humidity_vertical_length=0.3,
-        taper=1,
-    ).replace(**changes)
+    given: dict[str, Any] = {
+        "pressure": (100_000.0, 50_000.0, 10_000.0),
+        "wind": (2.0, 3.0, 3.0),
+        "temperature": (1.2, 1.0, 1.2),
+        "humidity": (0.15, 0.2, 0.1),
+        "surface_pressure": 100.0,
+        "length": 250e3,
+        "vertical_length": 0.5,
+        "humidity_length": 200e3,
+        "humidity_vertical_length": 0.3,
+    }
+    return BackgroundError(**(given | changes))
 
 
-def covariance(grid: Domain, fields: dict[str, np.ndarray], **changes: Any) -> BackgroundCovariance:
-    return build(grid, errors(**changes), fields)
+def covariance(grid: Domain, fields: dict[str, np.ndarray], taper: int = 1, **changes: Any) -> BackgroundCovariance:
+    return build(grid, errors(**changes), fields, taper)
+
+
+def analyse(
+    name: str,
+    background: Trajectory,
+    observations: Table,
+    covariance: Any,
+    settings: Assimilation,
+    log: Callable[[str], None] | None = None,
+    model: Any = None,
+) -> Analysis:
+    """The analysis of an engine, with the members of the model where it has some."""
+    members = None if model is None else model.members
+    given = AnalysisInput(background, observations, covariance, settings, model, members, log=log)
+    return engine(name).analyse(given)
 
 
 QUANTITIES = ("air_temperature", "specific_humidity", "eastward_wind", "northward_wind")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kaiseki.cli import main
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 
 TOML = """
 [case]

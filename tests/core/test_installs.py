@@ -20,7 +20,7 @@ for name in blocked:
     sys.modules[name] = None
 package = importlib.import_module(f"kaiseki.{room}")
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    if not module.name.startswith("kaiseki.core.experiment"):
+    if not module.name.startswith("kaiseki.config"):
         importlib.import_module(module.name)
 print(sum(name.startswith(package.__name__) for name in sys.modules))
 """

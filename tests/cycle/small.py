@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.cycle.case import Case, reference_of
 from kaiseki.cycle.experiments import run_experiment
 from kaiseki.cycle.folder import RunFolder

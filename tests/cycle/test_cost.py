@@ -6,8 +6,8 @@ import psutil
 import pytest
 
 from cycle import small
+from kaiseki.config import Experiment
 from kaiseki.core.errors import ResourceError
-from kaiseki.core.experiment import Experiment
 from kaiseki.cycle.cost import COMPILATION, estimate
 from kaiseki.cycle.whole import announce
 from kaiseki.grid.build import domain_from_section

@@ -12,7 +12,7 @@ from assimilation import worlds
 from cycle import small
 from cycle.test_stream import arrays, assert_equal
 from kaiseki.archive import RunStore
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.cycle import experiments
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.case import Case

@@ -12,7 +12,7 @@ from cycle import small
 from cycle.test_stream import arrays, assert_equal, departures
 from kaiseki.archive import RunStore
 from kaiseki.archive.schema import label
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.cycle import experiments
 from kaiseki.cycle.journal import Journal
 from kaiseki.observations import Flag

@@ -92,7 +92,7 @@ def test_what_cannot_be_studied_is_refused(case: Case) -> None:
     nothing = dataclasses.replace(case, table=case.table.with_columns(withheld=False))
     with pytest.raises(InputError, match="withheld"):
         study(nothing, LAST)
-    section = case.experiment.assimilation.model_copy(update={"engine": "letkf"})
-    other = dataclasses.replace(case, experiment=case.experiment.model_copy(update={"assimilation": section}))
+    section = dataclasses.replace(case.experiment.assimilation, engine="letkf")
+    other = dataclasses.replace(case, experiment=dataclasses.replace(case.experiment, assimilation=section))
     with pytest.raises(ConfigError, match="the run used letkf"):
         study(other, LAST)

@@ -12,13 +12,13 @@ import jax
 import numpy as np
 import pytest
 
+from kaiseki.config.physics import Physics
 from kaiseki.core.errors import ConfigError
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.idealised import at_rest, bell, stretched_levels
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.patches import DividedModel
-from kaiseki.forecast.physics.parameters import PhysicsParameters
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
 from kaiseki.grid.plane import plane
@@ -34,8 +34,8 @@ def windy(lateral: str, full: bool, ny: int = 13, nx: int = 18) -> tuple[Model, 
     """A mountain in a moist wind, `full` with all the physics, on a grid that cannot be divided evenly along y."""
     terrain = bell(18, 5000.0, 800.0, 15000.0)[:ny, :nx]
     domain = plane(terrain, stretched_levels(12, 16000.0, 1.1), 5000.0, f=1e-4, rim_width=3)
-    p = DynamicsParameters(dt=20.0, acoustic_substeps=4, lateral=lateral)  # type: ignore[arg-type]
-    physics = PhysicsParameters() if full else None
+    p = DynamicsParameters(time_step=20.0, acoustic_substeps=4, lateral=lateral)  # type: ignore[arg-type]
+    physics = Physics() if full else None
     model = Model.make(domain, REFERENCE, p, physics, EPOCH, dtype=np.float64)
     fields = at_rest(domain, REFERENCE.temperature)
     x, y = np.meshgrid(np.arange(nx), np.arange(ny))

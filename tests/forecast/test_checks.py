@@ -88,18 +88,18 @@ def test_too_long_a_step_for_the_wind_says_what_would_do() -> None:
     bearable = 1.2 * 60000.0 / 180.0 / DOMAIN.map_factor[2, 2]
     usual = default_parameters(60000.0)
     with pytest.raises(ConfigError, match=rf"at most {int(bearable)} s"):
-        check_start(given, DOMAIN, dataclasses.replace(usual, dt=bearable + 20.0))
-    check_start(given, DOMAIN, dataclasses.replace(usual, dt=bearable - 20.0))
+        check_start(given, DOMAIN, dataclasses.replace(usual, time_step=bearable + 20.0))
+    check_start(given, DOMAIN, dataclasses.replace(usual, time_step=bearable - 20.0))
 
 
 def test_short_steps_that_sound_outruns_are_refused_by_the_model() -> None:
     usual = default_parameters(60000.0)
     with pytest.raises(ConfigError, match=r"too long for sound .* at least \d+ of them"):
-        Model.make(DOMAIN, ReferenceProfile(), dataclasses.replace(usual, dt=900.0, acoustic_substeps=4))
+        Model.make(DOMAIN, ReferenceProfile(), dataclasses.replace(usual, time_step=900.0, acoustic_substeps=4))
     with pytest.raises(ConfigError, match="even and at least 2"):
         Model.make(DOMAIN, ReferenceProfile(), dataclasses.replace(usual, acoustic_substeps=3))
     longest = longest_short_step(60000.0, float(DOMAIN.map_factor.max()))
-    check_steps(DOMAIN, dataclasses.replace(usual, dt=3.99 * longest, acoustic_substeps=4))
+    check_steps(DOMAIN, dataclasses.replace(usual, time_step=3.99 * longest, acoustic_substeps=4))
 
 
 def test_a_run_that_blows_up_says_where_and_when_and_keeps_the_last_good_state() -> None:
@@ -121,8 +121,8 @@ def test_too_long_a_step_for_the_terrain_says_what_would_do() -> None:
     reference = ReferenceProfile()
     windy = at_rest(ground, reference.temperature)
     windy["u"] += 30.0
-    p = DynamicsParameters(dt=25.0, acoustic_substeps=6, lateral="periodic")
+    p = DynamicsParameters(time_step=25.0, acoustic_substeps=6, lateral="periodic")
     with pytest.raises(ConfigError, match=r"too long for the terrain .* at most 20 s") as caught:
         Model.make(ground, reference, p).start(windy)
     assert "climbing levels" in str(caught.value)
-    Model.make(ground, reference, dataclasses.replace(p, dt=20.0)).start(windy)
+    Model.make(ground, reference, dataclasses.replace(p, time_step=20.0)).start(windy)

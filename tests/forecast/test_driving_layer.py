@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kaiseki.core.experiment.model import Dynamics
-from kaiseki.forecast.model import Model
+from kaiseki.config import Dynamics
+from kaiseki.forecast.model import with_time_steps
 from kaiseki.forecast.rim import make_relaxation
 from kaiseki.grid import preset
 
@@ -28,5 +28,5 @@ def test_no_depth_no_relaxation() -> None:
 
 
 def test_the_experiment_decides() -> None:
-    parameters = Model.parameters_of(Dynamics(driving_depth=DEPTH, driving_time=TIME), DOMAIN)
+    parameters = with_time_steps(Dynamics(driving_depth=DEPTH, driving_time=TIME), DOMAIN)
     assert (parameters.driving_depth, parameters.driving_time) == pytest.approx((DEPTH, TIME))

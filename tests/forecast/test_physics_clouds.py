@@ -13,11 +13,11 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from idealised.atmospheres import columns, interfaces
+from kaiseki.config.physics import Microphysics
 from kaiseki.core.constants import CP_DRY, LATENT_FUSION, LATENT_VAPORISATION
 from kaiseki.diagnostics import saturation
 from kaiseki.forecast.physics.columns import Columns, Water
 from kaiseki.forecast.physics.microphysics import arriving_speed, fall_speed, microphysics, saturation_adjustment
-from kaiseki.forecast.physics.parameters import Microphysics
 
 P = Microphysics()
 step = jax.jit(microphysics, static_argnums=(1, 2))

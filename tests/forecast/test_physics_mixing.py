@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from idealised.atmospheres import columns, interfaces
+from kaiseki.config.physics import BoundaryLayer, Soil, SurfaceExchange
 from kaiseki.core.constants import CP_DRY, GRAVITY, VON_KARMAN
 from kaiseki.forecast.physics.boundary_layer import (
     boundary_layer_height,
@@ -28,7 +29,6 @@ from kaiseki.forecast.physics.exchange import (
     sea_roughness,
     sea_tile,
 )
-from kaiseki.forecast.physics.parameters import BoundaryLayer, Soil, SurfaceExchange
 
 P, E = BoundaryLayer(), SurfaceExchange()
 

@@ -10,14 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kaiseki.config import DigitalFilter
 from kaiseki.core.constants import CP_DRY, EPSILON, LATENT_FUSION, LATENT_VAPORISATION
 from kaiseki.core.errors import ConfigError
-from kaiseki.core.experiment.model import Physics
 from kaiseki.driving.onto_domain import atmosphere_on_domain
 from kaiseki.forecast.dynamics.metrics import make_metrics
-from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.model import Forcing, Model
-from kaiseki.forecast.physics import SOIL_DEPTH, PhysicsParameters, Surface
+from kaiseki.forecast.physics import Physics, Surface
 from kaiseki.forecast.physics.columns import Columns, make_columns
 from kaiseki.forecast.physics.driver import condense, make_site, tendencies
 from kaiseki.forecast.physics.microphysics import microphysics
@@ -50,7 +49,7 @@ def fields(domain: Domain, hours: int = 0) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return Model.make(island(), REFERENCE, None, PhysicsParameters(), EPOCH)
+    return Model.make(island(), REFERENCE, None, Physics(), EPOCH)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +79,9 @@ def test_six_hours_of_winter(model: Model, start: State) -> None:
     assert 98000.0 < ground["mean_sea_level_pressure"].min() < ground["mean_sea_level_pressure"].max() < 105000.0
     sea = model.domain.land_fraction == 0.0
     np.testing.assert_allclose(ground["skin_temperature"][sea], ground["sst"][sea])
-    assert ground["soil_temperature"].shape == (len(SOIL_DEPTH), *sea.shape)
+    assert ground["soil_temperature"].shape == (len(model.physics.schemes.soil.thickness), *sea.shape)
 
-    filtered = model.initialise(start, model.boundary(fields(model.domain)), DigitalFilter(half_span=1800.0))
+    filtered = model.initialise(start, model.boundary(fields(model.domain)), DigitalFilter(half_span_hours=0.5))
     assert int(filtered.time) == 0
     assert filtered.surface is start.surface
     first = np.asarray(model.atmosphere(filtered).temperature - air.temperature)
@@ -98,26 +97,24 @@ def test_nothing_changes_backwards_without_physics_and_a_model_without_physics_h
 
 def test_physics_needs_an_epoch() -> None:
     with pytest.raises(ConfigError, match="epoch"):
-        Model.make(island(), REFERENCE, None, PhysicsParameters())
+        Model.make(island(), REFERENCE, None, Physics())
 
 
-def test_parameters_of_the_experiment() -> None:
-    section = Physics(
-        soil=False, radiation_interval=600.0, parameters={"surface.charnock": 0.011, "microphysics.snow_speed": 9.0}
-    )
-    p = PhysicsParameters.from_section(section)
+def test_constants_are_replaced_by_name() -> None:
+    changes = {"surface.charnock": 0.011, "microphysics.snow_speed": 9.0}
+    p = Physics(soil=False, radiation_interval=600.0).with_constants(changes)
     assert (p.soil, p.radiation, p.radiation_interval) == (False, True, 600.0)
-    assert (p.of_surface.charnock, p.of_microphysics.snow_speed) == (0.011, 9.0)
-    assert hash(p) == hash(PhysicsParameters.from_section(section))
-    assert p != PhysicsParameters()
+    assert (p.schemes.surface.charnock, p.schemes.microphysics.snow_speed) == (0.011, 9.0)
+    assert hash(p) == hash(Physics(soil=False, radiation_interval=600.0).with_constants(changes))
+    assert p != Physics()
     with pytest.raises(ConfigError, match=r"'surface.nonsense'.*surface\.charnock"):
-        PhysicsParameters.from_section(Physics(parameters={"surface.nonsense": 1.0}))
+        Physics().with_constants({"surface.nonsense": 1.0})
 
 
 def double(land: float) -> tuple[Domain, Model, State, Columns]:
     """A model in double precision with moist, cloudy air."""
     domain = island(5, 6, 16, land)
-    model = Model.make(domain, REFERENCE, None, PhysicsParameters(radiation=False), EPOCH)
+    model = Model.make(domain, REFERENCE, None, Physics(radiation=False), EPOCH)
     model = dataclasses.replace(
         model,
         metrics=make_metrics(domain, REFERENCE, "rim", dtype=np.float64),
@@ -136,7 +133,7 @@ def test_clouds_in_the_models_variables() -> None:
     with jax.enable_x64(True):
         _, model, state, columns = double(0.5)
         new = condense(state, model.metrics, model.physics, 300.0)  # type: ignore[arg-type]
-        t, water, rain, snow = microphysics(columns, 300.0, model.physics.of_microphysics)  # type: ignore[union-attr]
+        t, water, rain, snow = microphysics(columns, 300.0, model.physics.schemes.microphysics)  # type: ignore[union-attr]
         after = make_columns(new, model.metrics)
         np.testing.assert_allclose(after.dry, columns.dry, rtol=1e-12)
         for got, wanted in zip(after.water.parts(), water.parts(), strict=True):
@@ -167,9 +164,9 @@ def test_air_and_ground_together_keep_energy_and_water() -> None:
         )
         air = jnp.sum(c.dry * (CP_DRY * warming + LATENT_VAPORISATION * d[0] - LATENT_FUSION * (d[3] + d[4])), axis=0)
         vapour = jnp.sum(c.dry * (d[0] + d[1] + d[3]), axis=0)
-        depth = jnp.asarray(p.of_soil.thickness)[:, None, None]
+        depth = jnp.asarray(p.schemes.soil.thickness)[:, None, None]
         old = state.surface
-        heat = jnp.sum(p.of_soil.heat_capacity * depth * (surface.soil_temperature - old.soil_temperature), axis=0)
+        heat = jnp.sum(p.schemes.soil.heat_capacity * depth * (surface.soil_temperature - old.soil_temperature), axis=0)
         water = jnp.sum(1000.0 * depth * (surface.soil_moisture - old.soil_moisture), axis=0)
         np.testing.assert_allclose(air, -heat, rtol=1e-8, atol=1e-3)
         np.testing.assert_allclose(vapour, -water, rtol=1e-8, atol=1e-12)
@@ -182,7 +179,7 @@ def test_air_and_ground_together_keep_energy_and_water() -> None:
 
 def test_radiation_is_held_between_its_calls() -> None:
     domain = island(5, 6, 16)
-    p = PhysicsParameters(microphysics=False, boundary_layer=False, surface=False, soil=False, radiation_interval=600.0)
+    p = Physics(microphysics=False, boundary_layer=False, surface=False, soil=False, radiation_interval=600.0)
     model = Model.make(domain, REFERENCE, None, p, EPOCH)
     state = model.start(fields(domain))
     assert model.site is not None
@@ -199,7 +196,7 @@ def test_radiation_is_held_between_its_calls() -> None:
 
 def test_derivatives_of_a_whole_step_are_finite() -> None:
     domain = island(4, 4, 10)
-    p = PhysicsParameters()
+    p = Physics()
     model = Model.make(domain, REFERENCE, None, p, EPOCH)
     state = model.start(fields(domain))
     assert model.site is not None

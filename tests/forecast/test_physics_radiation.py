@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from idealised.atmospheres import columns
+from kaiseki.config.physics import Radiation, Soil
 from kaiseki.core.constants import CP_DRY, LATENT_FUSION, STEFAN_BOLTZMANN
-from kaiseki.forecast.physics.parameters import Radiation, Soil
 from kaiseki.forecast.physics.radiation import solar, thermal
 from kaiseki.forecast.physics.soil import receive, warm_and_dry
 from kaiseki.forecast.physics.sun import cosine_of_zenith, sun_clock

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from idealised.atmospheres import columns
+from kaiseki.config.physics import WarmRain
 from kaiseki.core.constants import CP_DRY, LATENT_VAPORISATION
 from kaiseki.diagnostics import saturation
 from kaiseki.forecast.physics.columns import Columns, Water
-from kaiseki.forecast.physics.parameters import WarmRain
 from kaiseki.forecast.physics.warm_rain import condensation, fall_speed, warm_rain
 
 P = WarmRain()

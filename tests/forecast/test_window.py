@@ -32,7 +32,7 @@ def world(dtype: type, domain: Domain = GRID) -> tuple[Model, State, Forcing]:
     fields = worlds.lapsing(domain)
     virtual = fields["temperature"] * (1.0 + VIRTUAL * fields["qv"])
     reference = ReferenceProfile.fit(domain.z, virtual, fields["pressure"])
-    model = Model.make(domain, reference, DynamicsParameters(dt=150.0, acoustic_substeps=2), dtype=dtype)
+    model = Model.make(domain, reference, DynamicsParameters(time_step=150.0, acoustic_substeps=2), dtype=dtype)
     j, i = np.mgrid[: domain.ny, : domain.nx]
     fields["u"] = fields["u"] + 4.0 * np.sin(0.7 * i) * np.cos(0.5 * j)
     return model, model.start(fields), Forcing(*[model.boundary(fields)] * 2)

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from kaiseki.archive import RunStore, interpolate_to_pressure
+from kaiseki.config import Experiment
 from kaiseki.core.constants import GRAVITY, R_DRY
-from kaiseki.core.experiment import Experiment
 from kaiseki.grid import Domain, LambertConformal
 
 START = np.datetime64("1989-01-01T12:00", "s")
@@ -296,9 +296,7 @@ def make_run(
     where = domain(shape, spacing)
     times = START + HOUR * np.arange(3 * cycles + 1)
     ends = START + 3 * HOUR * np.arange(cycles + 1)
-    opened = {
-        name: RunStore.create(path / f"{name}.store", settings.model_dump_json(), where, times, ends) for name in stores
-    }
+    opened = {name: RunStore.create(path / f"{name}.store", settings.to_json(), where, times, ends) for name in stores}
     for cycle, end in enumerate(ends):
         made = tables(where, cycle, seed)
         for name, store in opened.items():

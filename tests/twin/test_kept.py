@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kaiseki.config import Experiment
 from kaiseki.core.errors import StoreError
-from kaiseki.core.experiment import Experiment
 from kaiseki.twin.kept import digest_of, find, keep
 
 TIMES = np.arange("1989-01-01T00", "1989-01-01T03", 3600, dtype="datetime64[s]")

@@ -9,8 +9,8 @@ import pytest
 from scipy import ndimage
 from scipy.ndimage import map_coordinates
 
+from kaiseki.config import Experiment
 from kaiseki.core.errors import InputError
-from kaiseki.core.experiment import Experiment
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
 from kaiseki.twin import Twin, nature_domain, prepare, run_nature

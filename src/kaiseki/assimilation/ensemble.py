@@ -18,6 +18,7 @@ from scipy.sparse import csr_array, kron
 from kaiseki.assimilation.operators import LinearOperator, linearise, locate
 from kaiseki.assimilation.operators.plan import places
 from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.config import EnsembleSettings
 from kaiseki.core.constants import P0
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
@@ -28,7 +29,6 @@ from kaiseki.statistics.localisation import linear_interpolation, neighbourhoods
 from kaiseki.statistics.robust import Likelihood
 
 if TYPE_CHECKING:
-    from kaiseki.assimilation.engine import EnsembleSettings
     from kaiseki.assimilation.problem import Problem
 
 
@@ -131,7 +131,7 @@ def transformed(
     observed = root[:, None] * found.anomalies / problem.error[:, None]
     departure = root * problem.departure / problem.error
     at = _coordinates(problem, domain)
-    half_widths = np.array([settings.length, settings.length, settings.depth])
+    half_widths = np.array([settings.localisation_length, settings.localisation_length, settings.localisation_depth])
     nodes = _Nodes.make(domain, settings)
 
     def of_level(log_pressure: float) -> Weights:
@@ -177,7 +177,7 @@ class _Nodes:
         middle = _middle(domain)
         along = []
         for axis in (domain.y, domain.x):
-            stride = max(1, int(settings.length / NODES / (domain.spacing / middle)))
+            stride = max(1, int(settings.localisation_length / NODES / (domain.spacing / middle)))
             chosen = np.unique([*range(0, len(axis) - 1, stride), len(axis) - 1])
             along.append((axis[chosen] / middle, linear_interpolation(axis[chosen], axis)))
         (y, of_y), (x, of_x) = along
@@ -185,7 +185,7 @@ class _Nodes:
         every = standard_log_pressure(domain.zeta)
         levels = [every[0]]
         for this, following in pairwise(every[1:]):
-            if levels[-1] - following > settings.depth / NODES:
+            if levels[-1] - following > settings.localisation_depth / NODES:
                 levels.append(this)
         levels.append(every[-1])
         places = np.stack([grid_x.ravel(), grid_y.ravel()], axis=1)

@@ -22,7 +22,7 @@ from kaiseki.forecast.convert import to_state
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.fields import WATER, Atmosphere
-from kaiseki.forecast.filter import DigitalFilter
+from kaiseki.forecast.filter import filter_weights
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.linear import means_on_faces
 from kaiseki.forecast.model import Model, default_parameters
@@ -126,7 +126,7 @@ def parameters_on(coarsening: Coarsening, outer: DynamicsParameters, factor: int
     usual = default_parameters(coarse.spacing, float(np.max(coarse.map_factor)))
     longest = min(usual.dt, factor * outer.dt, longest_step_over_terrain(coarse))
     dt = next(seconds / n for n in range(1, round(seconds) + 1) if seconds / n <= longest)
-    return dataclasses.replace(outer, dt=dt, acoustic_substeps=usual.acoustic_substeps)
+    return dataclasses.replace(outer, time_step=dt, acoustic_substeps=usual.acoustic_substeps)
 
 
 def penalty_weights(steps: int, dt: float) -> np.ndarray:
@@ -137,7 +137,7 @@ def penalty_weights(steps: int, dt: float) -> np.ndarray:
     half = min(middle, steps - 1 - middle)
     if half < 2:
         return weights
-    weights[middle - half : middle + half + 1] = -DigitalFilter(half * dt, CUTOFF).weights(dt)
+    weights[middle - half : middle + half + 1] = -filter_weights(half * dt, CUTOFF, dt)
     weights[middle] += 1.0
     return weights
 

@@ -7,7 +7,6 @@ cannot change the analysis, not even in the last bit.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,11 @@ import numpy as np
 
 from kaiseki.assimilation import background_check, consistency
 from kaiseki.assimilation.comparison import evaluate, observed
-from kaiseki.assimilation.engine import Analysis, EngineSettings
+from kaiseki.assimilation.contract import Analysis, AnalysisInput, Log
 from kaiseki.assimilation.operators import LinearOperator, Plan, elevation, linearise, locate, model_height
 from kaiseki.assimilation.operators.plan import places
 from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.config import Assimilation
 from kaiseki.core.errors import InputError
 from kaiseki.observations import Flag, Table, usable
 from kaiseki.observations.errors import PRESSURE_PER_METRE
@@ -95,7 +95,7 @@ class Problem:
         return as_fields(sqrt(self.covariance, control), self.background.domain.shape)
 
 
-def place_flags(background: Trajectory, table: Table, settings: EngineSettings) -> Table:
+def place_flags(background: Trajectory, table: Table, settings: Assimilation) -> Table:
     """The same rows: `OUTSIDE_DOMAIN` also in the rim, errors of surface pressure grown with the height difference, and
     `NO_EQUIVALENT` where that is too large.
     """
@@ -105,7 +105,7 @@ def place_flags(background: Trajectory, table: Table, settings: EngineSettings) 
     table = table.with_flags(outside | in_rim, Flag.OUTSIDE_DOMAIN)
     pressure = table.where(quantity="surface_pressure")
     difference = model_height(domain, table) - elevation(table)
-    far = pressure & ~(np.abs(difference) < settings.height_limit)
+    far = pressure & ~(np.abs(difference) < settings.station_height_difference)
     grown = np.hypot(table.column("error"), PRESSURE_PER_METRE * difference)
     error = np.where(pressure & ~far, grown, table.column("error"))
     return table.with_columns(error=error).with_flags(far & ~outside, Flag.NO_EQUIVALENT)
@@ -120,18 +120,19 @@ def background_spread(operator: LinearOperator, covariance: Covariance, samples:
     return np.sqrt(total / samples)
 
 
-def prepare(background: Trajectory, observations: Table, covariance: Covariance, settings: EngineSettings) -> Problem:
+def prepare(given: AnalysisInput) -> Problem:
     """Flags, departures, linear operator and background check.
 
     Raises:
         InputError: the covariance belongs to another grid.
     """
+    background, covariance, settings = given.background, given.covariance, given.settings
     if covariance.shape != background.domain.shape:
         raise InputError(
             f"The background covariance has shape {covariance.shape}, the background "
             f"{background.domain.shape}; build it on the same domain"
         )
-    table = place_flags(background, observations, settings)
+    table = place_flags(background, given.observations, settings)
     error = table.column("error")
     without = ~(np.isfinite(error) & (error > 0.0))
     table = table.with_flags(without, Flag.NO_ERROR)
@@ -149,10 +150,8 @@ def prepare(background: Trajectory, observations: Table, covariance: Covariance,
     exists = np.isfinite(departure[rows])
     operator = operator.take(exists)
     judged = rows[exists]
-    spread = background_spread(operator, covariance, settings.samples) if len(judged) else np.empty(0)
-    table = background_check.check(
-        table, judged, departure[judged], spread, error[judged], settings.background_tolerance
-    )
+    spread = background_spread(operator, covariance, settings.spread_samples) if len(judged) else np.empty(0)
+    table = background_check.check(table, judged, departure[judged], spread, error[judged], settings.background_check)
     good = usable(table.column("flags"))[judged]
     used = judged[good]
     return Problem(
@@ -232,7 +231,7 @@ def finish(
         "chi_square": consistency.chi_square(cost - cost_of_oscillations, len(problem.used)),
         "remarks": list(remarks),
     }
-    return Analysis(increment, table, diagnostics, at_start=analysed is not None)
+    return Analysis(increment, table, diagnostics)
 
 
 def diagnose(table: Table, problem: Problem, spread: np.ndarray) -> dict[str, Any]:
@@ -260,10 +259,10 @@ def diagnose(table: Table, problem: Problem, spread: np.ndarray) -> dict[str, An
     }
 
 
-def nothing_to_do(problem: Problem, name: str, report: Callable[[str], None] | None) -> Analysis:
+def nothing_to_do(problem: Problem, name: str, log: Log | None) -> Analysis:
     """The background as analysis, with a clear line, where no observation counts."""
     line = f"No observation of {len(problem.table)} values can be assimilated; the analysis is the background"
-    if report is not None:
-        report(line)
+    if log is not None:
+        log(line)
     zero = {variable: np.zeros(problem.background.domain.shape) for variable in VARIABLES}
     return finish(problem, name, zero, (), converged=True, cost=0.0, cost_before=0.0, remarks=(line,))

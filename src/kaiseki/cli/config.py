@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json as json_module
 from pathlib import Path
 
 from cyclopts import App
 
 from kaiseki.cli.output import Json, begin, emit
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
+from kaiseki.config.reading import schema_of
 from kaiseki.core.timing import format_utc
 
 app = App(name="config", help="Show, check and describe experiment files.", help_format="plaintext")
@@ -24,7 +26,7 @@ def show(file: Path, /, *, json: Json = False) -> None:
     """
     begin(json)
     experiment = Experiment.load(file)
-    emit(experiment.model_dump(mode="json"), json=json, text=experiment.to_toml)
+    emit(experiment.as_mapping(), json=json, text=experiment.to_toml)
 
 
 @app.command
@@ -63,4 +65,5 @@ def check(file: Path, /, *, json: Json = False) -> None:
 def schema(*, json: Json = False) -> None:
     """Print the JSON schema of experiment files, for editors and other programs."""
     begin(json)
-    emit(Experiment.model_json_schema(), json=json, text=Experiment.schema_text)
+    found = schema_of(Experiment)
+    emit(found, json=json, text=lambda: json_module.dumps(found, indent=2))

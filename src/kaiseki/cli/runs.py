@@ -17,7 +17,7 @@ from kaiseki.core.timing import format_utc
 if TYPE_CHECKING:
     import numpy as np
 
-    from kaiseki.core.experiment import Experiment
+    from kaiseki.config import Experiment
     from kaiseki.cycle.folder import RunFolder
     from kaiseki.report import Judgement
 
@@ -141,7 +141,7 @@ def report(folder: Path, /, *, data: Data = None, json: Json = False) -> None:
 
 
 def _experiment(file: Path | None) -> Experiment:
-    from kaiseki.core.experiment import Experiment
+    from kaiseki.config import Experiment
 
     if file is None:
         from kaiseki.twin import DEMO

@@ -10,7 +10,7 @@ import numpy as np
 
 from kaiseki.archive import RunStore
 from kaiseki.archive.schema import FORECAST
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.core.progress import say
 
 if TYPE_CHECKING:

@@ -14,8 +14,11 @@ class KaisekiError(Exception):
     exit_code: int = 1
 
 
-class ConfigError(KaisekiError):
-    """The experiment file or a command-line option is wrong."""
+class ConfigError(KaisekiError, ValueError):
+    """The experiment file or a command-line option is wrong.
+
+    It is a `ValueError` too, so that a check within a section is reported with the place of the section in the file.
+    """
 
     exit_code = 2
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Literal
 
 import numpy as np
 
-from kaiseki.assimilation import Analysis, EngineSettings, Trajectory, departures
-from kaiseki.assimilation import engine as engine_named
-from kaiseki.assimilation.engine import AT_START, EnsembleSettings, FourD, WindowModel
-from kaiseki.core.experiment import Experiment
+from kaiseki.assimilation import Analysis, AnalysisInput, Engine, Trajectory, departures
+from kaiseki.config import Experiment
 from kaiseki.core.timing import Window
 from kaiseki.cycle import observing
+from kaiseki.cycle.window import OuterWindow
 from kaiseki.grid import Domain
 from kaiseki.observations import Table
-from kaiseki.statistics import BackgroundCovariance, BackgroundErrors
+from kaiseki.statistics import BackgroundCovariance
+from kaiseki.statistics.configuration import scaled
 from kaiseki.statistics.correlation import standard_log_pressure
 from kaiseki.statistics.covariance import build
 
@@ -27,19 +28,8 @@ TAPER = 0.75
 type Analyst = Callable[..., Analysis]
 """(trajectory, window, model of the window or nothing) -> analysis; see `stream.Analyst`."""
 
-
-def four_d_of(section: Any) -> FourD:
-    """Settings of 4D-Var from the experiment's section."""
-    return FourD(
-        tuple(section.coarsening), section.inner_iterations, section.gradient_reduction, section.gravity_wave_penalty
-    )
-
-
-def ensemble_of(section: Any) -> EnsembleSettings:
-    """Settings of the engines with members from the experiment's section."""
-    return EnsembleSettings(
-        section.localisation_length, section.localisation_depth, section.relaxation, section.hybrid_share
-    )
+type CovarianceAbout = Callable[[Domain, Mapping[str, np.ndarray]], BackgroundCovariance]
+"""(domain, fields) -> covariance of the background linearised about the fields."""
 
 
 def taper_cells(length: float, spacing: float) -> int:
@@ -52,36 +42,30 @@ def layer_interfaces(domain: Domain) -> np.ndarray:
     return np.asarray(np.exp(standard_log_pressure(domain.zeta_half)))
 
 
-def cycled_errors(experiment: Experiment, domain: Domain) -> BackgroundErrors:
-    """Background errors of the cycled forecast on a domain."""
+def cycled_taper(experiment: Experiment, domain: Domain) -> int | None:
+    """Cells inside the rim over which increments of the cycled forecast rise from zero; None where they reach to the
+    edge: what an analysis changes in the rim is lost in the next step if the driving fields do not change with it."""
     own = experiment.assimilation
-    # What an analysis changes in the rim would be lost in the next step if the driving fields did not change with it.
-    taper = None if own.boundary_memory_hours > 0.0 else taper_cells(own.cycled.length, domain.spacing)
-    return BackgroundErrors.from_section(own.cycled, taper=taper)
+    return None if own.boundary_memory_hours > 0.0 else taper_cells(own.cycled.length, domain.spacing)
 
 
-def covariance_at_start(
-    experiment: Experiment, domain: Domain, errors: BackgroundErrors, fields: Mapping[str, np.ndarray]
+def cycled_covariance(
+    experiment: Experiment,
+    domain: Domain,
+    fields: Mapping[str, np.ndarray],
+    increment_time: Literal["start", "end"] = "end",
 ) -> BackgroundCovariance:
-    """The covariance of the start of a window about its fields, with errors of the cycled forecast."""
-    return build(domain, errors.scaled(experiment.assimilation.four_d_var.background_deviation), fields)
-
-
-def settings_of(experiment: Experiment) -> EngineSettings:
-    """Settings of the engines from the experiment."""
-    return EngineSettings.from_section(
-        experiment.assimilation,
-        background_tolerance=experiment.observations.background_check,
-        height_limit=experiment.observations.station_height_difference,
-        four_d=four_d_of(experiment.assimilation.four_d_var),
-        ensemble=ensemble_of(experiment.assimilation.ensemble),
-    )
+    """The static covariance of the cycled forecast about fields of the end of a window, or of its start."""
+    own, errors = experiment.assimilation, experiment.assimilation.cycled
+    if increment_time == "start":
+        errors = scaled(errors, own.four_d_var.background_deviation)
+    return build(domain, errors, fields, cycled_taper(experiment, domain))
 
 
 def compare_only(table: Table, experiment: Experiment) -> Analyst:
     """An analyst that changes nothing: departures of every observation, the same before and after."""
 
-    def analyst(trajectory: Trajectory, window: Window, model: WindowModel | None = None) -> Analysis:
+    def analyst(trajectory: Trajectory, window: Window, model: OuterWindow | None = None) -> Analysis:
         part = observing.of_window(table, window, experiment, layer_interfaces(trajectory.domain))
         away = departures(trajectory, part)
         compared = part.with_columns(background_departure=away, analysis_departure=away)
@@ -91,33 +75,39 @@ def compare_only(table: Table, experiment: Experiment) -> Analyst:
 
 
 def analyst_of(
-    engine: str,
+    engine: Engine | None,
     table: Table,
     experiment: Experiment,
-    errors: BackgroundErrors,
-    report: Callable[[str], None] | None = None,
+    covariance: CovarianceAbout | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Analyst:
-    """An analyst with an engine and a background error; "none" only compares.
+    """An analyst with an engine; without one it only compares.
 
     Args:
-        engine: name of an engine, or "none".
+        engine: see `assimilation.engine`.
         table: quality-controlled observations of the whole period.
         experiment: thinning, observation errors, minimisation.
-        errors: of the background.
-        report: takes a line per iteration.
+        covariance: of the background about fields; by default that of the cycled forecast.
+        log: takes a line per iteration.
     """
-    if engine == "none":
+    if engine is None:
         return compare_only(table, experiment)
-    settings = settings_of(experiment)
+    about = covariance or partial(cycled_covariance, experiment, increment_time=engine.increment_time)
 
-    def analyst(trajectory: Trajectory, window: Window, model: WindowModel | None = None) -> Analysis:
+    def analyst(trajectory: Trajectory, window: Window, model: OuterWindow | None = None) -> Analysis:
         domain = trajectory.domain
         part = observing.of_window(table, window, experiment, layer_interfaces(domain))
-        if engine in AT_START:
-            covariance = covariance_at_start(experiment, domain, errors, trajectory.fields[0])
-        else:
-            covariance = build(domain, errors, trajectory.fields[-1])
-        return with_curves(engine_named(engine)(trajectory, part, covariance, settings, report, model))
+        given = AnalysisInput(
+            background=trajectory,
+            observations=part,
+            covariance=about(domain, trajectory.fields[0 if engine.increment_time == "start" else -1]),
+            settings=experiment.assimilation,
+            window_model=model,
+            members=None if model is None else model.members,
+            checkpoint=None if model is None else model.checkpoint,
+            log=log,
+        )
+        return with_curves(engine.analyse(given))
 
     return analyst
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from kaiseki.archive.transaction import to_json
+from kaiseki.config import DigitalFilter, Experiment
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import ConfigError
-from kaiseki.core.experiment import Experiment
 from kaiseki.core.files import files_of
 from kaiseki.core.progress import say
 from kaiseki.core.timing import hours
@@ -22,9 +22,7 @@ from kaiseki.cycle.driving import Boundaries, Carried, Dataset, Driving
 from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.folder import RunFolder
 from kaiseki.driving import read_global
-from kaiseki.forecast.filter import DigitalFilter
-from kaiseki.forecast.model import Model
-from kaiseki.forecast.physics import PhysicsParameters
+from kaiseki.forecast.model import Model, with_time_steps
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
@@ -43,7 +41,7 @@ def filter_of(experiment: Experiment) -> DigitalFilter | None:
     section = experiment.assimilation.digital_filter
     if section.half_span_hours == 0.0:
         return None
-    return DigitalFilter(3600.0 * section.half_span_hours, 3600.0 * section.cutoff_hours)
+    return section
 
 
 def model_of(experiment: Experiment, domain: Domain, reference: ReferenceProfile) -> Model:
@@ -52,7 +50,7 @@ def model_of(experiment: Experiment, domain: Domain, reference: ReferenceProfile
     Raises:
         ConfigError: the time step does not divide the output interval.
     """
-    parameters = Model.parameters_of(experiment.dynamics, domain)
+    parameters = with_time_steps(experiment.dynamics, domain)
     output = 3600.0 * experiment.period.output_hours
     if output % parameters.dt:
         raise ConfigError(
@@ -63,7 +61,7 @@ def model_of(experiment: Experiment, domain: Domain, reference: ReferenceProfile
         domain,
         reference,
         parameters,
-        PhysicsParameters.from_section(experiment.physics),
+        experiment.physics,
         epoch=experiment.period.first,
     )
 
@@ -72,7 +70,7 @@ def soil_depth(model: Model) -> np.ndarray | None:
     """Depths of the middle of the soil layers [m], None without physics."""
     if model.physics is None:
         return None
-    thickness = np.asarray(model.physics.of_soil.thickness)
+    thickness = np.asarray(model.physics.schemes.soil.thickness)
     return np.asarray(np.cumsum(thickness) - 0.5 * thickness)
 
 

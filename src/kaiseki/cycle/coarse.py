@@ -10,14 +10,15 @@ withheld inside are withheld here.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from kaiseki.assimilation import Trajectory
+from kaiseki.assimilation import Trajectory, engine
+from kaiseki.config import BackgroundError, Experiment
 from kaiseki.core.constants import VIRTUAL
-from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import say
 from kaiseki.core.timing import Window, format_utc
 from kaiseki.cycle.analyst import analyst_of, compare_only, taper_cells
@@ -27,7 +28,8 @@ from kaiseki.driving import atmosphere_on_domain, planetary_first_guess
 from kaiseki.driving.column import hydrostatic_pressure, surface_pressure_below
 from kaiseki.grid import Domain
 from kaiseki.observations import Table
-from kaiseki.statistics import BackgroundErrors
+from kaiseki.statistics import BackgroundCovariance
+from kaiseki.statistics.covariance import build
 
 
 def added(fields: Fields, increment: Fields, domain: Domain) -> Fields:
@@ -56,27 +58,33 @@ def still(fields: Fields, window: Window, domain: Domain) -> Trajectory:
     return Trajectory(np.array([window.start, window.end], "datetime64[s]"), (seen, seen), domain)
 
 
-def scales_of(experiment: Experiment, spacing: float = np.inf) -> list[BackgroundErrors]:
+def scales_of(experiment: Experiment) -> list[BackgroundError]:
     """Background errors of the successive analyses: lengths as asked for, the deviations falling with them.
 
-    What is left after an analysis of a larger scale is smaller: deviations go with the root of the ratio of lengths.
-    Increments fall to zero inside a rim over a distance that goes with the length; without a spacing they do not fall.
-    """
+    What is left after an analysis of a larger scale is smaller: deviations go with the root of the ratio of lengths."""
     cold, scales = experiment.assimilation.cold, experiment.driving.scales
     made = []
     for length in scales:
         factor = (length / scales[0]) ** 0.5
-        section = cold.model_copy(
-            update={
-                "length": length,
-                "humidity_length": min(cold.humidity_length, length),
-                "wind": tuple(factor * v for v in cold.wind),
-                "temperature": tuple(factor * v for v in cold.temperature),
-                "surface_pressure": factor * cold.surface_pressure,
-            }
+        made.append(
+            dataclasses.replace(
+                cold,
+                length=length,
+                humidity_length=min(cold.humidity_length, length),
+                wind=tuple(factor * v for v in cold.wind),
+                temperature=tuple(factor * v for v in cold.temperature),
+                surface_pressure=factor * cold.surface_pressure,
+            )
         )
-        made.append(BackgroundErrors.from_section(section, taper=taper_cells(length, spacing)))
     return made
+
+
+def tapered(
+    errors: BackgroundError, domain: Domain, fields: Mapping[str, np.ndarray], *, spacing: float
+) -> BackgroundCovariance:
+    """The covariance about fields whose increments fall to zero inside the rim, over a distance that goes with the
+    length of the errors; with an infinite spacing [m] they do not fall."""
+    return build(domain, errors, fields, taper_cells(errors.length, spacing))
 
 
 def successive(
@@ -85,12 +93,14 @@ def successive(
     domain: Domain,
     table: Table,
     experiment: Experiment,
-    scales: Sequence[BackgroundErrors],
+    scales: Sequence[BackgroundError],
     report: Callable[[str], None] | None = None,
 ) -> Fields:
     """Fields at the end of the window after analyses of falling scale."""
     for errors in scales:
-        analysis = analyst_of("3dfgat", table, experiment, errors, report)(still(fields, window, domain), window)
+        about = partial(tapered, errors, spacing=np.inf)
+        analyst = analyst_of(engine("3dfgat"), table, experiment, about, report)
+        analysis = analyst(still(fields, window, domain), window)
         fields = added(fields, analysis.increment, domain)
     return fields
 

@@ -8,10 +8,10 @@ from typing import Any
 import psutil
 
 from kaiseki.assimilation.engine import AT_START, WITH_MEMBERS
+from kaiseki.config import Experiment
 from kaiseki.core.errors import ResourceError
-from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import duration
-from kaiseki.forecast.model import Model
+from kaiseki.forecast.model import with_time_steps
 from kaiseki.grid import Domain
 
 CELL_STEP = 8e-7
@@ -84,7 +84,7 @@ class Cost:
 def estimate(experiment: Experiment, domain: Domain) -> Cost:
     """Cost of the analysis cycle on a domain."""
     cells = domain.nz * domain.ny * domain.nx
-    dt = Model.parameters_of(experiment.dynamics, domain).dt
+    dt = with_time_steps(experiment.dynamics, domain).dt
     cycles = sum(1 for _ in experiment.period.windows())
     span = (experiment.period.last - experiment.period.first).astype("timedelta64[s]").astype(int)
     filtering = 3.0 * 3600.0 * experiment.assimilation.digital_filter.half_span_hours * (cycles + 1)

@@ -19,6 +19,7 @@ import numpy as np
 
 from kaiseki.assimilation.ensemble import Ensemble
 from kaiseki.assimilation.inner import parameters_on
+from kaiseki.config import BackgroundError, EnsembleSettings
 from kaiseki.cycle.driving import Carried, floored
 from kaiseki.cycle.fields import OBSERVED, Fields
 from kaiseki.cycle.snapshot import from_tree, to_tree
@@ -27,7 +28,7 @@ from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.grid.coarsening import Coarsening
-from kaiseki.statistics import VARIABLES, BackgroundErrors
+from kaiseki.statistics import VARIABLES
 from kaiseki.statistics.covariance import BackgroundCovariance, build
 
 MEMORY_LENGTH = 3
@@ -98,8 +99,8 @@ class EnsembleRun:
     model: Model
     driving: Callable[[np.datetime64], Fields]
     interval: np.timedelta64
-    errors: BackgroundErrors
-    section: Any
+    errors: BackgroundError
+    section: EnsembleSettings
     carried: Carried
     states: State | None = None
     _perturbations: Perturbations | None = None
@@ -112,8 +113,8 @@ class EnsembleRun:
         driving: Callable[[np.datetime64], Fields],
         interval: np.timedelta64,
         output: np.timedelta64,
-        errors: BackgroundErrors,
-        section: Any,
+        errors: BackgroundError,
+        section: EnsembleSettings,
         memory: np.timedelta64,
         epoch: np.datetime64,
     ) -> EnsembleRun:
@@ -240,7 +241,7 @@ class EnsembleRun:
     def _perturb(self, means: Fields) -> Perturbations:
         section = self.section
         # What drives is perturbed right to the edge.
-        covariance = build(self.model.domain, self.errors.replace(taper=None), means)
+        covariance = build(self.model.domain, self.errors, means)
         return Perturbations(
             covariance, section.members, section.perturbation, self.interval, section.perturbation_hours, section.seed
         )

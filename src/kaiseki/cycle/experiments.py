@@ -14,13 +14,12 @@ import numpy as np
 
 from kaiseki.archive import RunStore
 from kaiseki.archive.schema import ANALYSIS
-from kaiseki.assimilation import Trajectory
-from kaiseki.assimilation.engine import WITH_MEMBERS
-from kaiseki.core.experiment import Experiment
+from kaiseki.assimilation import Engine, Trajectory, engine
+from kaiseki.config import Experiment
 from kaiseki.core.progress import Progress
 from kaiseki.core.timing import Window, format_utc, slots
 from kaiseki.cycle import fields as fd
-from kaiseki.cycle.analyst import analyst_of, compare_only, cycled_errors
+from kaiseki.cycle.analyst import analyst_of, compare_only
 from kaiseki.cycle.case import Case, filter_of, soil_depth
 from kaiseki.cycle.coarse import compared, still
 from kaiseki.cycle.driving import Carried
@@ -37,9 +36,10 @@ def cycle_times(experiment: Experiment) -> list[np.datetime64]:
     return [experiment.period.first, *(window.end for window in experiment.period.windows())]
 
 
-def engine_of(experiment: Experiment, name: str) -> str:
-    """The engine of one of the experiments of a run."""
-    return ENGINES[name] or experiment.assimilation.engine
+def engine_of(experiment: Experiment, name: str) -> Engine | None:
+    """The engine of one of the experiments of a run; None for the model without assimilation."""
+    chosen = ENGINES[name] or experiment.assimilation.engine
+    return None if chosen == "none" else engine(chosen)
 
 
 def run_experiment(case: Case, name: str, report: Callable[[str], None] | None = None) -> None:
@@ -60,7 +60,7 @@ def ensemble_beside(case: Case) -> EnsembleRun:
         case.driving,
         case.boundaries.interval,
         experiment.period.output_interval,
-        cycled_errors(experiment, case.domain),
+        experiment.assimilation.cycled,
         experiment.assimilation.ensemble,
         case.boundaries.carried.memory,
         experiment.period.first,
@@ -69,20 +69,20 @@ def ensemble_beside(case: Case) -> EnsembleRun:
 
 def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stream:
     experiment = case.experiment
-    errors = cycled_errors(experiment, case.domain)
-    engine = engine_of(experiment, name)
-    ensemble = ensemble_beside(case) if engine in WITH_MEMBERS else None
+    chosen = engine_of(experiment, name)
+    ensemble = ensemble_beside(case) if chosen is not None and chosen.needs_ensemble else None
     return Stream(
         name=name,
         model=case.model,
         # Its own, for an analysis may add to them; what was computed is shared.
         boundaries=dataclasses.replace(case.boundaries, carried=Carried(case.boundaries.carried.memory)),
         cold_start=lambda: compared(experiment, case.table, case.cold_fields(), case.domain),
-        analyst=analyst_of(engine, case.table, experiment, errors, report),
+        analyst=analyst_of(chosen, case.table, experiment, log=report),
         filter_=filter_of(experiment),
         output=experiment.period.output_interval,
         window=experiment.period.window,
         ensemble=ensemble,
+        increment_time="end" if chosen is None else chosen.increment_time,
         journal=Journal(case.folder.path / f"{name}.minimisation"),
     )
 

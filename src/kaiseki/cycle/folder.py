@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from kaiseki.archive import RunStore
+from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError, InputError, StoreError
-from kaiseki.core.experiment import Experiment
 from kaiseki.core.timing import slots
 from kaiseki.grid import Domain
 
@@ -99,7 +99,7 @@ class RunFolder:
         archive, period = experiment.archive, experiment.period
         return RunStore.create(
             place,
-            experiment.model_dump_json(),
+            experiment.to_json(),
             domain,
             slots(period.first, period.last, period.output_interval),
             np.array(cycles, "datetime64[s]"),

@@ -16,19 +16,21 @@ from typing import Any
 import numpy as np
 
 from kaiseki.archive import RunStore
-from kaiseki.assimilation import EngineSettings, Trajectory, four_d_en_var, hybrid
-from kaiseki.assimilation.engine import AT_START, WITH_MEMBERS, Propagation
+from kaiseki.assimilation import AnalysisInput, Trajectory, engine
+from kaiseki.assimilation.contract import Propagation
+from kaiseki.assimilation.engines import OWN, four_d_en_var, hybrid
+from kaiseki.assimilation.engines.four_d_var import Chain
 from kaiseki.assimilation.ensemble import Ensemble, onto_outer_transpose, seen
-from kaiseki.assimilation.four_d_var import Chain
 from kaiseki.assimilation.impact import Gain, by_group, dry_energy_weights, error_of, stacked
 from kaiseki.assimilation.operators import linearise, locate
 from kaiseki.assimilation.problem import Problem, prepare, sqrt_transpose
+from kaiseki.config import Assimilation
 from kaiseki.core.constants import R_DRY
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.timing import Window, format_utc, slots
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle import observing
-from kaiseki.cycle.analyst import covariance_at_start, cycled_errors, layer_interfaces, settings_of
+from kaiseki.cycle.analyst import cycled_covariance, layer_interfaces
 from kaiseki.cycle.case import Case
 from kaiseki.cycle.experiments import ensemble_beside
 from kaiseki.cycle.window import OuterWindow
@@ -37,15 +39,11 @@ from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.observations import Flag, Table, trusted
-from kaiseki.statistics import VARIABLES
-from kaiseki.statistics.covariance import BackgroundCovariance, build
+from kaiseki.statistics import VARIABLES, BackgroundCovariance
 from kaiseki.statistics.robust import likelihood
 
 type Truth = Callable[[np.datetime64], fd.Fields]
 """Fields on the domain of a case."""
-
-STUDIED = ("3dfgat", "4dvar", "4denvar", "hybrid", "optimal_interpolation")
-"""Engines whose gain is that of a minimisation; the weights of LETKF are local, and have another transpose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +99,11 @@ def study(case: Case, time: np.datetime64, truth: Truth | None = None, *, probes
         StoreError: the members before the window are forgotten.
     """
     experiment = case.experiment
-    engine = experiment.assimilation.engine
-    if engine not in STUDIED:
-        raise ConfigError(f"The impact of observations can be studied for {', '.join(STUDIED)}; the run used {engine}")
+    settings = experiment.assimilation
+    used = None if settings.engine == "none" else engine(settings.engine)
+    if used is None or not used.has_gain:
+        able = ", ".join(name for name in OWN if engine(name).has_gain)
+        raise ConfigError(f"The impact of observations can be studied for {able}; the run used {settings.engine}")
     store = case.folder.read_store("analysis")
     if time not in store.completed_cycles()[1:]:
         raise InputError(f"{store.where} has no analysis of {format_utc(time)} that follows a forecast")
@@ -112,17 +112,17 @@ def study(case: Case, time: np.datetime64, truth: Truth | None = None, *, probes
     background = [_background(store, t, window, case.domain) for t in times]
     trajectory = Trajectory(times, tuple(fd.observed(one) for one in background), case.domain)
     table = observing.of_window(case.table, window, experiment, layer_interfaces(case.domain))
-    settings = settings_of(experiment)
-    errors = cycled_errors(experiment, case.domain)
-    members = _members(case, store, time, times) if engine in WITH_MEMBERS else None
-    if engine in AT_START:
-        static = covariance_at_start(experiment, case.domain, errors, trajectory.fields[0])
+    members = _members(case, store, time, times) if used.needs_ensemble else None
+    at_start = used.increment_time == "start"
+    about = trajectory.fields[0 if at_start else -1]
+    static = cycled_covariance(experiment, case.domain, about, used.increment_time)
+    given = AnalysisInput(trajectory, table, static, settings)
+    if at_start:
         joined = static if members is None else hybrid.covariance_of(static, members, settings)
-        problem = prepare(trajectory, table, joined, settings)
+        problem = prepare(dataclasses.replace(given, covariance=joined))
         frame = _moving(problem, _linear(case, times, background, settings), settings)
     else:
-        static = build(case.domain, errors, trajectory.fields[-1])
-        problem = prepare(trajectory, table, static, settings)
+        problem = prepare(given)
         frame = _still(problem, settings) if members is None else _of_members(problem, members, static, settings)
     if not len(problem.used):
         raise InputError(f"The analysis of {format_utc(time)} used no observation")
@@ -159,13 +159,13 @@ class _Frame:
         return len(self.fields.times), len(VARIABLES), *self.fields.domain.shape
 
 
-def _weights(problem: Problem, settings: EngineSettings) -> np.ndarray:
+def _weights(problem: Problem, settings: Assimilation) -> np.ndarray:
     """Robust weights (p,): those of departures in standard deviations of the innovation, near to those at the end."""
     robust = likelihood(settings.robust, settings.robust_threshold)
     return robust.weight(problem.departure / np.hypot(problem.error, problem.spread))
 
 
-def _still(problem: Problem, settings: EngineSettings) -> _Frame:
+def _still(problem: Problem, settings: Assimilation) -> _Frame:
     """An increment that does not change within the window."""
     gain = Gain(problem.forward, problem.adjoint, _weights(problem, settings), len(problem.used))
 
@@ -175,7 +175,7 @@ def _still(problem: Problem, settings: EngineSettings) -> _Frame:
     return _Frame(gain, problem.background, lambda field: field, to_control)
 
 
-def _of_members(problem: Problem, members: Ensemble, static: BackgroundCovariance, settings: EngineSettings) -> _Frame:
+def _of_members(problem: Problem, members: Ensemble, static: BackgroundCovariance, settings: Assimilation) -> _Frame:
     """An increment made of members, that of the end of the window."""
     found = seen(problem, members)
     problem = dataclasses.replace(problem, spread=found.spread)
@@ -184,7 +184,7 @@ def _of_members(problem: Problem, members: Ensemble, static: BackgroundCovarianc
     gain = Gain(chain.forward, chain.adjoint, weights, len(problem.used))
 
     def to_control(slots: np.ndarray) -> np.ndarray:
-        last = onto_outer_transpose(slots.sum(axis=0), members, np.asarray(static.balance.mask))
+        last = onto_outer_transpose(slots.sum(axis=0), members, np.asarray(static.mask))
         fields = np.zeros((len(members.times), *last.shape))
         fields[-1] = last
         return chain.gradient(fields)
@@ -201,19 +201,19 @@ def _members(case: Case, store: RunStore, time: np.datetime64, times: np.ndarray
     return run.forecast(before, times)
 
 
-def _moving(problem: Problem, linear: Propagation, settings: EngineSettings) -> _Frame:
+def _moving(problem: Problem, linear: Propagation, settings: Assimilation) -> _Frame:
     """An increment that the inner model carries."""
     inner = Trajectory(problem.background.times, tuple(dict(one) for one in linear.slots), linear.domain)
     operator, equivalent = linearise(inner.stacked(), locate(inner, problem.table.take(problem.used)), by_slot=True)
-    chain = Chain(problem, linear, operator, settings.four_d.penalty)
+    chain = Chain(problem, linear, operator, settings.four_d_var.gravity_wave_penalty)
     weights = np.where(np.isfinite(equivalent), _weights(problem, settings), 0.0)
     gain = Gain(chain.forward, chain.adjoint, np.concatenate([weights, np.ones(linear.waves)]), len(problem.used))
     none = np.zeros(linear.waves)
-    coarsening = Coarsening.build(problem.background.domain, settings.four_d.coarsening[-1])
+    coarsening = Coarsening.build(problem.background.domain, settings.four_d_var.coarsening[-1])
     return _Frame(gain, inner, coarsening, lambda slots: chain.gradient(slots, none))
 
 
-def _linear(case: Case, times: np.ndarray, background: list[fd.Fields], settings: EngineSettings) -> Propagation:
+def _linear(case: Case, times: np.ndarray, background: list[fd.Fields], settings: Assimilation) -> Propagation:
     """The linear model about the background."""
 
     def nowhere(state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None) -> State:
@@ -223,7 +223,7 @@ def _linear(case: Case, times: np.ndarray, background: list[fd.Fields], settings
         case.model.start({**case.driving(time), **fields}) for time, fields in zip(times, background, strict=True)
     )
     outer = OuterWindow(case.model, nowhere, times, states, {})
-    return outer.linear(settings.four_d.coarsening[-1])
+    return outer.linear(settings.four_d_var.coarsening[-1])
 
 
 def _background(store: RunStore, time: np.datetime64, window: Window, domain: Domain) -> fd.Fields:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from kaiseki.archive.schema import label
-from kaiseki.assimilation import Analysis, Trajectory
-from kaiseki.core.experiment import Experiment
+from kaiseki.assimilation import Analysis, Trajectory, engine
+from kaiseki.config import Experiment
 from kaiseki.core.timing import Window, hours
 from kaiseki.cycle.analyst import analyst_of, compare_only
 from kaiseki.cycle.case import Case, filter_of, model_of, reference_of, soil_depth
-from kaiseki.cycle.coarse import SampleAnalyses, compared, scales_of, sonde_times
+from kaiseki.cycle.coarse import SampleAnalyses, compared, scales_of, sonde_times, tapered
 from kaiseki.cycle.driving import Analyses, Boundaries, WiderRun
 from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.folder import RunFolder
@@ -99,7 +100,9 @@ def _at_sonde_times(
     report: Callable[[str], None] | None,
 ) -> Analyst:
     """Analyses the forecast of the coarse model at the sonde times with the smallest scale, and compares at others."""
-    analyse = analyst_of("3dfgat", table, experiment, scales_of(experiment, spacing)[-1], report)
+    analyse = analyst_of(
+        engine("3dfgat"), table, experiment, partial(tapered, scales_of(experiment)[-1], spacing=spacing), report
+    )
     compare = compare_only(table, experiment)
 
     def analyst(trajectory: Trajectory, window: Window, model: OuterWindow) -> Analysis:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.core.timing import Window
 from kaiseki.grid import Domain
 from kaiseki.observations import Table

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from kaiseki.archive import CycleTransaction, RunStore
 from kaiseki.assimilation import Analysis, Trajectory
 from kaiseki.assimilation.inner import InnerModel
+from kaiseki.config import DigitalFilter
 from kaiseki.core.progress import Progress, say
 from kaiseki.core.timing import HOUR, Window, format_utc
 from kaiseki.cycle import fields as fd
@@ -20,7 +21,6 @@ from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.cycle.journal import Journal
 from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.cycle.window import OuterWindow
-from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
@@ -55,6 +55,7 @@ class Stream:
         window: length of the window of observations; the forecast from one cycle to the next may be longer.
         ensemble: members beside the run; None where the engine needs none.
         journal: keeps the minimisation of the cycle that is not complete; None keeps nothing.
+        increment_time: whether increments of the analyst belong to the start of the window or to its end.
         inner: models of 4D-Var by coarsening, made when an engine asks for them.
     """
 
@@ -68,6 +69,7 @@ class Stream:
     window: np.timedelta64
     ensemble: EnsembleRun | None = None
     journal: Journal | None = None
+    increment_time: Literal["start", "end"] = "end"
     inner: dict[int, InnerModel] = field(default_factory=dict)
 
     def run(self, store: RunStore) -> None:
@@ -129,10 +131,10 @@ class Stream:
         state, trajectory, model, background = self._forecast(state, start, end, out)
         forecast_done = clock.perf_counter()
         if self.ensemble is not None:
-            model.ensemble = self.ensemble.forecast(start, model.times)
+            model.members = self.ensemble.forecast(start, model.times)
         if self.journal is not None:
             self.journal.open(end)
-            model.remember = self.journal
+            model.checkpoint = self.journal
         members_done = clock.perf_counter()
         analysis = self.analyst(trajectory, Window.ending_at(end, self.window), model)
         analysis_done = clock.perf_counter()
@@ -140,7 +142,7 @@ class Stream:
         analysed = background
         # Where nothing was changed nothing has to be filtered.
         changed = any(np.any(field) for field in analysis.increment.values())
-        if changed and analysis.at_start:
+        if changed and self.increment_time == "start":
             # The model has smoothed the increment on its way: it needs no filter.
             state = model.states[-1]
             assert model.change is not None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time as clock
 from collections.abc import Callable
 from pathlib import Path
 
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.core.progress import duration, say
 from kaiseki.cycle.case import Case, real_case
 from kaiseki.cycle.cost import estimate, refuse_what_is_too_much
@@ -24,7 +25,7 @@ def announce(experiment: Experiment, *, force: bool = False) -> None:
     Raises:
         ResourceError: it is too much.
     """
-    flat = experiment.domain.model_copy(update={"terrain": "flat"})
+    flat = dataclasses.replace(experiment.domain, terrain="flat")
     cost = estimate(experiment, domain_from_section(flat))
     say(cost.sentence(experiment.case.name))
     refuse_what_is_too_much(experiment.case.name, cost, force)

@@ -22,7 +22,7 @@ type Advance = Callable[[State, np.datetime64, np.datetime64, Boundary | None], 
 
 @dataclass
 class OuterWindow:
-    """See `assimilation.engine.WindowModel`.
+    """The forecast model in one window; see `assimilation.contract.WindowModel`.
 
     Attributes:
         model: the forecast model.
@@ -30,8 +30,8 @@ class OuterWindow:
         times: slots, rising; the first is the start of the window.
         states: of the last trajectory at the slots; at first those of the background.
         inner: inner models by coarsening, kept by the caller from window to window.
-        ensemble: members that went through the window; None where there are none.
-        remember: keeps what a minimisation has paid for over a kill; None where nothing does.
+        members: members that went through the window; None where there are none.
+        checkpoint: keeps what a minimisation has paid for over a kill; None where nothing does.
         change: of the boundary in the last trajectory; None in that of the background.
     """
 
@@ -40,8 +40,8 @@ class OuterWindow:
     times: np.ndarray
     states: tuple[State, ...]
     inner: dict[int, InnerModel]
-    ensemble: Ensemble | None = None
-    remember: Remember | None = None
+    members: Ensemble | None = None
+    checkpoint: Remember | None = None
     change: Boundary | None = None
     _start: State = field(init=False)
 

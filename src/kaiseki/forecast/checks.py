@@ -65,7 +65,7 @@ def check_steps(domain: Domain, parameters: DynamicsParameters) -> None:
     Raises:
         ConfigError: says what would help.
     """
-    dt, n = parameters.dt, parameters.acoustic_substeps
+    dt, n = parameters.dt, parameters.substeps[-1]
     if not (dt > 0.0 and n >= 2 and n % 2 == 0):
         raise ConfigError(
             f"The step of {dt:g} s must be positive and the number of short steps, {n}, even and at least 2."

@@ -7,35 +7,34 @@ filter's weights: the sum is valid at the analysis time. Weights: Lanczos-window
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 
-@dataclass(frozen=True)
-class DigitalFilter:
-    """half_span and cutoff period in seconds; a cutoff equal to the span is usual."""
+def filter_steps(half_span: float, dt: float) -> int:
+    """Number n of steps of dt [s] in half the span [s] of a filter."""
+    return max(1, round(half_span / dt))
 
-    half_span: float = 3600.0
-    cutoff: float = 7200.0
 
-    def steps(self, dt: float) -> int:
-        """Number of steps in half the span."""
-        return max(1, round(self.half_span / dt))
+def filter_weights(half_span: float, cutoff: float, dt: float) -> np.ndarray:
+    """Weights (2 n + 1,) of the states from -half_span to +half_span [s], summing to one.
 
-    def weights(self, dt: float) -> np.ndarray:
-        """Weights of the 2 n + 1 states from -half_span to +half_span, summing to one."""
-        n = self.steps(dt)
-        k = np.arange(-n, n + 1)
-        theta = 2.0 * np.pi * dt / self.cutoff
-        ideal = np.sinc(k * theta / np.pi) * theta / np.pi
-        window = np.sinc(k / (n + 1))
-        w = ideal * window
-        return w / w.sum()
+    Args:
+        half_span: half the span of the filter [s].
+        cutoff: period below which oscillations are removed [s].
+        dt: time step [s].
+    """
+    n = filter_steps(half_span, dt)
+    k = np.arange(-n, n + 1)
+    theta = 2.0 * np.pi * dt / cutoff
+    ideal = np.sinc(k * theta / np.pi) * theta / np.pi
+    window = np.sinc(k / (n + 1))
+    w = ideal * window
+    return w / w.sum()
 
-    def response(self, period: np.ndarray, dt: float) -> np.ndarray:
-        """Amplitude left of oscillations with the given periods (s)."""
-        n = self.steps(dt)
-        k = np.arange(-n, n + 1)
-        omega = 2.0 * np.pi * dt / np.asarray(period, dtype=float)
-        return np.cos(np.multiply.outer(omega, k)) @ self.weights(dt)
+
+def filter_response(half_span: float, cutoff: float, dt: float, period: np.ndarray) -> np.ndarray:
+    """Amplitude left of oscillations with the given periods [s]; arguments as for `filter_weights`."""
+    n = filter_steps(half_span, dt)
+    k = np.arange(-n, n + 1)
+    omega = 2.0 * np.pi * dt / np.asarray(period, dtype=float)
+    return np.cos(np.multiply.outer(omega, k)) @ filter_weights(half_span, cutoff, dt)

@@ -7,6 +7,7 @@ from functools import partial
 import jax
 from jax import Array
 
+from kaiseki.config.physics import Physics
 from kaiseki.core.constants import STANDARD_LAPSE_RATE
 from kaiseki.diagnostics.pressure import pressure_below, sea_level_pressure
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
@@ -16,14 +17,13 @@ from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.physics.columns import make_columns
 from kaiseki.forecast.physics.driver import Site, tiles
 from kaiseki.forecast.physics.exchange import near_surface
-from kaiseki.forecast.physics.parameters import PhysicsParameters
 from kaiseki.forecast.physics.surface import Surface
 from kaiseki.forecast.state import State
 
 
 @partial(jax.jit, static_argnames=("p", "edges"))
 def surface_fields(
-    state: State, metrics: Metrics, site: Site | None, p: PhysicsParameters | None, edges: Edges
+    state: State, metrics: Metrics, site: Site | None, p: Physics | None, edges: Edges
 ) -> dict[str, Array]:
     """Fields (y, x) by the names of core/variables.csv; winds at 10 m along the grid as u_10m and v_10m.
 

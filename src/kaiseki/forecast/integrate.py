@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from kaiseki.config.physics import Physics
 from kaiseki.forecast.dynamics.acoustic import Slow
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
 from kaiseki.forecast.physics.driver import Site, condense, tendencies
-from kaiseki.forecast.physics.parameters import PhysicsParameters
 from kaiseki.forecast.rim import Boundary, Relaxation, interpolate, relax
 from kaiseki.forecast.state import State
 
@@ -55,7 +55,7 @@ def step(
     relaxation: Relaxation | None,
     site: Site | None,
     p: DynamicsParameters,
-    physics: PhysicsParameters | None,
+    physics: Physics | None,
     sign: Array | float,
 ) -> State:
     """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary (at
@@ -87,7 +87,7 @@ def steps(
     relaxation: Relaxation | None,
     site: Site | None,
     p: DynamicsParameters,
-    physics: PhysicsParameters | None,
+    physics: Physics | None,
     n: Array | int,
     start: Array | float,
     increment: Array | float,

@@ -12,13 +12,13 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
+from kaiseki.config.physics import Physics
 from kaiseki.core.errors import NumericsError
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.integrate import Forcing, advance, steps
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.physics.driver import Site
-from kaiseki.forecast.physics.parameters import PhysicsParameters
 from kaiseki.forecast.rim import Boundary, Relaxation
 from kaiseki.forecast.state import State
 
@@ -47,7 +47,7 @@ def _advance(
     ends: tuple[Boundary, Boundary] | None,
     fixed: tuple[Metrics, Relaxation | None, Site | None],
     p: DynamicsParameters,
-    physics: PhysicsParameters | None,
+    physics: Physics | None,
     course: tuple[Any, Any, Any],
     mesh: Mesh,
 ) -> State:

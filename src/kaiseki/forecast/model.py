@@ -7,13 +7,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from kaiseki.config import DigitalFilter, Dynamics
+from kaiseki.config.physics import Physics
 from kaiseki.core.errors import ConfigError, NumericsError
 from kaiseki.forecast.checks import blown_up, check_levels, check_start, check_steps, longest_short_step
 from kaiseki.forecast.convert import add_increment, to_atmosphere, to_state
@@ -21,11 +23,10 @@ from kaiseki.forecast.dynamics.edges import Edges
 from kaiseki.forecast.dynamics.metrics import Metrics, make_metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.fields import WATER, Atmosphere
-from kaiseki.forecast.filter import DigitalFilter
+from kaiseki.forecast.filter import filter_steps, filter_weights
 from kaiseki.forecast.ground import surface_fields
 from kaiseki.forecast.integrate import Forcing, advance, is_finite
 from kaiseki.forecast.physics.driver import Site, make_site
-from kaiseki.forecast.physics.parameters import PhysicsParameters
 from kaiseki.forecast.physics.surface import make_surface
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.rim import Boundary, Relaxation, make_relaxation
@@ -43,7 +44,16 @@ def default_parameters(spacing: float, max_map_factor: float = 1.06, lateral: st
     dt = max((d for d in range(1, 1801) if 3600 % d == 0 and d <= limit), default=1)
     short = longest_short_step(spacing, max_map_factor)
     n = max(2, 2 * math.ceil(dt / short / 2.0))
-    return DynamicsParameters(dt=float(dt), acoustic_substeps=n, lateral=lateral)  # type: ignore[arg-type]
+    return DynamicsParameters(time_step=float(dt), acoustic_substeps=n, lateral=lateral)  # type: ignore[arg-type]
+
+
+def with_time_steps(dynamics: Dynamics, domain: Domain) -> DynamicsParameters:
+    """Numerical parameters of the experiment's section `dynamics`; time steps left out follow from the grid."""
+    usual = default_parameters(domain.spacing, float(np.max(domain.map_factor)))
+    given = {one.name: getattr(dynamics, one.name) for one in dataclasses.fields(Dynamics)}
+    given["time_step"] = dynamics.time_step or usual.time_step
+    given["acoustic_substeps"] = dynamics.acoustic_substeps or usual.acoustic_substeps
+    return DynamicsParameters(**given)
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ class Model:
     parameters: DynamicsParameters
     metrics: Metrics
     relaxation: Relaxation | None
-    physics: PhysicsParameters | None = None
+    physics: Physics | None = None
     site: Site | None = None
 
     @classmethod
@@ -64,7 +74,7 @@ class Model:
         domain: Domain,
         reference: ReferenceProfile,
         parameters: DynamicsParameters | None = None,
-        physics: PhysicsParameters | None = None,
+        physics: Physics | None = None,
         epoch: np.datetime64 | None = None,
         dtype: type = np.float32,
     ) -> Model:
@@ -94,24 +104,6 @@ class Model:
             relaxation = make_relaxation(domain, p.dt, p.rim_time, p.driving_depth, p.driving_time, dtype)
         site = None if physics is None or epoch is None else make_site(domain, epoch, dtype)
         return cls(domain, reference, parameters, metrics, relaxation, physics, site)
-
-    @staticmethod
-    def parameters_of(section: Any, domain: Domain) -> DynamicsParameters:
-        """Numerical parameters from the experiment's section `dynamics`; time steps left out follow from the grid."""
-        base = default_parameters(domain.spacing, float(np.max(domain.map_factor)))
-        return dataclasses.replace(
-            base,
-            dt=section.time_step or base.dt,
-            acoustic_substeps=section.acoustic_substeps or base.acoustic_substeps,
-            off_centring=section.off_centring,
-            divergence_damping=section.divergence_damping,
-            momentum_diffusion=section.momentum_diffusion,
-            damping_depth=section.damping_depth,
-            damping_rate=section.damping_rate,
-            rim_time=section.rim_time,
-            driving_depth=section.driving_depth,
-            driving_time=section.driving_time,
-        )
 
     def start(self, fields: Mapping[str, np.ndarray], time: int = 0) -> State:
         """State from fields at cell centres as `driving` gives them: u, v, temperature, pressure, qv, and where present
@@ -169,7 +161,7 @@ class Model:
         return _atmosphere(state, self.metrics, self.parameters.edges)
 
     @property
-    def _fixed(self) -> tuple[Metrics, Relaxation | None, Site | None, DynamicsParameters, PhysicsParameters | None]:
+    def _fixed(self) -> tuple[Metrics, Relaxation | None, Site | None, DynamicsParameters, Physics | None]:
         return self.metrics, self.relaxation, self.site, self.parameters, self.physics
 
     def advance(
@@ -227,8 +219,8 @@ class Model:
         p = self.parameters
         still = None if boundary is None else Forcing(boundary, boundary)
         fixed = (still, *self._fixed)
-        weights = filter_.weights(p.dt)
-        s = advance(state, *fixed, filter_.steps(p.dt), 0.0, 0.0, -1.0)
+        weights = filter_weights(filter_.half_span, filter_.cutoff, p.dt)
+        s = advance(state, *fixed, filter_steps(filter_.half_span, p.dt), 0.0, 0.0, -1.0)
         total = _accumulate(None, s, float(weights[0]))
         for weight in weights[1:]:
             s = advance(s, *fixed, 1, 0.0, 0.0, 1.0)

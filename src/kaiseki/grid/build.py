@@ -45,7 +45,7 @@ def specification_from_section(section: Any, name: str = "domain") -> GridSpecif
     if section.preset is not None:
         return dataclasses.replace(specification(section.preset), **given)
     # Late, so that the grid can be used where pydantic is not installed.
-    from kaiseki.core.experiment.place import Levels
+    from kaiseki.config.domain import Levels
 
     given.setdefault("interfaces", interfaces(Levels()))
     given.setdefault("rim_width", usual_rim(given["spacing"]))

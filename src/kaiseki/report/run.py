@@ -12,8 +12,8 @@ import pyarrow as pa
 import xarray as xr
 
 from kaiseki.archive import RunStore, open_archive
+from kaiseki.config import Experiment
 from kaiseki.core.errors import InputError, StoreError
-from kaiseki.core.experiment import Experiment
 from kaiseki.grid import Domain
 
 Kind = Literal["analysis", "background"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.report.style import look
 
 UNITS: Mapping[str, tuple[str, str, float, int]] = {

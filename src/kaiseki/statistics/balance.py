@@ -39,9 +39,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kaiseki.config import BackgroundError
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.grid import Domain
-from kaiseki.statistics.configuration import BackgroundErrors
 from kaiseki.statistics.reference import mean_column, saturation_humidity
 
 VARIABLES: tuple[str, ...] = ("u", "v", "temperature", "pressure", "qv")
@@ -175,7 +175,7 @@ def rim_mask(domain: Domain, taper: int | None) -> np.ndarray:
     return t**2 * (3.0 - 2.0 * t)
 
 
-def wind_ratio(height: np.ndarray, errors: BackgroundErrors) -> np.ndarray:
+def wind_ratio(height: np.ndarray, errors: BackgroundError) -> np.ndarray:
     """c(z): rotational over geostrophic wind at heights above sea level [m]; rises to 1 as a half cosine."""
     share = np.clip(height / errors.boundary_layer_depth, 0.0, 1.0)
     rise = 0.5 - 0.5 * np.cos(np.pi * share)
@@ -192,13 +192,16 @@ def _flat_places(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
     return lower.astype(np.int32), np.clip(weight, 0.0, 1.0)
 
 
-def build(domain: Domain, errors: BackgroundErrors, background: Mapping[str, np.ndarray]) -> Balance:
+def build(
+    domain: Domain, errors: BackgroundError, background: Mapping[str, np.ndarray], taper: int | None = None
+) -> Balance:
     """The balance linearised about a background.
 
     Args:
         domain: grid.
-        errors: balance, boundary layer and taper are used.
+        errors: balance and boundary layer are used.
         background: `temperature` [K], `pressure` [Pa], `qv` [kg kg-1], (nz, ny, nx).
+        taper: see `covariance.build`.
     """
     mean = mean_column(domain, background)
     zeta, virtual_mean = mean.height, mean.virtual_temperature
@@ -221,7 +224,7 @@ def build(domain: Domain, errors: BackgroundErrors, background: Mapping[str, np.
     saturation = np.minimum(saturation_humidity(temperature, pressure), DRY_LIMIT * np.maximum(qv, 0.0))
     arrays: dict[str, Any] = {
         "gradient": domain.map_factor / (2.0 * domain.spacing),
-        "coriolis": errors.balance * domain.coriolis,
+        "coriolis": np.sqrt(errors.balance) * domain.coriolis,
         "rotational": wind_ratio(zeta, errors),
         "log_pressure": log_pressure,
         "thermal": thermal,
@@ -234,6 +237,6 @@ def build(domain: Domain, errors: BackgroundErrors, background: Mapping[str, np.
         "moist": VIRTUAL * temperature,
         "pressure": pressure,
         "saturation": saturation,
-        "mask": rim_mask(domain, errors.taper),
+        "mask": rim_mask(domain, taper),
     }
     return Balance(**{name: jnp.asarray(array) for name, array in arrays.items()})

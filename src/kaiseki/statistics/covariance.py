@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kaiseki.config import BackgroundError
 from kaiseki.grid import Domain
 from kaiseki.statistics import balance
 from kaiseki.statistics.balance import Balance, ControlFields, Increment
-from kaiseki.statistics.configuration import BackgroundErrors, Scale
+from kaiseki.statistics.configuration import Scale, Scales, profile
 from kaiseki.statistics.correlation import apply, gaussian, square_root, standard_log_pressure, wind_curvature
 
 
@@ -29,6 +30,11 @@ class Covariance(Protocol):
     @property
     def control_size(self) -> int:
         """n."""
+        ...
+
+    @property
+    def mask(self) -> Any:
+        """Factor (ny, nx) of increments in the rim, see `balance.rim_mask`."""
         ...
 
     def sqrt(self, control: Any) -> Increment:
@@ -96,6 +102,11 @@ class BackgroundCovariance:
         """n."""
         return sum(term.size for name in _ORDER for term in getattr(self, name))
 
+    @property
+    def mask(self) -> Any:
+        """Factor (ny, nx) of increments in the rim, see `balance.rim_mask`."""
+        return self.balance.mask
+
     def fields(self, control: Any) -> ControlFields:
         """Control fields on flat levels of a control vector (n,)."""
         made: dict[str, Any] = {}
@@ -143,34 +154,40 @@ def _terms(
     return tuple(terms)
 
 
-def build(domain: Domain, errors: BackgroundErrors, background: Mapping[str, np.ndarray]) -> BackgroundCovariance:
+def build(
+    domain: Domain, errors: BackgroundError, background: Mapping[str, np.ndarray], taper: int | None = None
+) -> BackgroundCovariance:
     """The covariance on a domain, linearised about a background (in single precision unless JAX has double switched
     on).
 
     The variance of each wind component, rotational and divergent parts together, is errors.wind^2 (m / m_centre)^2 at
-    every
-    height: the variance of the stream function is divided by the curvature that the sum of scales has under the centred
-    differences of the balance (sum of w_s / L_s^2 where the lengths are well resolved), and what the boundary layer and
-    `divergent` take from the rotational part is given to the velocity potential.
+    every height: the variance of the stream function is divided by the curvature that the sum of scales has under the
+    centred differences of the balance (sum of w_s / L_s^2 where the lengths are well resolved), and what the boundary
+    layer and `divergent` take from the rotational part is given to the velocity potential.
 
     Args:
         domain: grid.
-        errors: standard deviations, scales, balance.
+        errors: standard deviations, lengths, balance.
         background: `temperature` [K], `pressure` [Pa], `qv` [kg kg-1], (nz, ny, nx).
+        taper: cells inside the rim over which increments rise from zero; None where they reach to the edge.
+
+    Raises:
+        ConfigError: the taper is negative.
     """
+    scales = Scales.of(errors)
     middle = float(domain.map_factor[domain.ny // 2, domain.nx // 2])
     y, x = domain.y / middle, domain.x / middle
     log_pressure = standard_log_pressure(domain.zeta)
     pressure = np.exp(log_pressure)
-    curvature = sum(scale.weight * wind_curvature(domain.spacing / middle, scale.length) for scale in errors.flow)
-    per_wind = errors.profile("wind", pressure) / np.sqrt(curvature)
+    curvature = sum(scale.weight * wind_curvature(domain.spacing / middle, scale.length) for scale in scales.flow)
+    per_wind = profile(errors, "wind", pressure) / np.sqrt(curvature)
     rotational = 1.0 - errors.divergent
     divergent = 1.0 - rotational * balance.wind_ratio(domain.zeta, errors) ** 2
     return BackgroundCovariance(
-        psi=_terms(errors.flow, np.sqrt(rotational) * per_wind, log_pressure, y, x),
-        chi=_terms(errors.flow, np.sqrt(divergent) * per_wind, log_pressure, y, x),
-        temperature=_terms(errors.temperature_scales, errors.profile("temperature", pressure), log_pressure, y, x),
-        humidity=_terms(errors.humidity_scales, errors.profile("humidity", pressure), log_pressure, y, x),
-        pressure=_terms(errors.pressure_scales, np.asarray(errors.surface_pressure), None, y, x),
-        balance=balance.build(domain, errors, background),
+        psi=_terms(scales.flow, np.sqrt(rotational) * per_wind, log_pressure, y, x),
+        chi=_terms(scales.flow, np.sqrt(divergent) * per_wind, log_pressure, y, x),
+        temperature=_terms(scales.mass, profile(errors, "temperature", pressure), log_pressure, y, x),
+        humidity=_terms(scales.humidity, profile(errors, "humidity", pressure), log_pressure, y, x),
+        pressure=_terms(scales.mass, np.asarray(errors.surface_pressure), None, y, x),
+        balance=balance.build(domain, errors, background, taper),
     )

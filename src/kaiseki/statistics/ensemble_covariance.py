@@ -21,7 +21,7 @@ from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics.balance import VARIABLES, Increment
 from kaiseki.statistics.correlation import apply, gaussian, square_root, standard_log_pressure
-from kaiseki.statistics.covariance import BackgroundCovariance, Factors
+from kaiseki.statistics.covariance import Covariance, Factors
 
 GAUSSIAN = math.sqrt(0.3)
 """Length of the Gaussian that is near to the correlation of Gaspari and Cohn (1999, section 4.3), in half-widths."""
@@ -101,7 +101,7 @@ class HybridCovariance:
         mask: (ny, nx), see `balance.rim_mask`.
     """
 
-    static: BackgroundCovariance
+    static: Covariance
     ensemble: EnsembleCovariance
     roots: Any
     y: Any
@@ -129,13 +129,11 @@ class HybridCovariance:
 
     def sqrt_transpose(self, increment: Increment) -> Any:
         """Control vector (n,) of an increment-shaped dictionary: S^T x, the exact adjoint of `sqrt`."""
-        shape = jax.ShapeDtypeStruct((self.control_size,), self.static.balance.gradient.dtype)
+        shape = jax.ShapeDtypeStruct((self.control_size,), self.mask.dtype)
         return jax.linear_transpose(self.sqrt, shape)(increment)[0]
 
 
-def hybrid(
-    static: BackgroundCovariance, ensemble: EnsembleCovariance, share: float, coarsening: Coarsening
-) -> HybridCovariance:
+def hybrid(static: Covariance, ensemble: EnsembleCovariance, share: float, coarsening: Coarsening) -> HybridCovariance:
     """Static and ensemble covariance joined; the ensemble's increments fall to zero towards the rim as the static ones.
 
     Args:
@@ -146,5 +144,5 @@ def hybrid(
     """
     if not 0.0 <= share <= 1.0:
         raise ConfigError(f"The ensemble's share of the background variance must lie in 0 to 1; got {share}")
-    parts = (np.sqrt([1.0 - share, share]), coarsening.back_y, coarsening.back_x, static.balance.mask)
+    parts = (np.sqrt([1.0 - share, share]), coarsening.back_y, coarsening.back_x, static.mask)
     return HybridCovariance(static, ensemble, *(jnp.asarray(part, dtype=float) for part in parts))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
 
+from kaiseki.config import DigitalFilter, Experiment, Physics, Twin
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import InputError
-from kaiseki.core.experiment import Experiment, Physics, Twin
 from kaiseki.core.progress import Progress
 from kaiseki.core.timing import format_utc, hours
-from kaiseki.forecast.filter import DigitalFilter
-from kaiseki.forecast.model import Forcing, Model, default_parameters
-from kaiseki.forecast.physics import PhysicsParameters
+from kaiseki.forecast.model import Forcing, Model, default_parameters, with_time_steps
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid import Domain
 
@@ -62,10 +61,10 @@ def make_model(experiment: Experiment, domain: Domain, physics: Physics, start: 
     reference = ReferenceProfile.fit(domain.z, virtual, start["pressure"])
     step = time_step(domain.spacing)
     base = default_parameters(domain.spacing, float(domain.map_factor.max()))
-    short = 2 * math.ceil(step / base.dt * base.acoustic_substeps / 2.0)
-    own_steps = experiment.dynamics.model_copy(update={"time_step": step, "acoustic_substeps": short})
-    parameters = Model.parameters_of(own_steps, domain)
-    return Model.make(domain, reference, parameters, PhysicsParameters.from_section(physics), epoch)
+    short = 2 * math.ceil(step / base.dt * base.substeps[-1] / 2.0)
+    own_steps = dataclasses.replace(experiment.dynamics, time_step=step, acoustic_substeps=short)
+    parameters = with_time_steps(own_steps, domain)
+    return Model.make(domain, reference, parameters, physics, epoch)
 
 
 def integrate(

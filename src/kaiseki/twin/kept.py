@@ -11,8 +11,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from kaiseki.config import Experiment
 from kaiseki.core.errors import StoreError
-from kaiseki.core.experiment import Experiment
 
 SCHEMA: Final = 4
 """Part of every digest; to be raised when the flow or the runs change."""
@@ -20,7 +20,7 @@ SCHEMA: Final = 4
 
 def digest_of(experiment: Experiment, sections: Iterable[str], *further: object) -> str:
     """Hexadecimal SHA-256 of some sections of an experiment and of further values: what decides a run."""
-    values = experiment.model_dump(mode="json", include=set(sections))
+    values = {name: value for name, value in experiment.as_mapping().items() if name in set(sections)}
     text = json.dumps([SCHEMA, values, [repr(value) for value in further]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

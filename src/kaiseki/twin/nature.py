@@ -6,6 +6,7 @@ of its own. Nothing of it reaches the assimilating system except through observa
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from kaiseki.core.experiment import Experiment
+from kaiseki.config import Experiment
 from kaiseki.core.timing import hours, slots
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
@@ -32,7 +33,7 @@ def nature_domain(experiment: Experiment) -> Domain:
 
     Its rim has the width of the assimilating one's in metres, so that it lies within that.
     """
-    coarse = domain_from_section(experiment.domain.model_copy(update={"terrain": "flat"}))
+    coarse = domain_from_section(dataclasses.replace(experiment.domain, terrain="flat"))
     factor = twin_of(experiment).spacing_factor
     shape = tuple(math.ceil((n - 1) / factor) + 1 + 2 * MARGIN for n in (coarse.ny, coarse.nx))
     centre = coarse.projection.inverse(np.asarray(coarse.x.mean()), np.asarray(coarse.y.mean()))
@@ -69,9 +70,8 @@ def run_nature(experiment: Experiment, directory: Path | None = None) -> States:
     def make() -> Iterator[tuple[np.datetime64, Fields]]:
         times = nature_times(experiment)
         around = run_wide(experiment, Flow.drawn(twin.seed), times, "weather around").onto(domain)
-        own = {"parameters": {**experiment.physics.parameters, **twin.physics}}
         start = around(times[0])
-        model = make_model(experiment, domain, experiment.physics.model_copy(update=own), start, times[0])
+        model = make_model(experiment, domain, experiment.physics.with_constants(twin.physics), start, times[0])
         for time, fields in integrate(model, start, around, times, "nature run"):
             if time >= experiment.period.first - experiment.period.window:
                 yield time, fields

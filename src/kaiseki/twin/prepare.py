@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kaiseki.config import Experiment
 from kaiseki.core.errors import StoreError
-from kaiseki.core.experiment import Experiment
 from kaiseki.core.timing import Window
 from kaiseki.grid import Domain
 from kaiseki.observations import Table

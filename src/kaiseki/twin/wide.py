@@ -8,16 +8,15 @@ do.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from kaiseki.core.experiment import Experiment
-from kaiseki.core.experiment.place import Domain as Section
+from kaiseki.config import DigitalFilter, DomainSettings, Experiment
 from kaiseki.driving import atmosphere_on_domain
-from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
 from kaiseki.twin.flow import Flow
@@ -36,7 +35,7 @@ RIM: Final = 4
 
 def wide_domain(experiment: Experiment) -> Domain:
     """The wide domain around the region of an experiment, on the same projection and levels."""
-    inner = domain_from_section(experiment.domain.model_copy(update={"terrain": "flat"}))
+    inner = domain_from_section(dataclasses.replace(experiment.domain, terrain="flat"))
     spacing = COARSENING * inner.spacing
     west, east, south, north = BEYOND
     x, y = (inner.x[0] - west, inner.x[-1] + east), (inner.y[0] - south, inner.y[-1] + north)
@@ -46,19 +45,24 @@ def wide_domain(experiment: Experiment) -> Domain:
 
 
 def place(
-    section: Section, spacing: float, shape: tuple[int, ...], centre: tuple[np.ndarray, np.ndarray], rim_width: int
+    section: DomainSettings,
+    spacing: float,
+    shape: tuple[int, ...],
+    centre: tuple[np.ndarray, np.ndarray],
+    rim_width: int,
 ) -> Domain:
     """A domain with the projection, levels and terrain of a section, but another spacing, shape and centre."""
     ny, nx = shape
-    values = section.model_dump() | {
-        "spacing": spacing,
-        "shape": (ny, nx),
-        "reference_latitude": float(centre[0]),
-        "reference_longitude": float(centre[1]),
-        "reference_index": (0.5 * (ny - 1), 0.5 * (nx - 1)),
-        "rim_width": rim_width,
-    }
-    return domain_from_section(Section.model_validate(values))
+    own = dataclasses.replace(
+        section,
+        spacing=spacing,
+        shape=(ny, nx),
+        reference_latitude=float(centre[0]),
+        reference_longitude=float(centre[1]),
+        reference_index=(0.5 * (ny - 1), 0.5 * (nx - 1)),
+        rim_width=rim_width,
+    )
+    return domain_from_section(own)
 
 
 def run_wide(experiment: Experiment, flow: Flow, times: np.ndarray, title: str, path: Path | None = None) -> States:

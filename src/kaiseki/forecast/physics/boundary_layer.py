@@ -12,10 +12,10 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from kaiseki.config.physics import BoundaryLayer
 from kaiseki.core.constants import CP_DRY, EPSILON, GRAVITY, LATENT_VAPORISATION, R_DRY, VON_KARMAN
 from kaiseki.forecast.physics.columns import Columns
 from kaiseki.forecast.physics.diffusion import diffuse
-from kaiseki.forecast.physics.parameters import BoundaryLayer
 
 CLOUDY = 1.0e-5
 """kg/kg of condensate at which a layer is half cloudy for the stability."""

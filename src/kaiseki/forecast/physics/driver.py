@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from kaiseki.config.physics import Physics
 from kaiseki.core.constants import CP_DRY, GRAVITY, LATENT_FUSION, LATENT_VAPORISATION, STEFAN_BOLTZMANN
 from kaiseki.forecast.dynamics.acoustic import Slow
 from kaiseki.forecast.dynamics.edges import OPEN, Edges, close
@@ -19,7 +20,6 @@ from kaiseki.forecast.physics.boundary_layer import conductance, local_diffusivi
 from kaiseki.forecast.physics.columns import Columns, heat_change, make_columns, specific_contents
 from kaiseki.forecast.physics.exchange import Tile, land_tile, sea_tile, wind_speed
 from kaiseki.forecast.physics.microphysics import microphysics
-from kaiseki.forecast.physics.parameters import PhysicsParameters
 from kaiseki.forecast.physics.radiation import solar, thermal
 from kaiseki.forecast.physics.soil import receive, snow_cover, warm_and_dry
 from kaiseki.forecast.physics.sun import SunClock, cosine_of_zenith, sun_clock
@@ -47,22 +47,22 @@ def make_site(domain: Domain, epoch: np.datetime64, dtype: type = np.float32) ->
     return Site(lat, lon, jnp.asarray(domain.land_fraction.astype(dtype)), sun_clock(epoch, dtype))
 
 
-def tiles(columns: Columns, surface: Surface, p: PhysicsParameters) -> tuple[Tile, Tile]:
+def tiles(columns: Columns, surface: Surface, p: Physics) -> tuple[Tile, Tile]:
     """Exchange over the land and over the sea of every cell."""
     land = land_tile(
-        columns, surface.soil_temperature[0], surface.soil_moisture[0], surface.snow, p.of_surface, p.of_soil
+        columns, surface.soil_temperature[0], surface.soil_moisture[0], surface.snow, p.schemes.surface, p.schemes.soil
     )
-    return land, sea_tile(columns, surface.sst, p.of_surface)
+    return land, sea_tile(columns, surface.sst, p.schemes.surface)
 
 
-def _land_albedo(surface: Surface, p: PhysicsParameters) -> Array:
-    cover = snow_cover(surface.snow, p.of_soil)
-    return p.of_radiation.land_albedo + cover * (p.of_radiation.snow_albedo - p.of_radiation.land_albedo)
+def _land_albedo(surface: Surface, p: Physics) -> Array:
+    cover = snow_cover(surface.snow, p.schemes.soil)
+    return p.schemes.radiation.land_albedo + cover * (p.schemes.radiation.snow_albedo - p.schemes.radiation.land_albedo)
 
 
-def _radiation(columns: Columns, surface: Surface, site: Site, time: Array, p: PhysicsParameters) -> Radiative:
+def _radiation(columns: Columns, surface: Surface, site: Site, time: Array, p: Physics) -> Radiative:
     """Radiative fluxes, new if the last ones are older than the interval (or from another time altogether)."""
-    r = p.of_radiation
+    r = p.schemes.radiation
 
     def renew(held: Radiative) -> Radiative:
         f = site.land_fraction
@@ -80,24 +80,24 @@ def _radiation(columns: Columns, surface: Surface, site: Site, time: Array, p: P
     return lax.cond(age >= round(p.radiation_interval), renew, lambda held: held, surface.radiative)
 
 
-def _ground(surface: Surface, tile: Tile, air: tuple[Array, Array], dt: float, p: PhysicsParameters) -> Surface:
+def _ground(surface: Surface, tile: Tile, air: tuple[Array, Array], dt: float, p: Physics) -> Surface:
     """The ground after a step of its energy balance with the air's new T + g z / cp (K) and vapour at the lowest
     level."""
     sensible = CP_DRY * tile.heat * (tile.temperature - air[0])
     evaporation = tile.moisture * (tile.ratio - air[1])
-    cover = snow_cover(surface.snow, p.of_soil)
+    cover = snow_cover(surface.snow, p.schemes.soil)
     balance = -sensible - (LATENT_VAPORISATION + LATENT_FUSION * cover) * evaporation
     damping = jnp.zeros_like(balance)
     if p.radiation:
-        r = p.of_radiation
+        r = p.schemes.radiation
         balance = balance + (1.0 - _land_albedo(surface, p)) * surface.radiative.shortwave
         balance = balance + r.emissivity * (surface.radiative.longwave - STEFAN_BOLTZMANN * tile.temperature**4)
         damping = 4.0 * r.emissivity * STEFAN_BOLTZMANN * tile.temperature**3
-    return warm_and_dry(surface, balance, damping, evaporation, dt, p.of_soil)
+    return warm_and_dry(surface, balance, damping, evaporation, dt, p.schemes.soil)
 
 
 def tendencies(
-    state: State, metrics: Metrics, site: Site, p: PhysicsParameters, dt: float, edges: Edges = OPEN
+    state: State, metrics: Metrics, site: Site, p: Physics, dt: float, edges: Edges = OPEN
 ) -> tuple[Slow, Array, Surface]:
     """Radiation, surface exchange, turbulence and ground from the state at the start of a step of dt (s).
 
@@ -129,17 +129,17 @@ def tendencies(
             sum((share * t.moisture * t.ratio for share, t in parts), none),
         )
     if p.boundary_layer:
-        k_momentum, k_heat = local_diffusivities(columns, p.of_boundary_layer)
+        k_momentum, k_heat = local_diffusivities(columns, p.schemes.boundary_layer)
         if p.surface:
             density, t0, rv0 = columns.density[0], columns.temperature[0], columns.water.rv[0]
             flux_t = (warmth[1] - warmth[0] * (t0 + GRAVITY / CP_DRY * columns.height[0])) / density
             flux_v = flux_t + 0.61 * t0 * (moisture[1] - moisture[0] * rv0) / density
-            friction = jnp.sqrt(drag * wind_speed(columns, p.of_surface) / density)
+            friction = jnp.sqrt(drag * wind_speed(columns, p.schemes.surface) / density)
             profile, _ = profile_diffusivities(
-                columns, friction, flux_v, GRAVITY / columns.theta_v[0] * flux_v, p.of_boundary_layer
+                columns, friction, flux_v, GRAVITY / columns.theta_v[0] * flux_v, p.schemes.boundary_layer
             )
             k_momentum, k_heat = jnp.maximum(k_momentum, profile), jnp.maximum(k_heat, profile)
-        k_momentum, k_heat = (conductance(columns, k, p.of_boundary_layer) for k in (k_momentum, k_heat))
+        k_momentum, k_heat = (conductance(columns, k, p.schemes.boundary_layer) for k in (k_momentum, k_heat))
     if p.boundary_layer or p.surface:
         (du, dv, dt_air, d_rv, d_rc, d_ri), _ = mix(columns, k_momentum, k_heat, dt, drag, warmth, moisture)
     if land is not None and p.soil:
@@ -158,18 +158,18 @@ def tendencies(
     return slow, jnp.stack([scale * d_rv, scale * d_rc, zero, scale * d_ri, zero][: p.categories]), surface
 
 
-def condense(state: State, metrics: Metrics, p: PhysicsParameters, dt: float, edges: Edges = OPEN) -> State:
+def condense(state: State, metrics: Metrics, p: Physics, dt: float, edges: Edges = OPEN) -> State:
     """State after clouds and precipitation of a step of dt (s): water, mass and heat changed at unchanged pressure,
     precipitation added up."""
     columns = make_columns(state, metrics, edges)
     if p.warm_rain:
-        temperature, water, rain = warm_rain(columns, dt, p.of_warm_rain)
+        temperature, water, rain = warm_rain(columns, dt, p.schemes.warm_rain)
         snow = jnp.zeros_like(rain)
     else:
-        temperature, water, rain, snow = microphysics(columns, dt, p.of_microphysics)
+        temperature, water, rain, snow = microphysics(columns, dt, p.schemes.microphysics)
     surface = state.surface
     if p.soil and isinstance(surface, Surface):
-        surface = receive(surface, rain, snow, p.of_soil)
+        surface = receive(surface, rain, snow, p.schemes.soil)
     return dataclasses.replace(
         state,
         drho=state.drho + metrics.area * columns.dry * (water.total() - columns.water.total()),

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from kaiseki.config.physics import Soil, SurfaceExchange
 from kaiseki.core.constants import CP_DRY, EPSILON, GRAVITY, VON_KARMAN
 from kaiseki.diagnostics import saturation
 from kaiseki.forecast.physics.columns import Columns, ground_pressure
-from kaiseki.forecast.physics.parameters import Soil, SurfaceExchange
 
 
 @jax.tree_util.register_dataclass

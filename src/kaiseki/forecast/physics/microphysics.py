@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from kaiseki.config.physics import Microphysics
 from kaiseki.core.constants import (
     CP_DRY,
     FREEZING,
@@ -28,7 +29,6 @@ from kaiseki.core.constants import (
 )
 from kaiseki.diagnostics import saturation
 from kaiseki.forecast.physics.columns import Columns, Water
-from kaiseki.forecast.physics.parameters import Microphysics
 
 SURFACE_DENSITY = 1.28
 """kg m-3: density for which fall speeds were measured (Hong et al. 2004)."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array, lax
 
+from kaiseki.config.physics import Radiation
 from kaiseki.core.constants import CP_DRY, GRAVITY, P0, SOLAR_CONSTANT, STEFAN_BOLTZMANN, WATER_DENSITY
 from kaiseki.forecast.physics.columns import Columns
-from kaiseki.forecast.physics.parameters import Radiation
 
 ICE_DENSITY = 917.0
 """kg m-3."""

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from kaiseki.config.physics import BoundaryLayer
 from kaiseki.core.constants import CP_DRY, EPSILON, GRAVITY, LATENT_VAPORISATION, R_DRY, VON_KARMAN
 from kaiseki.diagnostics import saturation as vapour_pressure
 from kaiseki.forecast.dynamics.acoustic import Slow
@@ -23,7 +24,6 @@ from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.operators import to_faces
 from kaiseki.forecast.physics.boundary_layer import conductance, local_diffusivities, mix
 from kaiseki.forecast.physics.columns import Columns, heat_change, make_columns
-from kaiseki.forecast.physics.parameters import BoundaryLayer
 from kaiseki.forecast.state import State
 
 

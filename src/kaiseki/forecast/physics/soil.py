@@ -8,9 +8,9 @@ import dataclasses
 import jax.numpy as jnp
 from jax import Array
 
+from kaiseki.config.physics import Soil
 from kaiseki.core.constants import FREEZING, LATENT_FUSION, WATER_DENSITY
 from kaiseki.forecast.physics.diffusion import diffuse
-from kaiseki.forecast.physics.parameters import Soil
 from kaiseki.forecast.physics.surface import Surface
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from kaiseki.forecast.physics.parameters import PhysicsParameters
+from kaiseki.config.physics import Physics
 from kaiseki.grid.domain import Domain
 
 NEVER = -(2**30)
@@ -68,16 +68,14 @@ def _layers(values: np.ndarray, n: int) -> np.ndarray:
     return (1.0 - share) * values[low] + share * values[high]
 
 
-def make_surface(
-    fields: Mapping[str, np.ndarray], domain: Domain, p: PhysicsParameters, dtype: type = np.float32
-) -> Surface:
+def make_surface(fields: Mapping[str, np.ndarray], domain: Domain, p: Physics, dtype: type = np.float32) -> Surface:
     """Surface from fields at the ground; what is absent is replaced.
 
     `skin_temperature` (of the whole cell) falls back on the air's at the lowest level, `sst` on the skin's,
     `soil_temperature` on the land's skin, `soil_moisture` on the scheme's initial value, `snow` on none. Soil of
     another number of layers is taken by the layers' order.
     """
-    land, n = domain.land_fraction, len(p.of_soil.thickness)
+    land, n = domain.land_fraction, len(p.schemes.soil.thickness)
     skin = np.asarray(fields.get("skin_temperature", fields["temperature"][0]), dtype=float)
     sst = np.maximum(np.asarray(fields.get("sst", skin), dtype=float), FREEZING_SEA)
     own = skin + (1.0 - land) / np.maximum(land, LEAST_LAND) * (skin - sst)
@@ -87,9 +85,9 @@ def make_surface(
         soil[0] = skin_land
     else:
         soil = np.repeat(skin_land[None], n, axis=0)
-    moisture = np.full(soil.shape, p.of_soil.initial_moisture)
+    moisture = np.full(soil.shape, p.schemes.soil.initial_moisture)
     if "soil_moisture" in fields:
-        moisture = np.clip(_layers(np.asarray(fields["soil_moisture"], dtype=float), n), 0.0, p.of_soil.porosity)
+        moisture = np.clip(_layers(np.asarray(fields["soil_moisture"], dtype=float), n), 0.0, p.schemes.soil.porosity)
     snow = np.maximum(np.asarray(fields.get("snow", np.zeros(land.shape)), dtype=float), 0.0)
     zero = jnp.zeros(land.shape, dtype)
 

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from kaiseki.config.physics import WarmRain
 from kaiseki.core.constants import CP_DRY, LATENT_VAPORISATION
 from kaiseki.diagnostics import saturation
 from kaiseki.forecast.physics.columns import Columns, Water
-from kaiseki.forecast.physics.parameters import WarmRain
 
 
 def condensation(temperature: Array, pressure: Array, vapour: Array, liquid: Array) -> tuple[Array, Array, Array]:

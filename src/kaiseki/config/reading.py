@@ -1,15 +1,16 @@
-"""From a TOML file to values, and from pydantic's list of errors to one sentence."""
+"""From a TOML file to an experiment, and from pydantic's list of errors to one sentence."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from kaiseki.config.base import Section, hints
 from kaiseki.core.errors import ConfigError
 
 
@@ -29,14 +30,42 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not a TOML file: {error}") from None
 
 
-def explain(error: ValidationError, model: type[BaseModel], source: str) -> ConfigError:
+_ADAPTERS: dict[type[Section], Any] = {}
+
+
+def _adapter(section: type[Section]) -> Any:
+    """What pydantic reads a section with, made once."""
+    if section not in _ADAPTERS:
+        _ADAPTERS[section] = TypeAdapter(section)
+    return _ADAPTERS[section]
+
+
+def validated[S: Section](section: type[S], values: Mapping[str, Any], source: str) -> S:
+    """A section of values that were read; `source` names the file in the message.
+
+    Raises:
+        ConfigError: an unknown key, a missing or a wrong value; one sentence says which.
+    """
+    try:
+        found: S = _adapter(section).validate_python(values)
+    except ValidationError as error:
+        raise explain(error, section, source) from None
+    return found
+
+
+def schema_of(section: type[Section]) -> dict[str, Any]:
+    """JSON schema of the files that are read into a section."""
+    return _adapter(section).json_schema()
+
+
+def explain(error: ValidationError, model: type[Section], source: str) -> ConfigError:
     """The first of pydantic's errors as one sentence, unknown keys first; `source` is the file."""
-    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
+    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "unexpected_keyword_argument")
     fault = faults[0]
     where = _dotted(fault["loc"])
     more = f" ({len(faults) - 1} more after this one)" if len(faults) > 1 else ""
     match fault["type"]:
-        case "extra_forbidden":
+        case "unexpected_keyword_argument":
             text = f"unknown key {where}{_nearest(fault['loc'], model)}"
         case "missing":
             text = f"{where} is missing; please give it"
@@ -59,33 +88,33 @@ def _dotted(loc: Sequence[int | str]) -> str:
     return text
 
 
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
-    """The pydantic model in an annotation such as `Domain | None` or `tuple[ErrorOverride, ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _inner_model(annotation: Any) -> type[Section] | None:
+    """The section in an annotation such as `DomainSettings | None` or `tuple[ErrorOverride, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     return next((found for part in get_args(annotation) if (found := _inner_model(part))), None)
 
 
-def _model_at(loc: Sequence[int | str], model: type[BaseModel]) -> type[BaseModel]:
+def _model_at(loc: Sequence[int | str], model: type[Section]) -> type[Section]:
     """The section a path leads to."""
     for part in loc:
-        if isinstance(part, str) and part in model.model_fields:
-            model = _inner_model(model.model_fields[part].annotation) or model
+        if isinstance(part, str) and part in hints(model):
+            model = _inner_model(hints(model)[part]) or model
     return model
 
 
-def _all_keys(model: type[BaseModel], head: str = "") -> Iterator[tuple[str, str]]:
+def _all_keys(model: type[Section], head: str = "") -> Iterator[tuple[str, str]]:
     """(key, dotted path) of every key of the experiment."""
-    for name, field in model.model_fields.items():
+    for name, annotation in hints(model).items():
         yield name, head + name
-        if inner := _inner_model(field.annotation):
+        if inner := _inner_model(annotation):
             yield from _all_keys(inner, f"{head}{name}.")
 
 
-def _nearest(loc: Sequence[int | str], model: type[BaseModel]) -> str:
+def _nearest(loc: Sequence[int | str], model: type[Section]) -> str:
     """What the user may have meant: a like key of the section, the same key elsewhere, or the list of the section."""
     key, section = str(loc[-1]), _model_at(loc[:-1], model)
-    names = list(section.model_fields)
+    names = list(hints(section))
     if near := difflib.get_close_matches(key, names, n=1):
         return f"; did you mean {_dotted([*loc[:-1], near[0]])}?"
     paths = dict(_all_keys(model))

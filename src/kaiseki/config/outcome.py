@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-from pydantic import Field
+from kaiseki.config.base import (
+    Bounds,
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    Section,
+    Seed,
+)
 
-from kaiseki.core.experiment.base import Count, Fraction, NotNegative, Positive, Section
 
-
+@dataclass(frozen=True, kw_only=True)
 class Archive(Section):
     """What is written to the run store."""
 
     chunk: tuple[Count, Count] = (256, 256)
     """Cells of a chunk (y, x)."""
-    compression_level: int = Field(default=3, ge=0, le=22)
+    compression_level: Annotated[int, Bounds(ge=0, le=22)] = 3
     """Level of the Zstandard compression."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Verification(Section):
     """Scores, baselines and their uncertainty."""
 
@@ -31,24 +40,25 @@ class Verification(Section):
     """Pressures at which scores are given, Pa."""
     bootstrap_samples: Count = 1000
     """Draws of the bootstrap by station."""
-    confidence: float = Field(default=0.95, gt=0, lt=1)
+    confidence: Annotated[float, Bounds(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
     minimum_count: Count = 15
     """Below this number of values no verdict is drawn."""
-    seed: int = Field(default=1, ge=0)
+    seed: Seed = 1
     """Seed of the bootstrap."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Twin(Section):
     """The nature run of a twin experiment and how the assimilating system is kept from knowing it."""
 
-    seed: int = Field(default=1, ge=0)
+    seed: Seed = 1
     """Seed of the initial truth, of the boundary perturbation and of the observation errors."""
     spacing_factor: Fraction = 0.75
     """Grid length of the nature run in units of that of the assimilating model."""
     spin_up_hours: NotNegative = 6.0
     """Nature run before the cold start."""
-    physics: dict[str, float] = Field(default_factory=dict)
+    physics: dict[str, float] = field(default_factory=dict)
     """Values by "scheme.parameter" of the nature run, where they differ from the section `physics`."""
     boundary_perturbation: NotNegative = 1.0
     """Size of the error of the driving fields, in units of a typical error of a global analysis."""

@@ -1,13 +1,44 @@
-"""A writer for the part of TOML (v1.0) that an experiment uses: tables, numbers, text, truth values, times, arrays."""
+"""Sections as plain values, and a writer for the part of TOML (v1.0) that an experiment uses: tables, numbers, text,
+truth values, times, arrays."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from kaiseki.config.base import Section
+from kaiseki.core.timing import format_utc, parse_time
+
+
+def to_mapping(section: Section, *, times_as_text: bool = True, without_none: bool = False) -> dict[str, Any]:
+    """The values of a section and of those in it: tables, lists, numbers, text, truth values.
+
+    Args:
+        section: any section.
+        times_as_text: instants as ISO 8601 text in UTC, as JSON needs them; else as `datetime`.
+        without_none: leave out what is None, which TOML cannot write.
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Section):
+            fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}  # type: ignore[arg-type]
+            return {name: plain(one) for name, one in fields.items() if not (without_none and one is None)}
+        if isinstance(value, Mapping):
+            return {name: plain(one) for name, one in value.items()}
+        if isinstance(value, tuple):
+            return [plain(one) for one in value]
+        if isinstance(value, datetime) and times_as_text:
+            return format_utc(parse_time(value), seconds=True)
+        return value
+
+    found: dict[str, Any] = plain(section)
+    return found
+
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from dataclasses import dataclass, field
+from typing import Literal
 
-from pydantic import Field, model_validator
-
-from kaiseki.core.experiment.base import Files, NotNegative, Positive, Section
+from kaiseki.config.base import (
+    Files,
+    Positive,
+    Section,
+    Seed,
+)
+from kaiseki.core.errors import ConfigError
 
 Kind = Literal["sonde", "pilot", "synop", "ship", "buoy", "aircraft", "satwind", "paob"]
 Quantity = Literal[
@@ -21,6 +26,7 @@ Quantity = Literal[
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ErrorOverride(Section):
     """Observation errors that replace those of the table for one kind and quantity."""
 
@@ -31,19 +37,19 @@ class ErrorOverride(Section):
     error: tuple[Positive, ...]
     """Standard deviations in SI units, one per pressure, interpolated in the logarithm of pressure."""
 
-    @model_validator(mode="after")
-    def _matched(self) -> Self:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.error) != max(1, len(self.pressure)):
-            raise ValueError("error needs one value per pressure, or one value when pressure is empty")
+            raise ConfigError("error needs one value per pressure, or one value when pressure is empty")
         if any(below <= above for below, above in zip(self.pressure, self.pressure[1:], strict=False)):
-            raise ValueError("pressure must fall from value to value")
-        return self
+            raise ConfigError("pressure must fall from value to value")
 
 
 def _thinning() -> dict[Kind, Positive]:
     return {"aircraft": 100_000.0, "satwind": 150_000.0}
 
 
+@dataclass(frozen=True, kw_only=True)
 class Observations(Section):
     """Which observations are read and used."""
 
@@ -51,28 +57,23 @@ class Observations(Section):
     """Files of reports; a twin experiment writes its own and needs none."""
     kinds: tuple[Kind, ...] = ("sonde", "pilot", "synop", "ship", "buoy", "aircraft", "satwind")
     """Kinds of report that are assimilated; the others are monitored."""
-    folds: int = Field(default=5, ge=0)
+    folds: Seed = 5
     """Number of parts the stations are divided into, stratified by region and kind; 0 withholds nothing."""
-    fold: int = Field(default=0, ge=0)
+    fold: Seed = 0
     """Which part is withheld from assimilation, driving, buddy check, error tuning and baselines, from 0."""
-    seed: int = Field(default=1989, ge=0)
+    seed: Seed = 1989
     """Seed of the division into parts."""
-    thinning: dict[Kind, Positive] = Field(default_factory=_thinning)
+    thinning: dict[Kind, Positive] = field(default_factory=_thinning)
     """Least horizontal distance between reports of a kind in a window, m; kinds not named are not thinned."""
     errors: tuple[ErrorOverride, ...] = ()
     """Replacements in the table of observation errors."""
-    background_check: Positive = 5.0
-    """A value is rejected when its departure exceeds this many standard deviations of what is expected."""
-    station_height_difference: NotNegative = 300.0
-    """Surface pressure is used where model and station height differ by less, m."""
 
-    @model_validator(mode="after")
-    def _fold_exists(self) -> Self:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.folds == 1:
-            raise ValueError("folds must be 0 (nothing withheld) or at least 2")
+            raise ConfigError("folds must be 0 (nothing withheld) or at least 2")
         if self.fold >= max(1, self.folds):
-            raise ValueError(f"fold counts from 0 and must be below folds = {self.folds}")
-        return self
+            raise ConfigError(f"fold counts from 0 and must be below folds = {self.folds}")
 
     @property
     def withheld_fraction(self) -> float:

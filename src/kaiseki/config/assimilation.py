@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import difflib
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from kaiseki.config.base import (
+    Bounds,
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    Section,
+    Seed,
+)
+from kaiseki.core import plugins
+from kaiseki.core.errors import ConfigError
 
-from kaiseki.core.experiment.base import Count, NotNegative, Positive, Section
+ENGINES = ("3dfgat", "4dvar", "4denvar", "hybrid", "letkf", "optimal_interpolation", "none")
+"""Engines of this package; plug-ins add theirs."""
 
-Engine = Literal["3dfgat", "4dvar", "4denvar", "hybrid", "letkf", "optimal_interpolation", "none"]
 
-
+@dataclass(frozen=True, kw_only=True)
 class BackgroundError(Section):
     """Standard deviations and correlation lengths of the background.
 
@@ -36,17 +48,23 @@ class BackgroundError(Section):
     """Vertical correlation length of mass and wind, in the logarithm of pressure."""
     humidity_vertical_length: Positive = 0.2
     """Vertical correlation length of humidity, in the logarithm of pressure."""
-    balance: float = Field(default=0.9, ge=0, lt=1)
+    balance: Fraction = 0.9
     """Part of the mass variance that is geostrophically balanced with the wind."""
+    divergent: Fraction = 0.15
+    """Part of the wind variance in the velocity potential above the boundary layer."""
+    boundary_layer_wind: Fraction = 0.7
+    """Rotational wind at the ground over geostrophic wind; what it lacks in variance is given to the velocity
+    potential."""
+    boundary_layer_depth: Positive = 1500.0
+    """Height above sea level at which that ratio has come back to 1, m."""
 
-    @model_validator(mode="after")
-    def _matched(self) -> Self:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("wind", "temperature", "humidity"):
             if len(getattr(self, name)) != len(self.pressure):
-                raise ValueError(f"{name} needs {len(self.pressure)} values, one per pressure")
+                raise ConfigError(f"{name} needs {len(self.pressure)} values, one per pressure")
         if any(below <= above for below, above in zip(self.pressure, self.pressure[1:], strict=False)):
-            raise ValueError("pressure must fall from value to value")
-        return self
+            raise ConfigError("pressure must fall from value to value")
 
 
 def _cold() -> BackgroundError:
@@ -62,15 +80,27 @@ def _cold() -> BackgroundError:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
 class DigitalFilter(Section):
     """Digital-filter initialisation after each analysis."""
 
     half_span_hours: NotNegative = 1.0
     """Half the span of the filter; 0 switches it off."""
     cutoff_hours: Positive = 2.0
-    """Period below which oscillations are removed."""
+    """Period below which oscillations are removed; equal to the span is usual."""
+
+    @property
+    def half_span(self) -> float:
+        """Half the span of the filter, s."""
+        return 3600.0 * self.half_span_hours
+
+    @property
+    def cutoff(self) -> float:
+        """Period below which oscillations are removed, s."""
+        return 3600.0 * self.cutoff_hours
 
 
+@dataclass(frozen=True, kw_only=True)
 class FourDVar(Section):
     """4D-Var: outer loops, inner model, minimisation."""
 
@@ -79,7 +109,7 @@ class FourDVar(Section):
     loop."""
     inner_iterations: Count = 60
     """Most iterations of the minimiser in a window, all outer loops together."""
-    gradient_reduction: float = Field(default=0.08, gt=0, lt=1)
+    gradient_reduction: Annotated[float, Bounds(gt=0, lt=1)] = 0.08
     """The minimisation ends when the norm of the gradient has fallen to this part."""
     gravity_wave_penalty: NotNegative = 1.0
     """Weight of the penalty of fast oscillations in the window, per (m/s)^2 of their mean square and observation."""
@@ -87,17 +117,17 @@ class FourDVar(Section):
     """Standard deviation of the background error at the start of the window, in units of that of `cycled`, which is
     that of its end."""
 
-    @model_validator(mode="after")
-    def _looped(self) -> Self:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.coarsening:
-            raise ValueError("coarsening needs one value per outer loop, at least one")
-        return self
+            raise ConfigError("coarsening needs one value per outer loop, at least one")
 
 
-class EnsembleSection(Section):
+@dataclass(frozen=True, kw_only=True)
+class EnsembleSettings(Section):
     """Members beside the analysis, of the engines "letkf", "4denvar" and "hybrid"."""
 
-    members: int = Field(default=20, ge=2)
+    members: Annotated[int, Bounds(ge=2)] = 20
     """Number of members."""
     coarsening: Count = 2
     """Grid length of the members in units of that of the analysis."""
@@ -105,40 +135,58 @@ class EnsembleSection(Section):
     """Half-width of the localisation, m: the taper of Gaspari and Cohn ends at twice it."""
     localisation_depth: Positive = 0.6
     """The same in the vertical, in the logarithm of pressure."""
-    relaxation: float = Field(default=0.7, ge=0, le=1)
+    relaxation: Fraction = 0.7
     """Part of the anomalies before the analysis in those after it."""
     perturbation: NotNegative = 1.0
     """Standard deviation of the perturbations of the start and of the driving fields, in units of that of `cycled`."""
     perturbation_hours: Positive = 12.0
     """Time in which the perturbations of the driving fields lose 63 % of their correlation, h."""
-    hybrid_share: float = Field(default=0.5, ge=0, le=1)
+    hybrid_share: Fraction = 0.5
     """Part of the background variance that is the ensemble's in "hybrid"."""
-    seed: int = Field(default=1, ge=0)
+    seed: Seed = 1
     """Of the random perturbations."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Assimilation(Section):
     """How observations and background are joined."""
 
-    engine: Engine = "hybrid"
-    """Statistical analysis; "none" runs the model alone."""
-    cold: BackgroundError = Field(default_factory=_cold)
+    engine: str = "hybrid"
+    """Statistical analysis, one of ours or of a plug-in; "none" runs the model alone."""
+    cold: BackgroundError = field(default_factory=_cold)
     """Background error of the cold start, whose first guess is far from the truth."""
-    cycled: BackgroundError = Field(default_factory=BackgroundError)
+    cycled: BackgroundError = field(default_factory=BackgroundError)
     """Background error of the cycled 3-h forecast."""
     boundary_memory_hours: NotNegative = 12.0
     """What an analysis changes in the rim and under the lid is added to the driving fields afterwards and loses 63 % in
     this time, h. At 0 it is forgotten at once, and increments fall to zero before the rim."""
     inner_iterations: Count = 60
     """Most iterations of the minimiser."""
-    gradient_reduction: float = Field(default=1e-3, gt=0, lt=1)
+    gradient_reduction: Annotated[float, Bounds(gt=0, lt=1)] = 1e-3
     """The minimisation ends when the norm of the gradient has fallen by this factor."""
+    outer_loops: Count = 4
+    """Most outer loops, in which robust weights are renewed; those of 4D-Var are counted by its `coarsening`."""
+    background_check: Positive = 5.0
+    """A value is rejected when its departure exceeds this many standard deviations of what is expected."""
+    station_height_difference: Positive = 300.0
+    """Surface pressure is used where model and station height differ by less, m."""
+    spread_samples: Annotated[int, Bounds(ge=2)] = 24
+    """Random states from which the background's standard deviation at the observations is estimated; the relative error
+    of that is 1 / sqrt(2 spread_samples)."""
     robust: Literal["huber", "none"] = "huber"
     """Likelihood of the observations; "huber" gives gross values a linear penalty (variational quality control)."""
     robust_threshold: Positive = 2.5
     """Departure in standard deviations where the penalty turns from quadratic to linear."""
-    four_d_var: FourDVar = Field(default_factory=FourDVar)
+    four_d_var: FourDVar = field(default_factory=FourDVar)
     """What belongs to the engines "4dvar" and "hybrid"."""
-    ensemble: EnsembleSection = Field(default_factory=EnsembleSection)
+    ensemble: EnsembleSettings = field(default_factory=EnsembleSettings)
     """What belongs to the engines "letkf", "4denvar" and "hybrid"."""
-    digital_filter: DigitalFilter = Field(default_factory=DigitalFilter)
+    digital_filter: DigitalFilter = field(default_factory=DigitalFilter)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = [*ENGINES, *plugins.available("assimilation_engines")]
+        if self.engine not in known:
+            near = difflib.get_close_matches(self.engine, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+            raise ConfigError(f"engine = {self.engine!r}, but there is no such engine{hint}")

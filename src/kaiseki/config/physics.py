@@ -1,4 +1,4 @@
-"""Switches and constants of the physics: frozen and hashable, so that they are fixed at compilation.
+"""Section `physics`: switches and constants, frozen and hashable, so that they are fixed at compilation.
 
 Constants without a source in their remark are of our own choice, to be tuned.
 """
@@ -6,14 +6,17 @@ Constants without a source in their remark are of our own choice, to be tuned.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from functools import cache
+from typing import Self
 
+from kaiseki.config.base import Positive, Section
 from kaiseki.core.errors import ConfigError
 
 
-@dataclass(frozen=True)
-class Microphysics:
+@dataclass(frozen=True, kw_only=True)
+class Microphysics(Section):
     """Single-moment clouds and precipitation."""
 
     droplet_number: float = 100.0
@@ -61,8 +64,8 @@ class Microphysics:
     """A of the freezing of drops (Bigg 1953), K-1."""
 
 
-@dataclass(frozen=True)
-class WarmRain:
+@dataclass(frozen=True, kw_only=True)
+class WarmRain(Section):
     """Cloud water and rain without ice (Kessler 1969), constants of Klemp and Wilhelmson (1978)."""
 
     autoconversion_rate: float = 1.0e-3
@@ -79,8 +82,8 @@ class WarmRain:
     """Its power of the rain's content."""
 
 
-@dataclass(frozen=True)
-class BoundaryLayer:
+@dataclass(frozen=True, kw_only=True)
+class BoundaryLayer(Section):
     """Vertical turbulent mixing."""
 
     mixing_length: float = 150.0
@@ -108,8 +111,8 @@ class BoundaryLayer:
     """Least diffusivity, m2/s."""
 
 
-@dataclass(frozen=True)
-class SurfaceExchange:
+@dataclass(frozen=True, kw_only=True)
+class SurfaceExchange(Section):
     """Bulk exchange at land and sea."""
 
     stability: float = 5.0
@@ -132,8 +135,8 @@ class SurfaceExchange:
     """Vapour pressure over sea water relative to fresh water."""
 
 
-@dataclass(frozen=True)
-class Radiation:
+@dataclass(frozen=True, kw_only=True)
+class Radiation(Section):
     """Broadband fluxes of the sun and the Earth."""
 
     weights: tuple[float, ...] = (0.239, 0.167, 0.168, 0.078, 0.348)
@@ -173,8 +176,8 @@ class Radiation:
     """Of land covered by snow, vegetation included."""
 
 
-@dataclass(frozen=True)
-class Soil:
+@dataclass(frozen=True, kw_only=True)
+class Soil(Section):
     """Ground: four layers as in HTESSEL and ERA5."""
 
     thickness: tuple[float, ...] = (0.07, 0.21, 0.72, 1.89)
@@ -201,29 +204,48 @@ class Soil:
     """m2/s."""
 
 
-@dataclass(frozen=True)
-class PhysicsParameters:
-    """Which processes the model has, and the values of the schemes."""
+@dataclass(frozen=True, kw_only=True)
+class Schemes(Section):
+    """Constants of the schemes of the physics."""
+
+    microphysics: Microphysics = field(default_factory=Microphysics)
+    """Clouds and precipitation with ice."""
+    warm_rain: WarmRain = field(default_factory=WarmRain)
+    """Clouds and precipitation without ice."""
+    boundary_layer: BoundaryLayer = field(default_factory=BoundaryLayer)
+    """Turbulent mixing in the vertical."""
+    surface: SurfaceExchange = field(default_factory=SurfaceExchange)
+    """Exchange with land and sea."""
+    radiation: Radiation = field(default_factory=Radiation)
+    """Solar and thermal radiation."""
+    soil: Soil = field(default_factory=Soil)
+    """Temperature and moisture of the ground."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Physics(Section):
+    """Which processes the model has, and the constants of their schemes."""
 
     microphysics: bool = True
+    """Cloud and precipitation, single moment."""
     warm_rain: bool = False
-    """Clouds and precipitation without ice, in three categories of water instead of five."""
+    """Cloud and precipitation without ice, in three categories of water instead of five."""
     boundary_layer: bool = True
+    """Turbulent mixing in the vertical."""
     surface: bool = True
+    """Exchange of momentum, heat and moisture with land and sea."""
     radiation: bool = True
+    """Solar and thermal radiation."""
     soil: bool = True
-    radiation_interval: float = 900.0
-    """s between two calls of the radiation."""
-    of_microphysics: Microphysics = field(default_factory=Microphysics)
-    of_warm_rain: WarmRain = field(default_factory=WarmRain)
-    of_boundary_layer: BoundaryLayer = field(default_factory=BoundaryLayer)
-    of_surface: SurfaceExchange = field(default_factory=SurfaceExchange)
-    of_radiation: Radiation = field(default_factory=Radiation)
-    of_soil: Soil = field(default_factory=Soil)
+    """Temperature and moisture of the ground; without it they stay as they were."""
+    radiation_interval: Positive = 900.0
+    """Time between two calls of the radiation, s."""
+    schemes: Schemes = field(default_factory=Schemes)
+    """Constants of the schemes."""
 
     @property
     def categories(self) -> int:
-        """Water categories that the state carries."""
+        """Number of water categories that the state carries."""
         return 3 if self.warm_rain else 5
 
     @property
@@ -231,44 +253,31 @@ class PhysicsParameters:
         """Whether anything but clouds acts."""
         return self.boundary_layer or self.surface or self.radiation or self.soil
 
-    @classmethod
-    def known(cls) -> tuple[str, ...]:
-        """Names "scheme.parameter" of every value that can be set (numbers only)."""
-        return tuple(
-            f"{group.name.removeprefix('of_')}.{value.name}"
-            for group in dataclasses.fields(cls)
-            if group.name.startswith("of_")
-            for value in dataclasses.fields(getattr(cls(), group.name))
-            if value.type == "float"
-        )
-
-    def with_values(self, values: dict[str, float]) -> Self:
-        """The same with some values replaced, by "scheme.parameter".
+    def with_constants(self, values: Mapping[str, float]) -> Self:
+        """The same physics with some constants replaced, by "scheme.constant".
 
         Raises:
-            ConfigError: there is no such parameter.
+            ConfigError: there is no such constant.
         """
-        result = self
+        schemes = self.schemes
         for name, value in values.items():
-            if name not in self.known():
-                raise ConfigError(f"There is no physics parameter {name!r}; known are {', '.join(self.known())}.")
-            scheme, parameter = name.split(".")
-            group = getattr(result, f"of_{scheme}")
-            result = replace(result, **{f"of_{scheme}": replace(group, **{parameter: float(value)})})
-        return result
-
-    @classmethod
-    def from_section(cls, section: Any) -> Self:
-        """From the experiment's section `physics` (`core.experiment.Physics`).
-
-        Raises:
-            ConfigError: the section names a parameter that no scheme has.
-        """
-        switches = {
-            name: getattr(section, name) for name in ("microphysics", "boundary_layer", "surface", "radiation", "soil")
-        }
-        return cls(**switches, radiation_interval=float(section.radiation_interval)).with_values(section.parameters)
+            if name not in known_constants():
+                raise ConfigError(
+                    f"There is no constant {name!r} of the physics; known are {', '.join(known_constants())}"
+                )
+            scheme, constant = name.split(".")
+            changed = replace(getattr(schemes, scheme), **{constant: float(value)})
+            schemes = replace(schemes, **{scheme: changed})
+        return replace(self, schemes=schemes)
 
 
-SOIL_DEPTH: tuple[float, ...] = tuple(sum(Soil.thickness[:k]) + 0.5 * layer for k, layer in enumerate(Soil.thickness))
-"""Depths of the centres of the soil's layers, m."""
+@cache
+def known_constants() -> tuple[str, ...]:
+    """Names "scheme.constant" of every constant of the physics that is one number."""
+    schemes = Schemes()
+    return tuple(
+        f"{scheme.name}.{constant.name}"
+        for scheme in dataclasses.fields(schemes)
+        for constant in dataclasses.fields(getattr(schemes, scheme.name))
+        if isinstance(getattr(getattr(schemes, scheme.name), constant.name), float)
+    )

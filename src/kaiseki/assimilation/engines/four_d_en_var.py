@@ -16,18 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
+from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
 from kaiseki.assimilation.ensemble import Ensemble, Seen, onto_outer, seen, transformed
-from kaiseki.assimilation.letkf import members_of
 from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
-from kaiseki.assimilation.trajectory import Trajectory
-from kaiseki.observations import Table
-from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.config import Assimilation
+from kaiseki.statistics import VARIABLES
 from kaiseki.statistics.ensemble_covariance import EnsembleCovariance, of_ensemble
 from kaiseki.statistics.minimise import LeastSquares, reweighted
 from kaiseki.statistics.robust import likelihood
-
-NAME = "4denvar"
 
 
 @jax.jit
@@ -68,54 +64,58 @@ class Chain:
         return np.asarray(_sqrt_transpose(self.covariance, shaped), np.float64)
 
 
-def covariance_of(ensemble: Ensemble, settings: EngineSettings) -> EnsembleCovariance:
+def covariance_of(ensemble: Ensemble, settings: Assimilation) -> EnsembleCovariance:
     """The localised covariance of the members over the whole window."""
     shape = ensemble.anomalies.shape
     anomalies = ensemble.anomalies.reshape(shape[0], shape[1] * shape[2], *shape[3:])
-    return of_ensemble(ensemble.domain, anomalies, settings.ensemble.length, settings.ensemble.depth)
-
-
-def analyse(
-    background: Trajectory,
-    observations: Table,
-    covariance: BackgroundCovariance,
-    settings: EngineSettings,
-    report: Report | None = None,
-    window: WindowModel | None = None,
-) -> Analysis:
-    """The analysis of a window (see `engine.Engine`). `covariance` serves the background check alone.
-
-    Raises:
-        InputError: background and covariance are of different grids, or there are no members.
-        NumericsError: the minimisation left the range of numbers.
-    """
-    ensemble = members_of(window, "4DEnVar")
-    problem = prepare(background, observations, covariance, settings)
-    if not len(problem.used):
-        return nothing_to_do(problem, NAME, report)
-    found = seen(problem, ensemble)
-    problem = dataclasses.replace(problem, spread=found.spread)
-    chain = Chain(problem, found, covariance_of(ensemble, settings))
-    robust = likelihood(settings.robust, settings.robust_threshold)
-    result = reweighted(
-        LeastSquares(chain.forward, chain.adjoint, problem.departure / problem.error, found.exists.astype(np.float64)),
-        chain.covariance.control_size,
-        robust,
-        outer=settings.outer,
-        iterations=settings.iterations,
-        reduction=settings.reduction,
-        report=report,
+    return of_ensemble(
+        ensemble.domain, anomalies, settings.ensemble.localisation_length, settings.ensemble.localisation_depth
     )
-    last = chain.increments(result.minimum.control)[-len(VARIABLES) :].astype(np.float64)
-    _, anomalies, _ = transformed(problem, ensemble, found, settings.ensemble, robust)
-    analysis = finish(
-        problem,
-        NAME,
-        onto_outer(last, ensemble, np.asarray(covariance.balance.mask)),
-        result.minimum.steps,
-        converged=result.minimum.converged,
-        cost=result.costs[-1],
-        cost_before=result.costs[0],
-        weights=result.weights,
-    )
-    return dataclasses.replace(analysis, anomalies=anomalies)
+
+
+class FourDEnVar(Engine):
+    """4DEnVar; see the module."""
+
+    name = "4denvar"
+    needs_ensemble = True
+    has_gain = True
+
+    def analyse(self, given: AnalysisInput) -> Analysis:
+        """The analysis of a window (see `engine.Engine`). `covariance` serves the background check alone.
+
+        Raises:
+            InputError: background and covariance are of different grids, or there are no members.
+            NumericsError: the minimisation left the range of numbers.
+        """
+        ensemble = self.members_of(given)
+        problem = prepare(given)
+        if not len(problem.used):
+            return nothing_to_do(problem, self.name, given.log)
+        found = seen(problem, ensemble)
+        problem = dataclasses.replace(problem, spread=found.spread)
+        chain = Chain(problem, found, covariance_of(ensemble, given.settings))
+        robust = likelihood(given.settings.robust, given.settings.robust_threshold)
+        result = reweighted(
+            LeastSquares(
+                chain.forward, chain.adjoint, problem.departure / problem.error, found.exists.astype(np.float64)
+            ),
+            chain.covariance.control_size,
+            robust,
+            outer=given.settings.outer_loops,
+            iterations=given.settings.inner_iterations,
+            reduction=given.settings.gradient_reduction,
+            report=given.log,
+        )
+        last = chain.increments(result.minimum.control)[-len(VARIABLES) :].astype(np.float64)
+        _, anomalies, _ = transformed(problem, ensemble, found, given.settings.ensemble, robust)
+        analysis = finish(
+            problem,
+            self.name,
+            onto_outer(last, ensemble, np.asarray(given.covariance.mask)),
+            result.minimum.steps,
+            converged=result.minimum.converged,
+            cost=result.costs[-1],
+            cost_before=result.costs[0],
+            weights=result.weights,
+        )
+        return dataclasses.replace(analysis, anomalies=anomalies)

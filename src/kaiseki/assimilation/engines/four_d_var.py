@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from kaiseki.assimilation.comparison import evaluate, observed
-from kaiseki.assimilation.engine import Analysis, EngineSettings, Propagation, Report, WindowModel
+from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine, Propagation, WindowModel
 from kaiseki.assimilation.operators import LinearOperator, linearise, locate
 from kaiseki.assimilation.problem import (
     Problem,
@@ -27,52 +27,46 @@ from kaiseki.assimilation.problem import (
     sqrt_transpose,
 )
 from kaiseki.assimilation.trajectory import Trajectory
-from kaiseki.core.errors import InputError
-from kaiseki.observations import Table
-from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.statistics import VARIABLES
 from kaiseki.statistics.minimise import LeastSquares, outer_loops
 from kaiseki.statistics.robust import likelihood
 
-NAME = "4dvar"
+
+class FourDVar(Engine):
+    """Incremental 4D-Var; see the module."""
+
+    name = "4dvar"
+    increment_time = "start"
+    needs_window_model = True
+    has_gain = True
+
+    def analyse(self, given: AnalysisInput) -> Analysis:
+        """The analysis of a window (see `engine.Engine`), with the increment at its start.
+
+        Raises:
+            InputError: background and covariance are of different grids, or there is no model of the window.
+            NumericsError: the minimisation left the range of numbers.
+        """
+        window = self.window_model_of(given)
+        problem = prepare(given)
+        return minimise(problem, self.name, window, given)
 
 
-def analyse(
-    background: Trajectory,
-    observations: Table,
-    covariance: BackgroundCovariance,
-    settings: EngineSettings,
-    report: Report | None = None,
-    window: WindowModel | None = None,
-) -> Analysis:
-    """The analysis of a window (see `engine.Engine`), with the increment at its start.
-
-    Raises:
-        InputError: background and covariance are of different grids, or there is no model of the window.
-        NumericsError: the minimisation left the range of numbers.
-    """
-    if window is None:
-        raise InputError("4D-Var needs the model of the window")
-    problem = prepare(background, observations, covariance, settings)
-    return minimise(problem, NAME, window, settings, report)
-
-
-def minimise(
-    problem: Problem, name: str, window: WindowModel, settings: EngineSettings, report: Report | None
-) -> Analysis:
+def minimise(problem: Problem, name: str, window: WindowModel, given: AnalysisInput) -> Analysis:
     """The analysis of a problem whose covariance is that of the start of the window."""
     if not len(problem.used):
-        return nothing_to_do(problem, name, report)
-    four_d = settings.four_d
-    loops = _Loops(problem, window, four_d.coarsening, four_d.penalty)
+        return nothing_to_do(problem, name, given.log)
+    settings, four_d = given.settings, given.settings.four_d_var
+    loops = _Loops(problem, window, four_d.coarsening, four_d.gravity_wave_penalty)
     result = outer_loops(
         loops,
         problem.covariance.control_size,
         likelihood(settings.robust, settings.robust_threshold),
         outer=len(four_d.coarsening),
-        iterations=four_d.iterations,
-        reduction=four_d.reduction,
-        report=report,
-        remember=window.remember,
+        iterations=four_d.inner_iterations,
+        reduction=four_d.gradient_reduction,
+        report=given.log,
+        remember=given.checkpoint,
     )
     increment = problem.increment(result.minimum.control)
     analysed = loops.trajectory_of(increment, result.minimum.control)

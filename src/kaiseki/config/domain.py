@@ -1,0 +1,101 @@
+"""Section `domain`: the grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from kaiseki.config.base import (
+    Count,
+    Files,
+    Latitude,
+    Longitude,
+    NotNegative,
+    Positive,
+    Section,
+)
+from kaiseki.core.errors import ConfigError
+
+Preset = Literal["japan-5km-96", "japan-5km-76", "japan-20km", "japan-40km", "japan-60km"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels(Section):
+    """Nominal heights of the model levels: thin at the ground, stretched upwards."""
+
+    number: Count = 40
+    """Number of layers."""
+    top: Positive = 22_000.0
+    """Height of the model top, m."""
+    first_thickness: Positive = 60.0
+    """Thickness of the lowest layer, m."""
+    stretching: Positive = 1.5
+    """Exponent p of the growth of the thickness with the layer index k, first_thickness * (1 + c k^p)."""
+    table: tuple[NotNegative, ...] = ()
+    """Heights of all interfaces from 0 to the top, m; if given, it replaces the four values above."""
+    terrain_decay: Positive = 9000.0
+    """Height where the levels follow the terrain by half only, m; provisional, since JMA's value is not published."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.table and (len(self.table) < 3 or self.table[0] != 0 or not np.all(np.diff(self.table) > 0)):
+            raise ConfigError("table must start at 0 and rise strictly, with at least two layers")
+        if self.first_thickness * self.number > self.top and not self.table:
+            raise ConfigError("number times first_thickness must not exceed top")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainSettings(Section):
+    """The grid: a preset or, without one, an explicit Lambert conformal grid.
+
+    The reference point of the 5-km presets and the level tables are provisional: the originals are not published.
+    """
+
+    preset: Preset | None = None
+    """A named grid; values given beside it replace those of the preset."""
+    spacing: Positive | None = None
+    """Grid length, true at the standard parallels, m."""
+    shape: tuple[Count, Count] | None = None
+    """Number of cells (ny, nx)."""
+    reference_latitude: Latitude | None = None
+    """Latitude of the reference point, degrees north."""
+    reference_longitude: Longitude | None = None
+    """Longitude of the reference point, degrees east."""
+    reference_index: tuple[float, float] | None = None
+    """Cell of the reference point (j, i), counted from 0 at the south-west cell; need not be whole. Without it the
+    reference point is the middle of the grid."""
+    standard_parallels: tuple[Latitude, Latitude] | None = None
+    """Latitudes where the spacing is true, degrees north."""
+    central_longitude: Longitude | None = None
+    """Meridian along which the grid's y axis points north, degrees east."""
+    levels: Levels | None = None
+    rim_width: Count | None = None
+    """Width of the lateral relaxation zone, cells."""
+    terrain: Literal["files", "analytic", "flat"] = "flat"
+    """Where terrain and land come from: files below, the island arc of the twin experiment, or none."""
+    terrain_files: Files = ()
+    """Terrain heights."""
+    mask_files: Files = ()
+    """Land-sea masks."""
+    coast_files: Files = ()
+    """Coastlines for the maps of the report."""
+    terrain_smoothing: NotNegative = 1.0
+    """Strength of the terrain smoothing, in grid lengths; 0 leaves the conservative averages."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        needed = (
+            "spacing",
+            "shape",
+            "reference_latitude",
+            "reference_longitude",
+            "standard_parallels",
+            "central_longitude",
+        )
+        missing = [name for name in needed if getattr(self, name) is None]
+        if self.preset is None and missing:
+            raise ConfigError(f"without a preset the grid needs {', '.join(missing)} as well")
+        if self.terrain == "files" and not self.terrain_files:
+            raise ConfigError('terrain = "files" needs terrain_files')

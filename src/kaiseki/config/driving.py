@@ -1,0 +1,42 @@
+"""Section `driving`: what surrounds the domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kaiseki.config.base import (
+    Count,
+    Files,
+    Positive,
+    Section,
+)
+from kaiseki.config.domain import DomainSettings
+from kaiseki.core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driving(Section):
+    """What surrounds the domain: a first guess, a coarse cycle of our own, the sea."""
+
+    first_guess_files: Files = ()
+    """Global analyses that are averaged and smoothed, or that drive the domain directly without a coarse domain."""
+    first_guess_wavenumber: Count = 8
+    """Total wavenumber to which the averaged first guess is smoothed (planetary scales)."""
+    coarse: DomainSettings | None = None
+    """Wider domain of a cycle of our own whose states become the boundary; none: the files drive the domain."""
+    scales: tuple[Positive, ...] = (1_200_000.0, 700_000.0, 400_000.0)
+    """Correlation lengths of the successive analyses on the coarse domain, m, falling."""
+    analysis_hours: tuple[int, ...] = (0, 12)
+    """Hours of the day (UTC) at which the coarse analyses are made."""
+    tide: bool = True
+    """Add to what the coarse domain gives the semidiurnal tide of pressure, which analyses at 0 and 12 UTC meet always
+    in the same phase."""
+    interval_hours: Positive = 1.0
+    """Interval of the boundary states."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(hour not in range(24) for hour in self.analysis_hours):
+            raise ConfigError("analysis_hours are hours of the day from 0 to 23")
+        if any(wide <= narrow for wide, narrow in zip(self.scales, self.scales[1:], strict=False)):
+            raise ConfigError("scales must fall from value to value")

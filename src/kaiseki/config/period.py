@@ -1,0 +1,89 @@
+"""Sections `case` and `period`: what is made, and when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from kaiseki.config.base import (
+    Positive,
+    Section,
+    UtcTime,
+)
+from kaiseki.core.errors import ConfigError
+from kaiseki.core.timing import Time, Window, hours, parse_time, windows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(Section):
+    """What the experiment is called and where its truth comes from."""
+
+    name: str
+    """Short name, used in file names and in the column `case` of the scores."""
+    title: str = ""
+    """One line for the head of the report."""
+    kind: Literal["twin", "real"]
+    """Where observations come from: a nature run of our own (twin) or files (real)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
+            raise ConfigError(
+                f"name = {self.name!r}, but it becomes part of file names: letters, digits, dots, underscores and "
+                "hyphens only, beginning with a letter or digit"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period(Section):
+    """Cold start, end, cycling window and output interval."""
+
+    cold_start: UtcTime
+    """Time of the first analysis; its observations are not used again."""
+    end: UtcTime
+    """Time of the last analysis."""
+    window_hours: Positive = 3.0
+    """Length of the assimilation window (T - window, T]."""
+    output_hours: Positive = 1.0
+    """Interval of the forecast output."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        span = (self.end - self.cold_start).total_seconds()
+        window, output = self.window_hours * 3600, self.output_hours * 3600
+        if span <= 0:
+            raise ConfigError("end must lie after cold_start")
+        if window != round(window) or output != round(output):
+            raise ConfigError("window_hours and output_hours must be whole seconds")
+        if span % window:
+            raise ConfigError(f"end must lie a whole number of windows of {self.window_hours:g} h after cold_start")
+        if window % output:
+            raise ConfigError("output_hours must divide window_hours")
+
+    @property
+    def first(self) -> Time:
+        """`cold_start` as datetime64[s]."""
+        return parse_time(self.cold_start)
+
+    @property
+    def last(self) -> Time:
+        """`end` as datetime64[s]."""
+        return parse_time(self.end)
+
+    @property
+    def window(self) -> np.timedelta64:
+        """Length of the window as timedelta64[s]."""
+        return hours(self.window_hours)
+
+    @property
+    def output_interval(self) -> np.timedelta64:
+        """Interval of the output as timedelta64[s]."""
+        return hours(self.output_hours)
+
+    def windows(self) -> Iterator[Window]:
+        """The windows of the cycles: the first starts at the cold start, the last ends at `end`."""
+        return windows(self.first, self.last, self.window)
