@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 
-from kaiseki.assimilation.engine import AT_START, WITH_MEMBERS
+from kaiseki.assimilation import engine
 from kaiseki.config import Experiment
 from kaiseki.core.errors import ResourceError
 from kaiseki.core.progress import duration
@@ -89,14 +89,15 @@ def estimate(experiment: Experiment, domain: Domain) -> Cost:
     span = (experiment.period.last - experiment.period.first).astype("timedelta64[s]").astype(int)
     filtering = 3.0 * 3600.0 * experiment.assimilation.digital_filter.half_span_hours * (cycles + 1)
     steps = round((float(span) + filtering) / dt)
-    engine = experiment.assimilation.engine
-    if engine in AT_START:
+    name = experiment.assimilation.engine
+    chosen = None if name == "none" else engine(name)
+    if chosen is not None and chosen.increment_time == "start":
         minimising = cycles * _four_d(experiment, cells, dt)
     else:
         minimising = cycles * cells * experiment.assimilation.inner_iterations * ITERATION
     seconds = COMPILATION + steps * cells * CELL_STEP + minimising
     memory = BASE_BYTES + BYTES_PER_CELL * cells
-    if engine in WITH_MEMBERS:
+    if chosen is not None and chosen.needs_ensemble:
         section = experiment.assimilation.ensemble
         coarse = cells / section.coarsening**2
         each = 3600.0 * experiment.period.window_hours / dt / section.coarsening * CELL_STEP
