@@ -19,7 +19,7 @@ from kaiseki.assimilation.problem import prepare
 from kaiseki.config import Assimilation, FourDVar
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import InputError, NumericsError
-from kaiseki.cycle.window import OuterWindow
+from kaiseki.cycle.window import OuterWindow, of_states
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
@@ -125,13 +125,14 @@ class Real(OuterWindow):
         for start, end in itertools.pairwise(times):
             states.append(advance(states[-1], start, end))
         inner = {n: InnerModel.build(model, n, 1200.0, RegularPhysics()) for n in (1, 2)}
-        super().__init__(model, advance, times, tuple(states), inner)
+        fields, last = of_states(model, states)
+        super().__init__(model, advance, times, tuple(states), fields, last, inner)
         self.background = self.trajectory()
-        self.unchanged = self.states
+        self.unchanged = self.states, self.fields, self.last
 
     def begin(self) -> None:
         """As before any analysis; every window has a model of its own."""
-        self.states, self.change = self.unchanged, None
+        (self.states, self.fields, self.last), self.change = self.unchanged, None
 
 
 def within(window: Trajectory, table: Table) -> Table:

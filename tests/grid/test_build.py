@@ -8,6 +8,7 @@ import pytest
 
 from grid.grids import small
 from kaiseki.config import DomainSettings as Section
+from kaiseki.config.reading import validated
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.grid import preset
 from kaiseki.grid.build import domain_from_section
@@ -30,6 +31,10 @@ EXPLICIT: dict[str, Any] = {
 }
 
 
+def section_of(values: dict[str, object]) -> Section:
+    return validated(Section, values, "test")
+
+
 def same(a: Domain, b: Domain) -> None:
     assert (a.name, a.projection, a.spacing, a.rim_width) == (b.name, b.projection, b.spacing, b.rim_width)
     for field in ("x", "y", "zeta_half", "decay_half", "terrain", "land_fraction"):
@@ -42,7 +47,7 @@ def test_a_preset_alone() -> None:
 
 def test_values_beside_a_preset_replace_its_own() -> None:
     levels = {"number": 20, "top": 25_000.0, "first_thickness": 100.0, "terrain_decay": 7000.0}
-    section = Section.from_mapping(
+    section = section_of(
         {"preset": "japan-60km", "rim_width": 7, "shape": (50, 60), "reference_latitude": 35.0, "levels": levels}
     )
     domain = domain_from_section(section)
@@ -57,7 +62,7 @@ def test_values_beside_a_preset_replace_its_own() -> None:
 
 def test_an_explicit_grid_and_a_table_of_levels() -> None:
     table = (0.0, 100.0, 400.0, 2000.0, 9000.0, 20_000.0)
-    section = Section.from_mapping(
+    section = section_of(
         EXPLICIT | {"reference_index": (3.0, 4.5), "levels": {"table": table, "terrain_decay": 6000.0}}
     )
     domain = domain_from_section(section, name="alps")
@@ -101,30 +106,30 @@ def test_missing_files(change: dict[str, Any], message: str, tmp_path: Path) -> 
     for name in ("japan_dem_overview.tif", "era5_geopotential_0p25.nc", "lsmask_1p25min_f.bin.gz"):
         (tmp_path / "static" / name).touch()
     with pytest.raises(ConfigError, match=message):
-        domain_from_section(Section.from_mapping({"preset": "japan-60km"} | FILES | change), tmp_path)
+        domain_from_section(section_of({"preset": "japan-60km"} | FILES | change), tmp_path)
 
 
 def test_relative_files_need_a_data_folder() -> None:
     with pytest.raises(ConfigError, match="is relative to a data folder, but none was given"):
-        domain_from_section(Section.from_mapping({"preset": "japan-60km"} | FILES))
+        domain_from_section(section_of({"preset": "japan-60km"} | FILES))
 
 
 def test_levels_that_would_fold_are_refused() -> None:
     levels = {"number": 30, "top": 12_000.0, "first_thickness": 60.0, "terrain_decay": 500.0}
-    section = Section.from_mapping({"preset": "japan-60km", "terrain": "analytic", "levels": levels})
+    section = section_of({"preset": "japan-60km", "terrain": "analytic", "levels": levels})
     with pytest.raises(ConfigError, match="levels of japan-60km fold over terrain"):
         domain_from_section(section)
 
 
 def test_islands_alone_leave_the_continent_without_data(data: Path) -> None:
-    section = Section.from_mapping({"preset": "japan-60km"} | FILES | {"terrain_files": FILES["terrain_files"][:1]})
+    section = section_of({"preset": "japan-60km"} | FILES | {"terrain_files": FILES["terrain_files"][:1]})
     with pytest.raises(InputError, match="of the 3740 cells of japan-60km without data, the first at"):
         domain_from_section(section, data)
 
 
 @pytest.fixture(scope="module")
 def real(data: Path) -> Domain:
-    return domain_from_section(Section.from_mapping({"preset": "japan-60km"} | FILES), data)
+    return domain_from_section(section_of({"preset": "japan-60km"} | FILES), data)
 
 
 def test_real_terrain_at_60_km(real: Domain) -> None:
@@ -148,7 +153,7 @@ def test_real_terrain_at_60_km(real: Domain) -> None:
 
 
 def test_smoothing_keeps_the_volume_of_the_terrain(real: Domain, data: Path) -> None:
-    section = Section.from_mapping({"preset": "japan-60km", "terrain_smoothing": 0.0} | FILES)
+    section = section_of({"preset": "japan-60km", "terrain_smoothing": 0.0} | FILES)
     raw = domain_from_section(section, data)
     volume = (raw.terrain * raw.cell_area).sum()
     assert (real.terrain * real.cell_area).sum() == pytest.approx(volume, rel=1e-10)

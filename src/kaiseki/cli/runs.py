@@ -206,7 +206,7 @@ def make_case_of(experiment: Experiment) -> Callable[..., Any]:
         from kaiseki.cli.twin import twin_case
 
         return twin_case
-    from kaiseki.cycle.case import real_case
+    from kaiseki.cycle.real_data import real_case
 
     return real_case
 

@@ -49,7 +49,8 @@ def twin_case(
         data, report: not needed; they make the signature that of a real case.
     """
     from kaiseki.cycle import observing
-    from kaiseki.cycle.case import Case, reference_of, save_inventory
+    from kaiseki.cycle.case import Case, reference_of
+    from kaiseki.cycle.real_data import save_inventory
     from kaiseki.grid.build import domain_from_section
     from kaiseki.observations import Table
     from kaiseki.twin import prepare

@@ -9,10 +9,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 from kaiseki.core.errors import ConfigError, KaisekiError
 from kaiseki.core.timing import parse_time, to_datetime
@@ -90,17 +89,6 @@ class Section:
         "allow_inf_nan": False,
         "use_attribute_docstrings": True,
     }
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], *, source: str = "experiment") -> Self:
-        """The section of values that were read from a file; `source` names it in the message.
-
-        Raises:
-            ConfigError: an unknown key, a missing or a wrong value; one sentence says which.
-        """
-        from kaiseki.config.reading import validated
-
-        return validated(cls, values, source)
 
     def __post_init__(self) -> None:
         """Check the bounds of all values.

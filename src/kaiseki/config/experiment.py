@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,18 @@ class Experiment(Section):
 
         path = Path(path)
         return cls.from_mapping(read_toml(path), source=str(path))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], *, source: str = "experiment") -> Experiment:
+        """Check values that were read elsewhere; `source` names them in the message.
+
+        Raises:
+            ConfigError: as `load`.
+        """
+        # Late, so that the model runs where pydantic is not installed.
+        from kaiseki.config.reading import validated
+
+        return validated(cls, values, source)
 
     def as_mapping(self) -> dict[str, Any]:
         """All values as TOML and JSON know them, times as ISO 8601 text; `from_mapping` gives back an equal one."""

@@ -24,10 +24,14 @@ OBSERVED = ("u", "v", "temperature", "pressure", "qv")
 ACCUMULATED = "precipitation"
 
 
+def of_air(model: Model, state: State) -> Fields:
+    """What the model has to say about the air of a state, at cell centres."""
+    return {name: np.asarray(a) for name, a in model.atmosphere(state).as_dict().items()}
+
+
 def of_state(model: Model, state: State) -> Fields:
     """All that the model has to say about a state; the precipitation is that since time 0."""
-    air = {name: np.asarray(a, np.float32) for name, a in model.atmosphere(state).as_dict().items()}
-    return air | {name: np.asarray(a) for name, a in model.surface_fields(state).items()}
+    return of_air(model, state) | {name: np.asarray(a) for name, a in model.surface_fields(state).items()}
 
 
 def over_interval(fields: Mapping[str, np.ndarray], before: np.ndarray) -> Fields:

@@ -33,7 +33,7 @@ from kaiseki.cycle import observing
 from kaiseki.cycle.analyst import cycled_covariance, layer_interfaces
 from kaiseki.cycle.case import Case
 from kaiseki.cycle.experiments import ensemble_beside
-from kaiseki.cycle.window import OuterWindow
+from kaiseki.cycle.window import OuterWindow, of_states
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
@@ -222,7 +222,7 @@ def _linear(case: Case, times: np.ndarray, background: list[fd.Fields], settings
     states = tuple(
         case.model.start({**case.driving(time), **fields}) for time, fields in zip(times, background, strict=True)
     )
-    outer = OuterWindow(case.model, nowhere, times, states, {})
+    outer = OuterWindow(case.model, nowhere, times, states, *of_states(case.model, states), {})
     return outer.linear(settings.four_d_var.coarsening[-1])
 
 

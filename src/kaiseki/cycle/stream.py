@@ -20,7 +20,7 @@ from kaiseki.cycle.driving import Boundaries, floored
 from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.cycle.journal import Journal
 from kaiseki.cycle.snapshot import from_tree, to_tree
-from kaiseki.cycle.window import OuterWindow
+from kaiseki.cycle.window import OuterWindow, brought
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
@@ -113,8 +113,9 @@ class Stream:
         begun = clock.perf_counter()
         start = self.cold_start()
         state = self.model.start(start.fields)
-        out.write_fields(fd.ANALYSIS, time, fd.instantaneous(fd.of_state(self.model, state)))
-        state, tendency = self._initialise(state, time)
+        found = fd.of_state(self.model, state)
+        out.write_fields(fd.ANALYSIS, time, fd.instantaneous(found))
+        state, tendency = self._initialise(state, time, found)
         begun_with = fd.of_state(self.model, state)
         out.write_fields(fd.FORECAST, time, begun_with)
         if self.ensemble is not None:
@@ -128,7 +129,7 @@ class Stream:
 
     def _cycle(self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction) -> State:
         begun = clock.perf_counter()
-        state, trajectory, model, background = self._forecast(state, start, end, out)
+        state, model = self._forecast(state, start, end, out)
         forecast_done = clock.perf_counter()
         if self.ensemble is not None:
             model.members = self.ensemble.forecast(start, model.times)
@@ -136,10 +137,10 @@ class Stream:
             self.journal.open(end)
             model.checkpoint = self.journal
         members_done = clock.perf_counter()
-        analysis = self.analyst(trajectory, Window.ending_at(end, self.window), model)
+        analysed = continued = model.last
+        analysis = self.analyst(model.trajectory(), Window.ending_at(end, self.window), model)
         analysis_done = clock.perf_counter()
         tendency: Mapping[str, Any] = {}
-        analysed = background
         # Where nothing was changed nothing has to be filtered.
         changed = any(np.any(field) for field in analysis.increment.values())
         if changed and self.increment_time == "start":
@@ -147,16 +148,17 @@ class Stream:
             state = model.states[-1]
             assert model.change is not None
             self.boundaries.carried.add(model.change, end)
-            analysed = fd.of_state(self.model, state)
-            tendency = {"before": self._tendency(state, end)}
+            analysed = continued = model.last
+            tendency = {"before": self._tendency(state, end, analysed)}
         elif changed:
             before, state = state, self.model.add_increment(state, analysis.increment)
             self.boundaries.carried.add(Boundary.of(state).less(Boundary.of(before)), end)
             analysed = fd.of_state(self.model, state)
-            state, tendency = self._initialise(state, end)
+            state, tendency = self._initialise(state, end, analysed)
+            continued = fd.of_state(self.model, state)
         out.write_fields(fd.ANALYSIS, end, fd.instantaneous(analysed))
         if self.ensemble is not None:
-            anomalies = self.ensemble.centre(fd.of_state(self.model, state), analysis.anomalies, end)
+            anomalies = self.ensemble.centre(continued, analysis.anomalies, end)
             out.write_fields(fd.ANALYSIS, end, self.ensemble.spread(anomalies))
         out.write_observations(analysis.table.to_arrow())
         seconds = {
@@ -180,11 +182,11 @@ class Stream:
 
     def _forecast(
         self, state: State, start: np.datetime64, end: np.datetime64, out: CycleTransaction
-    ) -> tuple[State, Trajectory, OuterWindow, fd.Fields]:
+    ) -> tuple[State, OuterWindow]:
         """Carry the state from start to end, storing every output time and keeping the slots of the window."""
         first_slot = end - self.window
         current = fd.of_state(self.model, state)
-        slots = [(start, state, fd.observed(current))] if start >= first_slot else []
+        slots = [(start, state, brought(current))] if start >= first_slot else []
         time = start
         while time < end:
             nxt = min(time + self.output, end)
@@ -193,11 +195,10 @@ class Stream:
             time, current = nxt, fd.of_state(self.model, state)
             out.write_fields(fd.FORECAST, time, fd.over_interval(current, before))
             if time >= first_slot:
-                slots.append((time, state, fd.observed(current)))
+                slots.append((time, state, brought(current)))
         times, states, fields = zip(*slots, strict=True)
         times = np.array(times, "datetime64[s]")
-        model = OuterWindow(self.model, self.advance, times, states, self.inner)
-        return state, Trajectory(times, fields, self.model.domain), model, current
+        return state, OuterWindow(self.model, self.advance, times, states, fields, current, self.inner)
 
     def advance(self, state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> State:
         """Carry the state from start to end, from one boundary time to the next; `change` is added to the boundary."""
@@ -212,21 +213,25 @@ class Stream:
             time, origin = stop, after
         return state
 
-    def _initialise(self, state: State, time: np.datetime64) -> tuple[State, Mapping[str, float]]:
-        """The filtered state, and the domain-mean |dps/dt| of the first step before and after."""
-        before = self._tendency(state, time)
+    def _initialise(self, state: State, time: np.datetime64, fields: fd.Fields) -> tuple[State, Mapping[str, float]]:
+        """The filtered state of one whose fields are given, and the domain-mean |dps/dt| of the first step before and
+        after."""
+        before = self._tendency(state, time, fields)
         if self.filter_ is None:
             return state, {"before": before}
         filtered = self.model.initialise(state, self.boundaries.at(time), self.filter_)
-        return filtered, {"before": before, "after": self._tendency(filtered, time)}
+        return filtered, {
+            "before": before,
+            "after": self._tendency(filtered, time, self.model.surface_fields(filtered)),
+        }
 
-    def _tendency(self, state: State, time: np.datetime64) -> float:
+    def _tendency(self, state: State, time: np.datetime64, fields: fd.Fields) -> float:
         """Mean of |dps/dt| inside the rim over one time step, Pa per hour (unit of the usual plots of spin-up); the
         boundary stands still, for at the end of a period there is none after it."""
         dt = self.model.parameters.dt
         step = np.timedelta64(round(dt), "s")
         inside = self.model.domain.inside_rim
-        one = self.model.surface_fields(state)["surface_pressure"]
+        one = fields["surface_pressure"]
         held = Forcing(*[self.boundaries.at(time)] * 2)
         two = self.model.surface_fields(self.model.advance(state, held, dt))["surface_pressure"]
         return float(np.mean(np.abs(np.asarray(two) - np.asarray(one))[inside])) * float(HOUR / step)

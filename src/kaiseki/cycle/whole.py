@@ -9,10 +9,11 @@ from pathlib import Path
 
 from kaiseki.config import Experiment
 from kaiseki.core.progress import duration, say
-from kaiseki.cycle.case import Case, real_case
+from kaiseki.cycle.case import Case
 from kaiseki.cycle.cost import estimate, refuse_what_is_too_much
 from kaiseki.cycle.experiments import run_experiment
 from kaiseki.cycle.folder import RunFolder
+from kaiseki.cycle.real_data import real_case
 from kaiseki.grid.build import domain_from_section
 
 type MakeCase = Callable[[Experiment, RunFolder, Path | None, Callable[[str], None] | None], Case]

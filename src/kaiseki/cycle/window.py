@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,18 @@ from kaiseki.statistics.minimise import Remember
 type Advance = Callable[[State, np.datetime64, np.datetime64, Boundary | None], State]
 
 
+def brought(fields: Mapping[str, np.ndarray]) -> fd.Fields:
+    """What observations and the inner model look at."""
+    return {name: fields[name] for name in BROUGHT}
+
+
+def of_states(model: Model, states: Sequence[State]) -> tuple[tuple[fd.Fields, ...], fd.Fields]:
+    """What observations and the inner model look at of each state, and all fields of the last, each computed once."""
+    air = [fd.of_air(model, state) for state in states[:-1]]
+    last = fd.of_state(model, states[-1])
+    return tuple(brought(one) for one in (*air, last)), last
+
+
 @dataclass
 class OuterWindow:
     """The forecast model in one window; see `assimilation.contract.WindowModel`.
@@ -29,6 +41,8 @@ class OuterWindow:
         advance: carries a state from one time to another, with a change of the boundary.
         times: slots, rising; the first is the start of the window.
         states: of the last trajectory at the slots; at first those of the background.
+        fields: what observations and the inner model look at (`BROUGHT`) at the slots of the last trajectory.
+        last: all fields at the last slot of the last trajectory.
         inner: inner models by coarsening, kept by the caller from window to window.
         members: members that went through the window; None where there are none.
         checkpoint: keeps what a minimisation has paid for over a kill; None where nothing does.
@@ -39,6 +53,8 @@ class OuterWindow:
     advance: Advance
     times: np.ndarray
     states: tuple[State, ...]
+    fields: tuple[fd.Fields, ...]
+    last: fd.Fields
     inner: dict[int, InnerModel]
     members: Ensemble | None = None
     checkpoint: Remember | None = None
@@ -50,18 +66,18 @@ class OuterWindow:
 
     def rerun(self, increment: Mapping[str, np.ndarray]) -> Trajectory:
         """The trajectory from the background's start plus an increment, by which the boundary is changed as well;
-        `states` are its states."""
+        `states`, `fields` and `last` are those of it."""
         states = [self.model.add_increment(self._start, increment)]
         change = Boundary.of(states[0]).less(Boundary.of(self._start))
         for before, after in zip(self.times, self.times[1:], strict=False):
             states.append(self.advance(states[-1], before, after, change))
         self.states, self.change = tuple(states), change
+        self.fields, self.last = of_states(self.model, states)
         return self.trajectory()
 
     def trajectory(self) -> Trajectory:
         """What observations are compared with, of the last trajectory."""
-        slots = tuple(fd.observed(fd.of_state(self.model, state)) for state in self.states)
-        return Trajectory(self.times, slots, self.model.domain)
+        return Trajectory(self.times, tuple(fd.observed(fields) for fields in self.fields), self.model.domain)
 
     def linear(self, factor: int) -> Propagation:
         """The linear model about the last trajectory."""
@@ -70,9 +86,7 @@ class OuterWindow:
         if new:
             self.inner[factor] = InnerModel.build(self.model, factor, seconds)
         inner = self.inner[factor]
-        air = [self.model.atmosphere(state).as_dict() for state in self.states]
-        states = [{name: np.asarray(one[name]) for name in BROUGHT} for one in air]
-        found = inner.linearise(states, seconds)
+        found = inner.linearise(self.fields, seconds)
         if new:
             say(
                 f"inner model: {inner.domain.ny} x {inner.domain.nx} x {inner.domain.nz} cells of "

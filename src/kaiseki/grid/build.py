@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kaiseki.config import DomainSettings, Levels
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.files import files_of
 from kaiseki.grid import island_arc, terrain
@@ -17,14 +18,14 @@ from kaiseki.grid.presets import GridSpecification, specification, usual_rim
 from kaiseki.grid.smoothing import smooth
 
 
-def interfaces(levels: Any) -> tuple[float, ...]:
+def interfaces(levels: Levels) -> tuple[float, ...]:
     """Nominal heights of the level interfaces, m, from the table or from number, top and lowest thickness."""
     if levels.table:
         return levels.table
     return tuple(stretched_interfaces(levels.number, levels.top, levels.first_thickness, levels.stretching).tolist())
 
 
-def specification_from_section(section: Any, name: str = "domain") -> GridSpecification:
+def specification_from_section(section: DomainSettings, name: str = "domain") -> GridSpecification:
     """The numbers of the grid: those of the preset with what stands beside it put in their place, or explicit ones."""
     given: dict[str, Any] = {
         field: value
@@ -44,9 +45,6 @@ def specification_from_section(section: Any, name: str = "domain") -> GridSpecif
         given |= {"interfaces": interfaces(section.levels), "terrain_decay": section.levels.terrain_decay}
     if section.preset is not None:
         return dataclasses.replace(specification(section.preset), **given)
-    # Late, so that the grid can be used where pydantic is not installed.
-    from kaiseki.config.domain import Levels
-
     given.setdefault("interfaces", interfaces(Levels()))
     given.setdefault("rim_width", usual_rim(given["spacing"]))
     return GridSpecification(name=name, **given)
@@ -62,7 +60,7 @@ def _check_folding(domain: Domain) -> None:
         )
 
 
-def domain_from_section(section: Any, data_root: Path | None = None, name: str = "domain") -> Domain:
+def domain_from_section(section: DomainSettings, data_root: Path | None = None, name: str = "domain") -> Domain:
     """The grid with its terrain and land.
 
     Args:
