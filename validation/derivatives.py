@@ -17,12 +17,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.idealised import at_rest, bell, stretched_levels
 from kaiseki.forecast.linear import Energy, LinearModel, Perturbation, plain_product
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
 from kaiseki.grid.plane import plane
+from validation.idealised import at_rest, bell, stretched_levels
 from validation.shelf import FIGURES, Row, at_most, record
 
 REFERENCE = ReferenceProfile()

@@ -20,9 +20,9 @@ import jax
 import numpy as np
 
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.idealised import at_rest, bell, stretched_levels
 from kaiseki.forecast.model import Model, default_parameters
 from kaiseki.grid.plane import Plane, plane
+from validation.idealised import at_rest, bell, stretched_levels
 from validation.rest_over_terrain import PROFILES, REFERENCE
 from validation.shelf import FIGURES, Row, at_most, record
 

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from kaiseki.config import Experiment
-from kaiseki.forecast.idealised import at_rest
 from kaiseki.forecast.model import Model, default_parameters
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
+from validation.idealised import at_rest
 
 HERE = Path(__file__).resolve().parent
 CASE = HERE.parent / "cases" / "japan-1989.toml"

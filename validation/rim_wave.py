@@ -31,11 +31,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaiseki.forecast.idealised import at_rest
 from kaiseki.forecast.model import Forcing, Model
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid.plane import plane
 from kaiseki.grid.presets import usual_rim
+from validation.idealised import at_rest
 from validation.shelf import FIGURES, at_most, record
 
 CASE = "rim_wave"

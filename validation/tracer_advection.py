@@ -32,11 +32,11 @@ from jax import Array
 
 from kaiseki.forecast.dynamics.advection import FaceValue, koren, upwind3
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.idealised import at_rest, bell, stretched_levels
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
 from kaiseki.grid.plane import plane
+from validation.idealised import at_rest, bell, stretched_levels
 from validation.shelf import FIGURES, at_least, at_most, record
 
 CASE = "tracer_advection"

@@ -11,11 +11,11 @@ import sys
 import jax
 import numpy as np
 import pytest
+from validation.idealised import at_rest, bell, stretched_levels
 
 from kaiseki.config.physics import Physics
 from kaiseki.core.errors import ConfigError
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.idealised import at_rest, bell, stretched_levels
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.patches import DividedModel

@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from validation.idealised import at_rest, bell, stretched_levels
 
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.forecast.checks import BlownUp, check_levels, check_start, check_steps, longest_short_step
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.idealised import at_rest, bell, stretched_levels
 from kaiseki.forecast.integrate import Forcing, is_finite
 from kaiseki.forecast.model import Model, default_parameters
 from kaiseki.forecast.reference import ReferenceProfile

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import Array
+from validation.idealised import bell, stretched_levels
 
 from kaiseki.forecast import idealised
 from kaiseki.forecast.convert import to_atmosphere, to_state
@@ -23,7 +24,6 @@ from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
 from kaiseki.forecast.fields import Atmosphere
 from kaiseki.forecast.filter import filter_response, filter_weights
-from kaiseki.forecast.idealised import bell, stretched_levels
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
 from kaiseki.grid.plane import Plane, plane
