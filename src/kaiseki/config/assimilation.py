@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -10,6 +9,7 @@ from kaiseki.config.base import (
     Bounds,
     Count,
     Fraction,
+    Named,
     NotNegative,
     Positive,
     Section,
@@ -20,6 +20,8 @@ from kaiseki.core.errors import ConfigError
 
 ENGINES = ("3dfgat", "4dvar", "4denvar", "hybrid", "letkf", "optimal_interpolation", "none")
 """Engines of this package; plug-ins add theirs."""
+
+Engine = Annotated[str, Named("assimilation engine", lambda: [*ENGINES, *plugins.available("assimilation_engines")])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +153,7 @@ class EnsembleSettings(Section):
 class Assimilation(Section):
     """How observations and background are joined."""
 
-    engine: str = "hybrid"
+    engine: Engine = "hybrid"
     """Statistical analysis, one of ours or of a plug-in; "none" runs the model alone."""
     cold: BackgroundError = field(default_factory=_cold)
     """Background error of the cold start, whose first guess is far from the truth."""
@@ -182,11 +184,3 @@ class Assimilation(Section):
     ensemble: EnsembleSettings = field(default_factory=EnsembleSettings)
     """What belongs to the engines "letkf", "4denvar" and "hybrid"."""
     digital_filter: DigitalFilter = field(default_factory=DigitalFilter)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        known = [*ENGINES, *plugins.available("assimilation_engines")]
-        if self.engine not in known:
-            near = difflib.get_close_matches(self.engine, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-            raise ConfigError(f"engine = {self.engine!r}, but there is no such engine{hint}")

@@ -7,8 +7,10 @@ installed; pydantic reads files into them (`config.reading`) and finds the bound
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import typing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
@@ -44,6 +46,39 @@ class Bounds:
         """How pydantic checks the bounds of a value that it reads."""
         given = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
         return {**handler(source), **given}
+
+
+@dataclass(frozen=True)
+class Named:
+    """One of the names that are known, ours or of plug-ins.
+
+    Attributes:
+        what: is named.
+        known: gives the names.
+    """
+
+    what: str
+    known: Callable[[], Sequence[str]]
+
+    def fault(self, value: str) -> str | None:
+        """What is wrong with a name, None where nothing is."""
+        known = list(self.known())
+        if value in known:
+            return None
+        near = difflib.get_close_matches(value, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        return f"there is no such {self.what}; {hint}"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """How pydantic checks a name that it reads."""
+        from pydantic_core import core_schema
+
+        def checked(value: str) -> str:
+            if (fault := self.fault(value)) is not None:
+                raise ValueError(f"{value!r}: {fault}")
+            return value
+
+        return core_schema.no_info_after_validator_function(checked, handler(source))
 
 
 class _Utc:
@@ -121,13 +156,15 @@ def _check(name: str, value: Any, hint: Any) -> None:
     if value is None:
         return
     if typing.get_origin(hint) is Annotated:
-        for bounds in hint.__metadata__:
-            if isinstance(bounds, Bounds) and (fault := bounds.fault(value)) is not None:
+        for rule in hint.__metadata__:
+            if isinstance(rule, Bounds | Named) and (fault := rule.fault(value)) is not None:
                 raise ConfigError(f"{name} = {value!r}: {fault}")
         return
     if isinstance(value, dict):
+        of_key, of_item = typing.get_args(hint)
         for key, item in value.items():
-            _check(f"{name}.{key}", item, typing.get_args(hint)[1])
+            _check(name, key, of_key)
+            _check(f"{name}.{key}", item, of_item)
     elif isinstance(value, tuple):
         inner = [part for part in typing.get_args(hint) if part is not Ellipsis]
         kinds = inner * len(value) if len(inner) == 1 else inner

@@ -47,8 +47,8 @@ class Experiment(Section):
         super().__post_init__()
         if self.case.kind == "twin" and self.twin is None:
             object.__setattr__(self, "twin", Twin())
-        if self.case.kind == "real" and not self.observations.files:
-            raise ConfigError('kind = "real" needs observations.files')
+        if self.case.kind == "real" and not (self.observations.files or self.observations.sources):
+            raise ConfigError('kind = "real" needs observations.files or observations.sources')
         if self.case.kind == "real" and self.twin is not None:
             raise ConfigError('the section twin belongs to kind = "twin" only')
 

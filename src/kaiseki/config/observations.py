@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated
 
 from kaiseki.config.base import (
     Files,
+    Named,
     Positive,
     Section,
     Seed,
 )
+from kaiseki.core import plugins
 from kaiseki.core.errors import ConfigError
+from kaiseki.core.observables import KINDS, QUANTITIES
 
-Kind = Literal["sonde", "pilot", "synop", "ship", "buoy", "aircraft", "satwind", "paob"]
-Quantity = Literal[
-    "air_temperature",
-    "virtual_temperature",
-    "specific_humidity",
-    "eastward_wind",
-    "northward_wind",
-    "surface_pressure",
-    "geopotential_height",
-    "mean_sea_level_pressure",
-]
+Kind = Annotated[str, Named("kind of report", lambda: KINDS)]
+Quantity = Annotated[str, Named("observed quantity", lambda: QUANTITIES)]
+Source = Annotated[str, Named("source of observations", lambda: sorted(plugins.available("observation_sources")))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +49,9 @@ class Observations(Section):
     """Which observations are read and used."""
 
     files: Files = ()
-    """Files of reports; a twin experiment writes its own and needs none."""
+    """PREPBUFR files; a twin experiment writes its own reports and needs none."""
+    sources: dict[Source, Files] = field(default_factory=dict)
+    """Files of sources that plug-ins bring, by the source's name, which is also the kind of their reports."""
     kinds: tuple[Kind, ...] = ("sonde", "pilot", "synop", "ship", "buoy", "aircraft", "satwind")
     """Kinds of report that are assimilated; the others are monitored."""
     folds: Seed = 5

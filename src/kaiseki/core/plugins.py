@@ -1,9 +1,12 @@
-"""Parts that register through entry points: readers, operators, physics schemes, applications.
+"""Parts that register through entry points: readers of analyses and of observations, operators, engines.
 
 A distribution offers a part under the group "kaiseki.<kind>", for example in its project file
 
     [project.entry-points."kaiseki.driving_sources"]
     myreader = "mypackage.reader:MyReader"
+
+where what is named is a class that is made without arguments, or an object. `docs/extending/` has a page for each kind,
+`kaiseki.testing` a test of conformance.
 """
 
 from __future__ import annotations
@@ -14,14 +17,7 @@ from typing import Any
 
 from kaiseki.core.errors import ConfigError
 
-KINDS = (
-    "driving_sources",
-    "observation_sources",
-    "observation_operators",
-    "assimilation_engines",
-    "physics",
-    "applications",
-)
+KINDS = ("driving_sources", "observation_sources", "observation_operators", "assimilation_engines")
 """Kinds of part that may be registered."""
 
 
@@ -60,3 +56,22 @@ def load(kind: str, name: str) -> Any:
         raise ConfigError(
             f"The plug-in {name!r} for {kind} ({points[name].value}) cannot be imported: {error}"
         ) from error
+
+
+def make[T](kind: str, name: str, contract: type[T]) -> T:
+    """A registered part, made if a class is registered.
+
+    Args:
+        kind, name: of the part.
+        contract: class that it must be an instance of.
+
+    Raises:
+        ConfigError: it is not registered, cannot be imported or does not keep the contract.
+    """
+    loaded = load(kind, name)
+    part = loaded() if isinstance(loaded, type) else loaded
+    if not isinstance(part, contract):
+        raise ConfigError(
+            f"The plug-in {name!r} for {kind} is no {contract.__name__}; see {contract.__module__}.{contract.__name__}"
+        )
+    return part

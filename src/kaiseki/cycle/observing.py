@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from kaiseki.observations.errors import Profile, assign, overridden
 from kaiseki.observations.quality.run import Count, run_all
 from kaiseki.observations.selection import select
 from kaiseki.observations.sources.prepbufr import PrepbufrSource
+from kaiseki.observations.sources.registry import read_source
 from kaiseki.observations.thinning import thin, thin_levels
 from kaiseki.observations.windows import select as in_window
 from kaiseki.observations.withholding import assign_folds, withhold
@@ -38,13 +39,25 @@ def box_around(domain: Domain, margin: float = MARGIN) -> tuple[float, float, fl
     return wrapped(centre + west), float(south), wrapped(centre + east), float(north)
 
 
-def read_reports(paths: Sequence[Path], domain: Domain) -> Table:
+def read_reports(paths: Sequence[Path], domain: Domain, others: Mapping[str, Sequence[Path]] | None = None) -> Table:
     """All reports of the files on a domain and a little around it.
+
+    Args:
+        paths: PREPBUFR files.
+        domain: whose reports are wanted.
+        others: files of sources that plug-ins bring, by the name of the source.
 
     Raises:
         InputError: a file is absent, damaged or of another kind.
     """
-    return PrepbufrSource(list(paths)).read(box=box_around(domain))
+    box = box_around(domain)
+    tables = [PrepbufrSource(list(paths)).read(box=box)] if paths else []
+    for name, files in (others or {}).items():
+        found = read_source(name, files, box)
+        # Numbers of reports are those of one source; here they have to differ.
+        first = max((int(table.column("report").max()) + 1 for table in tables if len(table)), default=0)
+        tables.append(found.with_columns(report=found.column("report") + first))
+    return Table.concat(tables)
 
 
 def quality_controlled(table: Table, experiment: Experiment, domain: Domain) -> tuple[Table, tuple[Count, ...]]:

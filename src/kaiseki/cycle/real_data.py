@@ -25,9 +25,11 @@ from kaiseki.observations.sources.inventory import inventory
 def real_observations(experiment: Experiment, folder: RunFolder, data: Path | None, widest: Domain) -> Table:
     """The reports of the experiment's files, checked, divided and saved; read back from there ever after."""
     if not folder.observations.exists():
-        paths = files_of(experiment.observations.files, data, "observations.files")
-        say(f"observations: reading {len(paths)} files")
-        reports = observing.read_reports(paths, widest)
+        wanted = experiment.observations
+        paths = files_of(wanted.files, data, "observations.files") if wanted.files else []
+        others = {name: files_of(files, data, f"observations.sources.{name}") for name, files in wanted.sources.items()}
+        say(f"observations: reading {len(paths) + sum(map(len, others.values()))} files")
+        reports = observing.read_reports(paths, widest, others)
         save_inventory(reports, folder)
         table, counts = observing.quality_controlled(reports, experiment, widest)
         flagged = sum(count.flagged for count in counts)

@@ -4,7 +4,7 @@ The way of a report: `sources` read it, `windows` gives it to one window, `withh
 `quality.run_all` doubts it, `selection` says what it is for, `thinning` and `errors` what it weighs.
 """
 
-from kaiseki.observations.columns import KINDS, QUANTITIES
+from kaiseki.core.observables import KINDS, QUANTITIES
 from kaiseki.observations.flags import Flag, trusted, usable
 from kaiseki.observations.table import Table
 

@@ -1,4 +1,4 @@
-"""The columns of the observation table: name, type, default; the names of quantities and kinds."""
+"""The columns of the observation table: name, type, default."""
 
 from __future__ import annotations
 
@@ -6,20 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-QUANTITIES: Final[tuple[str, ...]] = (
-    "air_temperature",
-    "virtual_temperature",
-    "specific_humidity",
-    "eastward_wind",
-    "northward_wind",
-    "surface_pressure",
-    "geopotential_height",
-    "mean_sea_level_pressure",
-)
-"""Observed quantities, in CF standard names where CF has one; `surface_pressure` is at `station_elevation`."""
-
-KINDS: Final[tuple[str, ...]] = ("sonde", "pilot", "synop", "ship", "buoy", "aircraft", "satwind", "paob", "unknown")
-"""Kinds of report; `unknown` is kept for the record and used for nothing."""
+from kaiseki.core.observables import KINDS, QUANTITIES
 
 
 class Column(NamedTuple):

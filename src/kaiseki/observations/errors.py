@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from kaiseki.core.errors import ConfigError
-from kaiseki.observations.columns import KINDS, QUANTITIES
+from kaiseki.core.observables import KINDS, OWN_KINDS, OWN_QUANTITIES, QUANTITIES
 from kaiseki.observations.flags import Flag, trusted
 from kaiseki.observations.moist import saturation_humidity
 from kaiseki.observations.profiles import TEMPERATURES, levels
@@ -136,13 +136,16 @@ def assign(
     """
     kind, quantity = table.codes("kind")[0], table.codes("quantity")[0]
     pressure = table.column("pressure")
-    found = np.full(len(table), np.nan)
+    # Sources of plug-ins give errors with their values; a profile of the experiment takes their place.
+    brought = (kind >= len(OWN_KINDS)) | (quantity >= len(OWN_QUANTITIES))
+    found = np.where(brought, table.column("error"), np.nan)
     for (kind_name, quantity_name), profile in errors.items():
         mask = (kind == KINDS.index(kind_name)) & (quantity == QUANTITIES.index(quantity_name))
         found[mask] = profile.at(pressure[mask])
-    found = np.where(quantity == QUANTITIES.index("specific_humidity"), np.nan, found)
+    found = np.where((quantity == QUANTITIES.index("specific_humidity")) & ~brought, np.nan, found)
     humid, error = _humidity_errors(table, relative_humidity)
-    found[humid] = error
+    own = ~brought[humid]
+    found[humid[own]] = error[own]
     for kind_name, factor in (representativeness or {}).items():
         if kind_name not in KINDS or not factor > 0.0:
             raise ConfigError(

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from kaiseki.observations.columns import KINDS, QUANTITIES
+from kaiseki.core.observables import KINDS, OWN_KINDS, OWN_QUANTITIES, QUANTITIES
 from kaiseki.observations.flags import Flag
 from kaiseki.observations.surface_level import surface_levels
 from kaiseki.observations.table import Table
@@ -89,7 +89,10 @@ def uses(
     for surface, rules in enumerate((UPPER_AIR, SURFACE)):
         for k, kind in enumerate(KINDS):
             for q, quantity in enumerate(QUANTITIES):
-                use = (overrides or {}).get((kind, quantity), rules.get((kind, quantity), Use.MONITORED))
+                # What a plug-in brings is there to be used: the experiment names its kind, or it would be monitored.
+                brought = kind not in OWN_KINDS or quantity not in OWN_QUANTITIES
+                usual = Use.ASSIMILATED if brought and kind not in ("unknown", "paob") else Use.MONITORED
+                use = (overrides or {}).get((kind, quantity), rules.get((kind, quantity), usual))
                 if use == Use.ASSIMILATED and kind not in kinds:
                     use = Use.MONITORED
                 choice[surface, k, q] = words.index(use)

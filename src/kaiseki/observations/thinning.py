@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.errors import ConfigError
-from kaiseki.observations.columns import KINDS
+from kaiseki.core.observables import KINDS
 from kaiseki.observations.flags import Flag, usable
 from kaiseki.observations.profiles import dense_reports
 from kaiseki.observations.table import Table

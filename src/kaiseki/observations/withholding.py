@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from kaiseki.core.errors import ConfigError, InputError
-from kaiseki.observations.columns import KINDS
+from kaiseki.core.observables import KINDS
 from kaiseki.observations.table import Table
 
 WITHHELD_KINDS: Final[tuple[str, ...]] = ("sonde", "pilot", "synop", "buoy", "ship")

@@ -36,7 +36,4 @@ def engine(name: str) -> Engine:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
         raise ConfigError(f"There is no assimilation engine {name!r}; {hint}")
-    offered = plugins.load("assimilation_engines", name)()
-    if not isinstance(offered, Engine):
-        raise ConfigError(f"The plug-in {name!r} for assimilation_engines is not a subclass of assimilation.Engine")
-    return offered
+    return plugins.make("assimilation_engines", name, Engine)  # type: ignore[type-abstract]

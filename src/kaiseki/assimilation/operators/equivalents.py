@@ -20,8 +20,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from kaiseki.assimilation.operators.contract import operator
 from kaiseki.core.constants import GRAVITY, P0, R_DRY, STANDARD_LAPSE_RATE, VIRTUAL
-from kaiseki.observations import QUANTITIES
+from kaiseki.core.observables import OWN_QUANTITIES, QUANTITIES
 
 
 @jax.tree_util.register_dataclass
@@ -111,6 +112,19 @@ def _at(profile: Any, level: Any) -> Any:
     return jnp.take_along_axis(profile, level[:, None], axis=1)[:, 0]
 
 
+def at_levels(profile: Any, profiles: Profiles, columns: Columns, wanted: Values) -> Any:
+    """A profile (n, nz) at the vertical coordinate of each value, (n,): linear in ln p or in height between levels,
+    constant below the lowest and above the highest."""
+    by_height = wanted.by_height
+    levels = jnp.where(by_height[:, None], columns.height, -profiles.log_pressure)
+    place = jnp.where(by_height, wanted.coordinate, -wanted.coordinate)
+    k = jnp.clip(jnp.sum(levels <= place[:, None], axis=1) - 1, 0, levels.shape[1] - 2)
+    lower, upper = _at(levels, k), _at(levels, k + 1)
+    share = jnp.clip((place - lower) / (upper - lower), 0.0, 1.0)
+    low = _at(profile, k)
+    return low + share * (_at(profile, k + 1) - low)
+
+
 def values(profile: Profiles, columns: Columns, wanted: Values) -> tuple[Any, Any]:
     """Equivalents (n,) and whether they exist (n,) bool.
 
@@ -157,6 +171,8 @@ def values(profile: Profiles, columns: Columns, wanted: Values) -> tuple[Any, An
         "geopotential_height": geopotential,
         "mean_sea_level_pressure": pressure,
     }
+    for name in QUANTITIES[len(OWN_QUANTITIES) :]:
+        found[name] = operator(name).equivalent(profile, columns, wanted)
     result = jnp.zeros_like(target)
     for number, name in enumerate(QUANTITIES):
         result = jnp.where(wanted.quantity == number, found[name], result)

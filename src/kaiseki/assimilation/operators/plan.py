@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.assimilation.operators.buckets import bucket, pad
+from kaiseki.assimilation.operators.contract import operator
 from kaiseki.assimilation.operators.equivalents import Columns, Values
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.core.constants import P0
+from kaiseki.core.observables import OWN_QUANTITIES, QUANTITIES
 from kaiseki.grid import Domain
-from kaiseki.observations import QUANTITIES, Table
+from kaiseki.observations import Table
 
 HOLD: Final = np.timedelta64(3 * 3600, "s")
 """Values up to this much before or after a trajectory are compared with its first or last time: balloons drift on
@@ -121,6 +123,10 @@ def _verticals(table: Table, lowest: np.ndarray, terrain: np.ndarray) -> dict[st
     at = np.where(station & wind, lowest, at)
     at = np.where(quantity["surface_pressure"], ground, at)
     at = np.where(quantity["mean_sea_level_pressure"], 0.0, at)
+    whole = np.isin(
+        codes, [n for n, name in enumerate(QUANTITIES) if n >= len(OWN_QUANTITIES) and not operator(name).at_level]
+    )
+    by_height, at = by_height | whole, np.where(whole, terrain, at)
     log_pressure = np.log(np.where(has_pressure, pressure, P0) / P0)
     coordinate = np.where(by_height, at, np.where(has_pressure, log_pressure, np.nan))
     rough = np.where(table.where(kind=_AFLOAT), SEA_ROUGHNESS, LAND_ROUGHNESS)
@@ -131,7 +137,7 @@ def _verticals(table: Table, lowest: np.ndarray, terrain: np.ndarray) -> dict[st
         "by_height": by_height,
         "coordinate": coordinate,
         "reduction": reduction,
-        "anywhere": mass | (station & by_height),
+        "anywhere": mass | whole | (station & by_height),
     }
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import xarray as xr
 
+from kaiseki.core import plugins
 from kaiseki.core.errors import InputError
 
-ENTRY_POINT_GROUP = "kaiseki.driving_sources"
 HEAD_BYTES = 16
 
 
 @runtime_checkable
-class Source(Protocol):
+class DrivingSource(Protocol):
     """A reader of one family of files."""
 
     name: str
@@ -29,22 +28,16 @@ class Source(Protocol):
         ...
 
 
-def available() -> dict[str, Source]:
+def available() -> dict[str, DrivingSource]:
     """Readers by name: those of this package first, then those that installed packages register."""
     from kaiseki.driving.sources.grib import GRIB
     from kaiseki.driving.sources.netcdf import NETCDF
     from kaiseki.driving.sources.sst_netcdf import SST_NETCDF
 
-    sources: dict[str, Source] = {s.name: s for s in (GRIB, SST_NETCDF, NETCDF)}
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        if point.name not in sources:
-            found = point.load()
-            if not isinstance(found, Source):
-                raise InputError(
-                    f"The plug-in {point.value} in {ENTRY_POINT_GROUP} is not a reader: "
-                    "it needs name, recognises and read."
-                )
-            sources[point.name] = found
+    sources: dict[str, DrivingSource] = {s.name: s for s in (GRIB, SST_NETCDF, NETCDF)}
+    for name in plugins.available("driving_sources"):
+        if name not in sources:
+            sources[name] = plugins.make("driving_sources", name, DrivingSource)  # type: ignore[type-abstract]
     return sources
 
 

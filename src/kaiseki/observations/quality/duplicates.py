@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from kaiseki.observations.columns import KINDS
+from kaiseki.core.observables import KINDS
 from kaiseki.observations.flags import Flag
 from kaiseki.observations.profiles import dense_reports
 from kaiseki.observations.table import Table

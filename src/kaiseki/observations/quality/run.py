@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaiseki.observations.columns import KINDS, QUANTITIES
+from kaiseki.core.observables import KINDS, QUANTITIES
 from kaiseki.observations.flags import Flag
 from kaiseki.observations.quality.buddy import TOLERANCE, check_buddies
 from kaiseki.observations.quality.duplicates import check_duplicates
