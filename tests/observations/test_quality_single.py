@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kaiseki.observations import Flag, Table
-from kaiseki.observations.moist import (
+from kaiseki.diagnostics.saturation import saturation_humidity_over_water
+from kaiseki.diagnostics.standard_atmosphere import (
     reduced_to_sea_level,
-    saturation_humidity,
     standard_height,
     standard_pressure,
     standard_temperature,
 )
+from kaiseki.observations import Flag, Table
 from kaiseki.observations.quality.duplicates import check_duplicates
 from kaiseki.observations.quality.marks import check_marks
 from kaiseki.observations.quality.position import check_position
@@ -39,7 +39,7 @@ def test_standard_atmosphere_and_saturation_against_published_values() -> None:
     assert reduced_to_sea_level(np.array([89_874.6]), np.array([1000.0])) == pytest.approx([101_325.0], rel=1e-4)
     vapour = np.array([6.1078, 23.373, 42.430]) * 100.0
     expected = 0.62198 * vapour / (1e5 - 0.37802 * vapour)
-    humidity = saturation_humidity(np.array([273.15, 293.15, 303.15]), np.full(3, 1e5))
+    humidity = saturation_humidity_over_water(np.array([273.15, 293.15, 303.15]), np.full(3, 1e5))
     assert humidity == pytest.approx(expected, rel=2e-3)
 
 
@@ -76,7 +76,7 @@ def test_both_components_of_a_wind_fall_together() -> None:
 
 
 def test_supersaturation_is_refused_and_saturation_kept() -> None:
-    saturation = saturation_humidity(np.array([280.0]), np.array([85_000.0]))[0]
+    saturation = saturation_humidity_over_water(np.array([280.0]), np.array([85_000.0]))[0]
     for ratio, expected in ((1.0, 0), (1.1, 0), (1.4, int(Flag.RANGE))):
         table = Table.concat(
             [

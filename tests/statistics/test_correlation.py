@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kaiseki.statistics.correlation import gaussian, square_root, standard_log_pressure, wind_curvature
+from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
+from kaiseki.statistics.correlation import gaussian, square_root, wind_curvature
 
 
 @given(st.integers(2, 40), st.floats(0.3, 30.0))

@@ -8,9 +8,9 @@ import pytest
 
 from assimilation import worlds
 from kaiseki.core.errors import ConfigError
+from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics import VARIABLES
-from kaiseki.statistics.correlation import standard_log_pressure
 from kaiseki.statistics.ensemble_covariance import GAUSSIAN, hybrid, of_ensemble
 
 pytestmark = pytest.mark.usefixtures("x64")

@@ -11,6 +11,7 @@ from scipy.stats import kstest
 from kaiseki.assimilation import Trajectory, departures
 from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.core.timing import Window
+from kaiseki.diagnostics.saturation import saturation_humidity_over_water
 from kaiseki.driving import atmosphere_on_domain
 from kaiseki.grid import island_arc
 from kaiseki.grid.levels import stretched_interfaces
@@ -18,7 +19,6 @@ from kaiseki.grid.presets import GridSpecification
 from kaiseki.observations import Table
 from kaiseki.observations.columns import COLUMNS
 from kaiseki.observations.errors import DEFAULT
-from kaiseki.observations.moist import saturation_humidity
 from kaiseki.twin.flow import Flow
 from kaiseki.twin.observe import BIASES, ErrorModel, draw_observations
 from kaiseki.twin.reports import blank_reports
@@ -159,7 +159,7 @@ def test_humidity_lies_between_nought_and_saturation(draws: Draws) -> None:
         temperature = np.array([warm[key[row]] for row in humid])
         assert temperature.min() >= 233.15
         # Pressures at the ground come with errors of their own after the bounds were drawn: a per cent of room.
-        most = np.maximum(saturation_humidity(temperature, table.column("pressure")[humid]), true[humid])
+        most = np.maximum(saturation_humidity_over_water(temperature, table.column("pressure")[humid]), true[humid])
         assert value[humid].min() >= 0.0
         assert (value[humid] <= 1.01 * most).all()
         relative = (value[humid] - true[humid]) / table.column("error")[humid]

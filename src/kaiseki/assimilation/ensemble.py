@@ -20,10 +20,10 @@ from kaiseki.assimilation.operators.plan import places
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.config import EnsembleSettings
 from kaiseki.core.constants import P0
+from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics import VARIABLES
-from kaiseki.statistics.correlation import standard_log_pressure
 from kaiseki.statistics.ensemble import Weights, combine, local_weights
 from kaiseki.statistics.localisation import linear_interpolation, neighbourhoods
 from kaiseki.statistics.robust import Likelihood

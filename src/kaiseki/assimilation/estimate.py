@@ -23,8 +23,8 @@ from scipy.spatial import cKDTree
 
 from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.errors import InputError
+from kaiseki.diagnostics.saturation import saturation_humidity_over_water
 from kaiseki.observations import Flag, Table, trusted
-from kaiseki.observations.moist import saturation_humidity
 from kaiseki.observations.profiles import levels
 from kaiseki.statistics.configuration import two_scales
 
@@ -140,7 +140,7 @@ def _saturation(table: Table) -> np.ndarray:
     found = np.full(len(table), np.nan)
     profile = levels(table, ("specific_humidity", "air_temperature"), np.ones(len(table), dtype=bool))
     both = profile.keep((profile.rows >= 0).all(axis=1))
-    found[both.rows[:, 0]] = saturation_humidity(both.values[:, 1], both.pressure)
+    found[both.rows[:, 0]] = saturation_humidity_over_water(both.values[:, 1], both.pressure)
     return found
 
 

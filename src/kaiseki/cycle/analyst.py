@@ -14,11 +14,11 @@ from kaiseki.config import Experiment
 from kaiseki.core.timing import Window
 from kaiseki.cycle import observing
 from kaiseki.cycle.window import OuterWindow
+from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
 from kaiseki.grid import Domain
 from kaiseki.observations import Table
 from kaiseki.statistics import BackgroundCovariance
 from kaiseki.statistics.configuration import scaled
-from kaiseki.statistics.correlation import standard_log_pressure
 from kaiseki.statistics.covariance import build
 
 TAPER = 0.75

@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from kaiseki.config import DigitalFilter, Experiment
-from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.timing import hours
 from kaiseki.cycle.driving import Boundaries, Carried, Driving
 from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.folder import RunFolder
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.forecast.model import Model, with_time_steps
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid import Domain
@@ -22,7 +22,7 @@ from kaiseki.observations import Table
 
 def reference_of(fields: Fields, domain: Domain) -> ReferenceProfile:
     """The smooth reference profile of a case, fitted to fields of its cold start."""
-    tv = np.asarray(fields["temperature"], float) * (1.0 + VIRTUAL * np.asarray(fields["qv"], float))
+    tv = virtual_temperature(np.asarray(fields["temperature"], float), np.asarray(fields["qv"], float))
     return ReferenceProfile.fit(domain.z, tv, np.asarray(fields["pressure"], float))
 
 

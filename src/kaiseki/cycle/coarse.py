@@ -18,12 +18,12 @@ import numpy as np
 
 from kaiseki.assimilation import Trajectory, engine
 from kaiseki.config import BackgroundError, Experiment
-from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.progress import say
 from kaiseki.core.timing import Window, format_utc
 from kaiseki.cycle.analyst import analyst_of, compare_only, taper_cells
 from kaiseki.cycle.fields import OBSERVED, Fields
 from kaiseki.cycle.stream import ColdStart
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.driving import atmosphere_on_domain, planetary_first_guess
 from kaiseki.driving.column import hydrostatic_pressure, surface_pressure_below
 from kaiseki.grid import Domain
@@ -44,7 +44,7 @@ def added(fields: Fields, increment: Fields, domain: Domain) -> Fields:
     for name in ("u", "v", "temperature", "qv"):
         made[name] = made[name] + increment[name]
     made["qv"] = np.maximum(made["qv"], 0.0)
-    tv = made["temperature"] * (1.0 + VIRTUAL * made["qv"])
+    tv = virtual_temperature(made["temperature"], made["qv"])
     lowest = made["pressure"] + np.asarray(increment["pressure"], np.float64)
     surface = surface_pressure_below(lowest, tv, domain.z, domain.terrain)
     made["pressure"] = hydrostatic_pressure(surface, tv, domain.z, domain.terrain)

@@ -66,6 +66,12 @@ def saturation_specific_humidity(temperature: Field, pressure: Field) -> Field:
     return specific_humidity(saturation_vapour_pressure(temperature), pressure)
 
 
+def saturation_humidity_over_water(temperature: Field, pressure: Field) -> Field:
+    """Specific humidity (kg/kg) saturated over liquid water at temperature (K) and pressure (Pa): what the relative
+    humidity of soundings refers to at all temperatures (WMO-No. 8, chapter 4)."""
+    return specific_humidity(over_water(temperature), pressure)
+
+
 def specific_humidity_from_relative(relative: Field, temperature: Field, pressure: Field) -> Field:
     """Specific humidity (kg/kg) from relative humidity (0..1, by vapour pressure), temperature (K), pressure (Pa)."""
     return specific_humidity(relative * saturation_vapour_pressure(temperature), pressure)

@@ -14,7 +14,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
+from kaiseki.core.constants import GRAVITY, R_DRY
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 
 TURNS = 12
 """The correction is found on faces and put on cell centres; what the averaging loses is found in the next turn."""
@@ -22,7 +23,7 @@ TURNS = 12
 
 def _column_mass(fields: dict[str, np.ndarray], domain: Any) -> np.ndarray:
     """Mass of each cell, kg m-2 (nz, ny, nx)."""
-    tv = fields["temperature"] * (1.0 + VIRTUAL * fields["qv"])
+    tv = virtual_temperature(fields["temperature"], fields["qv"])
     return np.asarray(fields["pressure"] / (R_DRY * tv) * np.diff(domain.z_half, axis=0))
 
 

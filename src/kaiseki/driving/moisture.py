@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kaiseki.core.constants import VIRTUAL
 from kaiseki.diagnostics.saturation import saturation_specific_humidity
+from kaiseki.diagnostics.thermodynamics import density_factor
 
 ITERATIONS = 12
 """The fixed point of q = qsat(Tv / (1 + VIRTUAL q)) contracts by 0.3 or better per turn below 310 K."""
@@ -25,9 +25,9 @@ def split_virtual_temperature(
     wanted = np.maximum(humidity, 0.0)
     held = wanted
     for _ in range(ITERATIONS):
-        saturation = np.asarray(saturation_specific_humidity(virtual_temperature / (1.0 + VIRTUAL * held), pressure))
+        saturation = np.asarray(saturation_specific_humidity(virtual_temperature / density_factor(held), pressure))
         held = np.minimum(wanted, saturation)
-    return virtual_temperature / (1.0 + VIRTUAL * held), held
+    return virtual_temperature / density_factor(held), held
 
 
 def from_relative_humidity(
@@ -36,6 +36,6 @@ def from_relative_humidity(
     """Temperature (K) and specific humidity (kg/kg) from virtual temperature and relative humidity (0..1)."""
     humidity = np.zeros_like(virtual_temperature)
     for _ in range(ITERATIONS):
-        temperature = virtual_temperature / (1.0 + VIRTUAL * humidity)
+        temperature = virtual_temperature / density_factor(humidity)
         humidity = relative * np.asarray(saturation_specific_humidity(temperature, pressure))
-    return virtual_temperature / (1.0 + VIRTUAL * humidity), humidity
+    return virtual_temperature / density_factor(humidity), humidity

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_PRESSURE, STANDARD_TEMPERATURE, VIRTUAL
+from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_PRESSURE, STANDARD_TEMPERATURE
 from kaiseki.core.errors import InputError
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.driving.column import LAPSE_RATE, Columns, hydrostatic_pressure, log_pressure_at, surface_pressure_below
 from kaiseki.driving.moisture import split_virtual_temperature
 from kaiseki.driving.weights import Interpolation, interpolation
@@ -82,7 +83,7 @@ class Nest:
         self._check(fields)
         source, target = self.source, self.target
         values = {name: np.asarray(f, dtype=np.float64) for name, f in fields.items()}
-        tv = values["temperature"] * (1.0 + VIRTUAL * values["qv"])
+        tv = virtual_temperature(values["temperature"], values["qv"])
         surface = values.get("surface_pressure")
         if surface is None:
             surface = surface_pressure_below(values["pressure"], tv, source.z, source.terrain)

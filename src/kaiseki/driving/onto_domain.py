@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import InputError
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.driving.column import LAPSE_RATE, Columns, hydrostatic_pressure, log_pressure_at, thickness_correction
 from kaiseki.driving.moisture import split_virtual_temperature
 from kaiseki.driving.sources.conventions import STATE
@@ -68,7 +68,7 @@ def _surface_pressure(
         at_source_ground = log_pressure_at(
             data["geopotential_height"].values,
             np.broadcast_to(np.log(data["pressure"].values)[:, None, None], temperature.shape),
-            temperature * (1.0 + VIRTUAL * humidity),
+            virtual_temperature(temperature, humidity),
             data["surface_altitude"].values[None],
         )[0]
         log_surface = log_surface + cubic(np.log(data["surface_air_pressure"].values) - at_source_ground)
@@ -131,7 +131,7 @@ def atmosphere_on_domain(dataset: xr.Dataset, domain: Any, time: np.datetime64 |
     cubic, linear = from_lat_lon(*where), from_lat_lon(*where, method="linear")
     temperature, humidity = data["air_temperature"].values, data["specific_humidity"].values
     height = cubic(data["geopotential_height"].values)
-    tv = cubic(temperature * (1.0 + VIRTUAL * humidity))
+    tv = cubic(virtual_temperature(temperature, humidity))
     log_p = np.broadcast_to(np.log(data["pressure"].values)[:, None, None], height.shape)
     if (gap := float((domain.z[-1] - height[-1]).max())) > HEIGHT_ABOVE_TOP:
         raise InputError(

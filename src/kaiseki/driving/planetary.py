@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.saturation import saturation_specific_humidity
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.driving import spherical
 from kaiseki.driving.moisture import from_relative_humidity
 from kaiseki.driving.onto_domain import at_time
@@ -125,7 +125,7 @@ def planetary_first_guess(
         lat, lon = data["latitude"].values, data["longitude"].values
         temperature, humidity = data["air_temperature"].values, data["specific_humidity"].values
         saturation = np.asarray(saturation_specific_humidity(temperature, pressure[:, None, None]))
-        tv = temperature * (1.0 + VIRTUAL * humidity)
+        tv = virtual_temperature(temperature, humidity)
         scalars = (data["geopotential_height"].values, tv, np.clip(humidity / saturation, 0.0, 1.0))
         parts = {n: spherical.analyse(f, lat, lon, truncation) for n, f in zip(names, scalars, strict=True)}
         psi, chi = spherical.analyse_wind(

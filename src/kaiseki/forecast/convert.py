@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from kaiseki.core.constants import GRAVITY, KAPPA, P0, R_DRY, VIRTUAL
+from kaiseki.core.constants import GRAVITY, KAPPA, P0, R_DRY
+from kaiseki.diagnostics.thermodynamics import density_factor
 from kaiseki.forecast.dynamics.acoustic import slope_flux
 from kaiseki.forecast.dynamics.edges import OPEN, Edges
 from kaiseki.forecast.dynamics.metrics import Metrics
@@ -20,12 +21,6 @@ from kaiseki.forecast.fields import WATER, Atmosphere
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
 from kaiseki.grid.domain import Domain
-
-
-def density_factor(qv: Array, condensate: Array) -> Array:
-    """Ratio of density temperature to temperature, 1 + (Rv/Rd - 1) qv - condensate, for specific contents (kg/kg of
-    total air)."""
-    return 1.0 + VIRTUAL * qv - condensate
 
 
 def to_state(
@@ -49,7 +44,7 @@ def to_state(
     z_half = domain.z_half
     z, h = 0.5 * (z_half[1:] + z_half[:-1]), np.diff(z_half, axis=0)
     water = np.stack([f[name] for name in WATER[:categories]])
-    factor = 1.0 + VIRTUAL * water[0] - water[1:].sum(axis=0)
+    factor = density_factor(water[0], water[1:].sum(axis=0))
     t_rho = f["temperature"] * factor
     p = balanced_pressure(t_rho, f["pressure"][0], z, h, reference) if balance else f["pressure"]
     rho = p / (R_DRY * t_rho)
@@ -126,8 +121,8 @@ def add_increment(
     z, h = 0.5 * (z_half[1:] + z_half[:-1]), np.diff(z_half, axis=0)
     condensate = sum(back[name] for name in WATER[1:])
     qv = np.maximum(back["qv"] + increment["qv"], 0.0)
-    t_old = back["temperature"] * (1.0 + VIRTUAL * back["qv"] - condensate)
-    t_new = (back["temperature"] + increment["temperature"]) * (1.0 + VIRTUAL * qv - condensate)
+    t_old = back["temperature"] * density_factor(back["qv"], condensate)
+    t_new = (back["temperature"] + increment["temperature"]) * density_factor(qv, condensate)
     p0_old, p0_new = back["pressure"][0], back["pressure"][0] + increment["pressure"][0]
     shift = balanced_pressure(t_new, p0_new, z, h, reference) - balanced_pressure(t_old, p0_old, z, h, reference)
     p_new = back["pressure"] + shift

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from kaiseki.core.constants import CP_DRY, CV_DRY, GRAVITY, R_DRY, VIRTUAL
+from kaiseki.diagnostics.thermodynamics import density_factor
 from kaiseki.forecast.convert import to_atmosphere
 from kaiseki.forecast.dynamics.acoustic import slope_flux
 from kaiseki.forecast.dynamics.edges import OPEN
@@ -50,7 +51,7 @@ def into_model(change: Mapping[str, Any], state: State, metrics: Metrics) -> Per
     """Change of a state's fields for a change of `ANALYSED`; linear in it."""
     air = to_atmosphere(state, metrics)
     condensate = sum(getattr(air, name) for name in WATER[1:])
-    factor = 1.0 + VIRTUAL * air.qv - condensate
+    factor = density_factor(air.qv, condensate)
     t_rho = air.temperature * factor
     warming = change["temperature"] * factor + air.temperature * VIRTUAL * change["qv"]
     h = metrics.thickness

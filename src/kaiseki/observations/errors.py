@@ -15,8 +15,8 @@ import numpy as np
 
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.observables import KINDS, OWN_KINDS, OWN_QUANTITIES, QUANTITIES
+from kaiseki.diagnostics.saturation import saturation_humidity_over_water
 from kaiseki.observations.flags import Flag, trusted
-from kaiseki.observations.moist import saturation_humidity
 from kaiseki.observations.profiles import TEMPERATURES, levels
 from kaiseki.observations.table import Table
 
@@ -161,7 +161,7 @@ def _humidity_errors(table: Table, relative_humidity: Profile) -> tuple[np.ndarr
     found = levels(table, ("specific_humidity", "air_temperature"), good)
     warm = (found.rows[:, 0] >= 0) & (found.values[:, 1] >= COLDEST_HUMIDITY)
     found = found.keep(warm)
-    saturation = saturation_humidity(found.values[:, 1], found.pressure)
+    saturation = saturation_humidity_over_water(found.values[:, 1], found.pressure)
     return found.rows[:, 0], relative_humidity.at(found.pressure) * saturation
 
 

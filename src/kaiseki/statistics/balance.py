@@ -41,8 +41,10 @@ import numpy as np
 
 from kaiseki.config import BackgroundError
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
+from kaiseki.diagnostics.saturation import saturation_humidity_over_water
+from kaiseki.diagnostics.thermodynamics import density_factor, virtual_temperature
 from kaiseki.grid import Domain
-from kaiseki.statistics.reference import mean_column, saturation_humidity
+from kaiseki.statistics.reference import mean_column
 
 VARIABLES: tuple[str, ...] = ("u", "v", "temperature", "pressure", "qv")
 """Fields of an increment, in the order in which operators count them."""
@@ -217,11 +219,11 @@ def build(
     temperature, pressure, qv = (
         np.asarray(background[name], dtype=np.float64) for name in ("temperature", "pressure", "qv")
     )
-    virtual = temperature * (1.0 + VIRTUAL * qv)
+    virtual = virtual_temperature(temperature, qv)
     middle = 0.5 * (virtual[1:] + virtual[:-1])
     lower, upper_weight = _flat_places(domain)
     sea_level = np.exp(mean.log_pressure[0] + GRAVITY * zeta[0] / (R_DRY * virtual_mean[0]))
-    saturation = np.minimum(saturation_humidity(temperature, pressure), DRY_LIMIT * np.maximum(qv, 0.0))
+    saturation = np.minimum(saturation_humidity_over_water(temperature, pressure), DRY_LIMIT * np.maximum(qv, 0.0))
     arrays: dict[str, Any] = {
         "gradient": domain.map_factor / (2.0 * domain.spacing),
         "coriolis": np.sqrt(errors.balance) * domain.coriolis,
@@ -233,7 +235,7 @@ def build(
         "lower": lower,
         "upper_weight": upper_weight,
         "layer": GRAVITY * np.diff(domain.z, axis=0) / (2.0 * R_DRY * middle**2),
-        "virtual": 1.0 + VIRTUAL * qv,
+        "virtual": density_factor(qv),
         "moist": VIRTUAL * temperature,
         "pressure": pressure,
         "saturation": saturation,

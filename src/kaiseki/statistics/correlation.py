@@ -15,13 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_LAPSE_RATE, STANDARD_PRESSURE, STANDARD_TEMPERATURE
-
 KEPT: float = 0.9999
 """Part of the variance that the kept eigenvectors of each 1-D correlation must hold."""
-
-TROPOPAUSE: float = 11_000.0
-"""Height of the tropopause of the standard atmosphere [m] (ISO 2533:1975)."""
 
 
 def gaussian(positions: np.ndarray, length: float) -> np.ndarray:
@@ -44,19 +39,6 @@ def square_root(correlation: np.ndarray, kept: float = KEPT) -> np.ndarray:
     signs = np.sign(vectors[np.argmax(np.abs(vectors[:, :number]), axis=0), np.arange(number)])
     factor = vectors[:, :number] * signs * np.sqrt(values[:number])
     return factor / np.sqrt(np.sum(factor**2, axis=1, keepdims=True))
-
-
-def standard_log_pressure(height: np.ndarray) -> np.ndarray:
-    """ln p of the standard atmosphere (ISO 2533:1975) at heights [m]; isothermal above 11 km without end.
-
-    The vertical correlations use it instead of the background's pressure, so that the control variable keeps its size
-    from one cycle to the next.
-    """
-    low = np.minimum(height, TROPOPAUSE)
-    exponent = GRAVITY / (R_DRY * STANDARD_LAPSE_RATE)
-    below = exponent * np.log1p(-STANDARD_LAPSE_RATE * low / STANDARD_TEMPERATURE)
-    cold = STANDARD_TEMPERATURE - STANDARD_LAPSE_RATE * TROPOPAUSE
-    return np.log(STANDARD_PRESSURE) + below - GRAVITY / (R_DRY * cold) * (height - low)
 
 
 def wind_curvature(spacing: float, length: float) -> float:

@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.config import BackgroundError
+from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
 from kaiseki.grid import Domain
 from kaiseki.statistics import balance
 from kaiseki.statistics.balance import Balance, ControlFields, Increment
 from kaiseki.statistics.configuration import Scale, Scales, profile
-from kaiseki.statistics.correlation import apply, gaussian, square_root, standard_log_pressure, wind_curvature
+from kaiseki.statistics.correlation import apply, gaussian, square_root, wind_curvature
 
 
 @runtime_checkable
@@ -177,6 +178,7 @@ def build(
     scales = Scales.of(errors)
     middle = float(domain.map_factor[domain.ny // 2, domain.nx // 2])
     y, x = domain.y / middle, domain.x / middle
+    # Not that of the background: so the control variable keeps its size from one cycle to the next.
     log_pressure = standard_log_pressure(domain.zeta)
     pressure = np.exp(log_pressure)
     curvature = sum(scale.weight * wind_curvature(domain.spacing / middle, scale.length) for scale in scales.flow)

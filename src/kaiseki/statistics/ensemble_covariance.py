@@ -17,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.core.errors import ConfigError
+from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics.balance import VARIABLES, Increment
-from kaiseki.statistics.correlation import apply, gaussian, square_root, standard_log_pressure
+from kaiseki.statistics.correlation import apply, gaussian, square_root
 from kaiseki.statistics.covariance import Covariance, Factors
 
 GAUSSIAN = math.sqrt(0.3)

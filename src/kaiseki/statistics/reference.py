@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaiseki.core.constants import EPSILON, FREEZING, VIRTUAL
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.grid import Domain
 
 LOW_GROUND = 50.0
@@ -42,21 +42,9 @@ def mean_column(domain: Domain, background: Mapping[str, np.ndarray]) -> MeanCol
     )
     height = domain.z[:, low].mean(axis=1)
     log_pressure = np.log(pressure).mean(axis=1)
-    virtual = (temperature * (1.0 + VIRTUAL * qv)).mean(axis=1)
+    virtual = virtual_temperature(temperature, qv).mean(axis=1)
     return MeanColumn(
         domain.zeta,
         np.interp(domain.zeta, height, log_pressure),
         np.interp(domain.zeta, height, virtual),
     )
-
-
-def saturation_humidity(temperature: np.ndarray, pressure: np.ndarray) -> np.ndarray:
-    """Specific humidity [kg kg-1] saturated over water at temperature [K] and pressure [Pa].
-
-    Bolton 1980 (Mon. Wea. Rev. 108, 1046-1053), equation 10; relative humidity of soundings is over water at all
-    temperatures (WMO-No. 8, chapter 4). The vapour pressure is held below half of the pressure.
-    """
-    celsius = np.asarray(temperature, dtype=np.float64) - FREEZING
-    vapour = 611.2 * np.exp(17.67 * celsius / np.maximum(celsius + 243.5, 1.0))
-    vapour = np.minimum(vapour, 0.5 * pressure)
-    return np.asarray(EPSILON * vapour / (pressure - (1.0 - EPSILON) * vapour))

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 
 from kaiseki.config import DigitalFilter, Experiment, Physics, Twin
-from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import InputError
 from kaiseki.core.progress import Progress
 from kaiseki.core.timing import format_utc, hours
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.forecast.model import Forcing, Model, default_parameters, with_time_steps
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid import Domain
@@ -57,7 +57,7 @@ def make_model(experiment: Experiment, domain: Domain, physics: Physics, start: 
         start: fields on the domain.
         epoch: time of the start, UTC.
     """
-    virtual = start["temperature"] * (1.0 + VIRTUAL * start["qv"])
+    virtual = virtual_temperature(start["temperature"], start["qv"])
     reference = ReferenceProfile.fit(domain.z, virtual, start["pressure"])
     step = time_step(domain.spacing)
     base = default_parameters(domain.spacing, float(domain.map_factor.max()))

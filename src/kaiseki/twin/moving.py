@@ -9,8 +9,8 @@ import numpy as np
 
 from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.timing import Window
+from kaiseki.diagnostics.standard_atmosphere import standard_height
 from kaiseki.grid import Domain
-from kaiseki.observations.moist import standard_height
 from kaiseki.twin import network
 from kaiseki.twin.rows import BEFORE_THE_HOUR, WIND, Rows, at, at_surface, hours_of
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from kaiseki.assimilation import Trajectory, departures
 from kaiseki.core.constants import GRAVITY, R_DRY
+from kaiseki.diagnostics.saturation import saturation_humidity_over_water
 from kaiseki.observations import Table
 from kaiseki.observations.errors import COLDEST_HUMIDITY, DEFAULT, Profile, assign
-from kaiseki.observations.moist import saturation_humidity
 from kaiseki.observations.profiles import levels
 
 BIASES: Final = {("aircraft", "air_temperature"): 0.2}
@@ -116,7 +116,7 @@ def _bounded_humidity(table: Table, true: np.ndarray, value: np.ndarray) -> np.n
     found = levels(table.with_columns(value=true), ("specific_humidity", "air_temperature"), np.ones(len(true), bool))
     found = found.keep((found.rows[:, 0] >= 0) & (found.values[:, 1] >= COLDEST_HUMIDITY))
     rows = found.rows[:, 0]
-    most = np.maximum(saturation_humidity(found.values[:, 1], found.pressure), true[rows])
+    most = np.maximum(saturation_humidity_over_water(found.values[:, 1], found.pressure), true[rows])
     bounded = value.copy()
     bounded[rows] = np.clip(value[rows], 0.0, most)
     return bounded

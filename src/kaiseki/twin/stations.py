@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from kaiseki.core.timing import Window
+from kaiseki.diagnostics.standard_atmosphere import standard_height
 from kaiseki.grid import Domain
-from kaiseki.observations.moist import standard_height
 from kaiseki.twin import network
 from kaiseki.twin.rows import BEFORE_THE_HOUR, UPPER_AIR, WIND, Rows, at, at_surface, hours_of
 

@@ -21,8 +21,9 @@ import jax
 import jax.numpy as jnp
 
 from kaiseki.assimilation.operators.contract import operator
-from kaiseki.core.constants import GRAVITY, P0, R_DRY, STANDARD_LAPSE_RATE, VIRTUAL
+from kaiseki.core.constants import GRAVITY, P0, R_DRY, STANDARD_LAPSE_RATE
 from kaiseki.core.observables import OWN_QUANTITIES, QUANTITIES
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 
 
 @jax.tree_util.register_dataclass
@@ -147,7 +148,7 @@ def values(profile: Profiles, columns: Columns, wanted: Values) -> tuple[Any, An
         low = _at(field, k)
         return low + share * (_at(field, k + 1) - low)
 
-    virtual = profile.temperature * (1.0 + VIRTUAL * profile.qv)
+    virtual = virtual_temperature(profile.temperature, profile.qv)
     under = place < levels[:, 0]
     # Depth below the lowest level [m]; in ln p with the temperature of that level.
     thickness = R_DRY * virtual[:, 0] / GRAVITY

@@ -15,8 +15,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from kaiseki.core.constants import EARTH_RADIUS
+from kaiseki.diagnostics.standard_atmosphere import reduced_to_sea_level
 from kaiseki.observations.flags import WRONG, Flag
-from kaiseki.observations.moist import reduced_to_sea_level
 from kaiseki.observations.profiles import dense_reports
 from kaiseki.observations.table import Table
 

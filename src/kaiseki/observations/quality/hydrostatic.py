@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from kaiseki.core.constants import GRAVITY, R_DRY
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.observations.flags import Flag
-from kaiseki.observations.moist import virtual_temperature
 from kaiseki.observations.profiles import levels, starts_of
 from kaiseki.observations.surface_level import surface_levels
 from kaiseki.observations.table import Table
@@ -132,7 +132,7 @@ def check_hydrostatic(table: Table) -> np.ndarray:
     if not len(found):
         return flags
     sensible, virtual, height, humidity = found.values.T
-    temperature = np.where(np.isfinite(sensible), virtual_temperature(sensible, humidity), virtual)
+    temperature = np.where(np.isfinite(sensible), virtual_temperature(sensible, np.nan_to_num(humidity)), virtual)
     first = found.rows.max(axis=1)
     station = surface_levels(table)[first]
     height = np.where(station & ~np.isfinite(height), table.column("station_elevation")[first], height)

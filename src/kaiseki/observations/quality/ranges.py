@@ -6,8 +6,9 @@ from typing import Final
 
 import numpy as np
 
+from kaiseki.diagnostics.saturation import saturation_humidity_over_water
+from kaiseki.diagnostics.standard_atmosphere import reduced_to_sea_level
 from kaiseki.observations.flags import Flag
-from kaiseki.observations.moist import reduced_to_sea_level, saturation_humidity
 from kaiseki.observations.profiles import TEMPERATURES, WINDS, levels
 from kaiseki.observations.table import Table
 
@@ -122,6 +123,6 @@ def _supersaturated(table: Table) -> np.ndarray:
     bad = np.zeros(len(table), dtype=bool)
     if len(found):
         # The resolution of dew points makes small humidities coarse: a floor below which nothing is judged.
-        limit = SUPERSATURATION * saturation_humidity(found.values[:, 1], found.pressure) + 1e-5
+        limit = SUPERSATURATION * saturation_humidity_over_water(found.values[:, 1], found.pressure) + 1e-5
         bad[found.rows[found.values[:, 0] > limit, 0]] = True
     return bad

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
+from kaiseki.diagnostics.standard_atmosphere import standard_height
 from kaiseki.observations.flags import Flag
-from kaiseki.observations.moist import standard_height
 from kaiseki.observations.profiles import WINDS, levels
 from kaiseki.observations.quality.spikes import odd_one_out
 from kaiseki.observations.table import Table
