@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from jax import Array
 from validation.idealised import bell, stretched_levels
 
-from kaiseki.forecast import idealised
 from kaiseki.forecast.convert import to_atmosphere, to_state
 from kaiseki.forecast.dynamics.advection import koren, upwind3
 from kaiseki.forecast.dynamics.edges import Edges
@@ -27,6 +26,7 @@ from kaiseki.forecast.filter import filter_response, filter_weights
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
 from kaiseki.grid.plane import Plane, plane
+from validation import idealised
 
 REFERENCE = ReferenceProfile()
 PERIODIC = Edges(periodic=True)
