@@ -14,9 +14,9 @@ from scipy.optimize import least_squares, minimize
 from kaiseki.core.errors import ConfigError, NumericsError
 from kaiseki.statistics.conjugate_gradients import conjugate_gradients
 from kaiseki.statistics.minimise import LeastSquares, outer_loops, reweighted
-from kaiseki.statistics.robust import Gaussian, GrossError, Huber, Likelihood, likelihood
+from kaiseki.statistics.robust import Gaussian, Huber, Likelihood, likelihood
 
-LIKELIHOODS: list[Likelihood] = [Gaussian(), Huber(1.5), GrossError(0.05, 4.0)]
+LIKELIHOODS: list[Likelihood] = [Gaussian(), Huber(1.5)]
 
 
 def positive(size: int, seed: int, rank: int | None = None) -> np.ndarray:
@@ -99,10 +99,6 @@ def test_penalties_known_values() -> None:
     r = np.array([0.0, 1.0, 4.0])
     np.testing.assert_allclose(Huber(2.0).penalty(r), [0.0, 0.5, 2.0 * 4.0 - 2.0])
     np.testing.assert_allclose(Huber(2.0).weight(r), [1.0, 1.0, 0.5])
-    gross = GrossError(0.01, 5.0)
-    gamma = 0.01 * np.sqrt(2.0 * np.pi) / (0.99 * 10.0)
-    np.testing.assert_allclose(gross.penalty(r), -np.log((gamma + np.exp(-0.5 * r**2)) / (gamma + 1.0)))
-    assert gross.weight(np.array([50.0]))[0] == pytest.approx(0.0, abs=1e-12)
 
 
 def problem(seed: int, size: int = 15, number: int = 25) -> tuple[LeastSquares, np.ndarray, np.ndarray]:
@@ -177,8 +173,6 @@ def test_likelihoods_by_name() -> None:
         likelihood("tukey", 1.0)
     with pytest.raises(ConfigError, match="must be positive"):
         Huber(0.0)
-    with pytest.raises(ConfigError, match="between 0 and 1"):
-        GrossError(1.0)
 
 
 def curved(seed: int, size: int = 6, number: int = 12) -> tuple[np.ndarray, np.ndarray]:

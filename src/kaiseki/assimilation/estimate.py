@@ -13,7 +13,7 @@ components over all directions, is sum w (L0/L)^2 (1 - r^2 / 2 L^2) exp(-r^2 / 2
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -298,6 +298,29 @@ def suggest(
     if surface and surface[0].sigma_b > 0.0:
         result["surface_pressure"] = unbalanced * surface[0].sigma_b
     return result
+
+
+def observation_errors(fits: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Rows of the experiment's `observations.errors` for sondes: what the variance of their innovations has beyond that
+    of the background, by layer; layers where nothing is left are left out.
+
+    Args:
+        fits: as `suggest` gives them.
+    """
+    rows = []
+    for name, quantities in (("wind", ("eastward_wind", "northward_wind")), ("temperature", ("air_temperature",))):
+        layers = [fit for fit in fits.get(name, ()) if fit["pressure"] is not None and fit["sigma_o"] > 0.0]
+        layers.sort(key=lambda fit: -fit["pressure"])
+        for quantity in quantities if layers else ():
+            rows.append(
+                {
+                    "kind": "sonde",
+                    "quantity": quantity,
+                    "pressure": [float(fit["pressure"]) for fit in layers],
+                    "error": [float(fit["sigma_o"]) for fit in layers],
+                }
+            )
+    return rows
 
 
 def _row(fit: Fit) -> dict[str, float | int | None]:

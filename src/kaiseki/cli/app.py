@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("kaiseki.cli.runs:verify", "Score a run; writes scores.json."),
     "report": ("kaiseki.cli.runs:report", "Make the page with maps, profiles and scores of a run."),
     "impact": ("kaiseki.cli.impact:impact", "What each kind of observation did to an analysis of a run."),
+    "tune": ("kaiseki.cli.tune:tune", "Errors of background and observations from the innovations of a run."),
     "config": ("kaiseki.cli.config:app", "Show, check and describe experiment files."),
     "info": ("kaiseki.cli.info:info", "Versions, devices and memory of this machine."),
 }

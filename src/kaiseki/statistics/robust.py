@@ -67,38 +67,6 @@ class Huber:
         return self.threshold / np.maximum(np.abs(departure), self.threshold)
 
 
-@dataclass(frozen=True)
-class GrossError:
-    """Gaussian plus a flat distribution of gross errors.
-
-    Andersson and Jarvinen 1999 (Q. J. R. Meteorol. Soc. 125, 697-722), equations 9 and 10, with
-    gamma = A sqrt(2 pi) / ((1 - A) 2 d).
-
-    Attributes:
-        probability: A, prior probability of a gross error.
-        width: d, half the width of the flat distribution in standard deviations.
-    """
-
-    probability: float = 0.01
-    width: float = 5.0
-
-    def __post_init__(self) -> None:
-        if not (0.0 < self.probability < 1.0 and self.width > 0.0):
-            raise ConfigError("A gross error needs a probability between 0 and 1 and a positive width")
-
-    @property
-    def _gamma(self) -> float:
-        return self.probability * np.sqrt(2.0 * np.pi) / ((1.0 - self.probability) * 2.0 * self.width)
-
-    def penalty(self, departure: np.ndarray) -> np.ndarray:
-        """-ln((gamma + exp(-r^2/2)) / (gamma + 1))."""
-        return np.asarray(-np.log((self._gamma + np.exp(-0.5 * departure**2)) / (self._gamma + 1.0)))
-
-    def weight(self, departure: np.ndarray) -> np.ndarray:
-        """1 - gamma / (gamma + exp(-r^2/2)): the probability that there is no gross error."""
-        return np.asarray(1.0 - self._gamma / (self._gamma + np.exp(-0.5 * departure**2)))
-
-
 def likelihood(name: str, threshold: float) -> Likelihood:
     """The likelihood called `huber` (with its threshold) or `none`.
 
