@@ -114,6 +114,26 @@ def test_parameters_of_the_experiment() -> None:
         PhysicsParameters.from_section(Physics(parameters={"surface.nonsense": 1.0}))
 
 
+def test_schemes_are_chosen_by_name() -> None:
+    chosen = {"microphysics.autoconversion": "kessler", "boundary_layer.closure": "level-2", "surface.charnock": 0.02}
+    p = PhysicsParameters.from_section(Physics(parameters=chosen))
+    assert (p.of_microphysics.autoconversion, p.of_boundary_layer.closure) == ("kessler", "level-2")
+    assert p.of_surface.charnock == 0.02
+    assert hash(p) != hash(PhysicsParameters())
+    default = PhysicsParameters()
+    assert (default.of_microphysics.autoconversion, default.of_boundary_layer.closure) == (
+        "khairoutdinov-kogan",
+        "profile",
+    )
+    for wrong, said in (
+        ({"boundary_layer.closure": "level-3"}, "'level-3', but must be profile or level-2"),
+        ({"boundary_layer.closure": 2.0}, "2.0, but must be profile or level-2"),
+        ({"surface.charnock": "high"}, "text 'high', but must be a number"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            PhysicsParameters.from_section(Physics(parameters=wrong))
+
+
 def double(land: float) -> tuple[Domain, Model, State, Columns]:
     """A model in double precision with moist, cloudy air."""
     domain = island(5, 6, 16, land)

@@ -50,8 +50,9 @@ class Physics(Section):
     """Temperature and moisture of the ground; without it they stay as they were."""
     radiation_interval: Positive = 900.0
     """Time between two calls of the radiation, s."""
-    parameters: dict[str, float] = Field(default_factory=dict)
-    """Values by "scheme.parameter"; the model refuses those that its schemes do not have."""
+    parameters: dict[str, float | str] = Field(default_factory=dict)
+    """Values by "scheme.parameter", text where a scheme is chosen; the model refuses those that its schemes do not
+    have."""
 
 
 class Driving(Section):

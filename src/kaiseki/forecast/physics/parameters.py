@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Final, Literal, Self, get_args
 
 from kaiseki.core.errors import ConfigError
+
+Autoconversion = Literal["khairoutdinov-kogan", "kessler"]
+Closure = Literal["profile", "level-2"]
 
 
 @dataclass(frozen=True)
@@ -18,9 +21,16 @@ class Microphysics:
 
     droplet_number: float = 100.0
     """Cloud droplets per cm3 (maritime air)."""
+    autoconversion: Autoconversion = "khairoutdinov-kogan"
+    """How cloud water becomes rain: by powers of its content and of the droplet number (Khairoutdinov and Kogan 2000),
+    or in proportion to what exceeds a threshold (Kessler 1969)."""
     autoconversion_rate: float = 1350.0
     """Of cloud water to rain, s-1, with the powers 2.47 of qc and -1.79 of the droplet number (Khairoutdinov and Kogan
     2000)."""
+    kessler_rate: float = 1.0e-3
+    """Rate of Kessler's autoconversion, s-1 (Kessler 1969; Klemp and Wilhelmson 1978)."""
+    kessler_threshold: float = 1.0e-3
+    """Cloud water above which Kessler's autoconversion takes place, kg/kg (Klemp and Wilhelmson 1978)."""
     accretion_rate: float = 67.0
     """Of cloud water by rain, s-1, with the power 1.15 of qc qr (Khairoutdinov and Kogan 2000)."""
     aggregation_rate: float = 1.0e-3
@@ -83,10 +93,14 @@ class WarmRain:
 class BoundaryLayer:
     """Vertical turbulent mixing."""
 
+    closure: Closure = "profile"
+    """How diffusivities follow from the column: from the local Richardson number and, over a warm surface, from the
+    profile of Troen and Mahrt ("profile"), or everywhere from the local balance of turbulent energy ("level-2",
+    Nakanishi and Niino 2009)."""
     mixing_length: float = 150.0
     """Asymptotic mixing length of momentum, m (Louis et al. 1982)."""
     heat_length: float = 150.0
-    """That of heat and moisture, m."""
+    """That of heat and moisture, m; "level-2" has the length of momentum for both."""
     free_length: float = 30.0
     """Asymptotic mixing length of both far above the boundary layer, m."""
     length_decay: float = 1500.0
@@ -201,6 +215,13 @@ class Soil:
     """m2/s."""
 
 
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "microphysics.autoconversion": get_args(Autoconversion),
+    "boundary_layer.closure": get_args(Closure),
+}
+"""Parameters that choose between schemes, "scheme.parameter", and what can be chosen."""
+
+
 @dataclass(frozen=True)
 class PhysicsParameters:
     """Which processes the model has, and the values of the schemes."""
@@ -233,28 +254,35 @@ class PhysicsParameters:
 
     @classmethod
     def known(cls) -> tuple[str, ...]:
-        """Names "scheme.parameter" of every value that can be set (numbers only)."""
-        return tuple(
-            f"{group.name.removeprefix('of_')}.{value.name}"
+        """Names "scheme.parameter" of every value that can be set: numbers, and those of `CHOICES`."""
+        names = [
+            (f"{group.name.removeprefix('of_')}.{value.name}", value.type)
             for group in dataclasses.fields(cls)
             if group.name.startswith("of_")
             for value in dataclasses.fields(getattr(cls(), group.name))
-            if value.type == "float"
-        )
+        ]
+        return tuple(name for name, kind in names if kind == "float" or name in CHOICES)
 
-    def with_values(self, values: dict[str, float]) -> Self:
+    def with_values(self, values: dict[str, float | str]) -> Self:
         """The same with some values replaced, by "scheme.parameter".
 
         Raises:
-            ConfigError: there is no such parameter.
+            ConfigError: there is no such parameter, or it cannot have this value.
         """
         result = self
         for name, value in values.items():
             if name not in self.known():
                 raise ConfigError(f"There is no physics parameter {name!r}; known are {', '.join(self.known())}.")
+            if name in CHOICES and value not in CHOICES[name]:
+                raise ConfigError(
+                    f"The physics parameter {name} is {value!r}, but must be {' or '.join(CHOICES[name])}."
+                )
+            if name not in CHOICES and isinstance(value, str):
+                raise ConfigError(f"The physics parameter {name} is the text {value!r}, but must be a number.")
             scheme, parameter = name.split(".")
             group = getattr(result, f"of_{scheme}")
-            result = replace(result, **{f"of_{scheme}": replace(group, **{parameter: float(value)})})
+            new = value if name in CHOICES else float(value)
+            result = replace(result, **{f"of_{scheme}": replace(group, **{parameter: new})})
         return result
 
     @classmethod
