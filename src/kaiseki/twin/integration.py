@@ -41,6 +41,13 @@ def twin_of(experiment: Experiment) -> Twin:
     return experiment.twin
 
 
+def nature_of(experiment: Experiment) -> Experiment:
+    """The experiment with the physics and dynamics of its nature run in place of those of the assimilating model."""
+    twin, physics = twin_of(experiment), experiment.physics
+    own = physics.model_copy(update={"parameters": {**physics.parameters, **twin.physics}})
+    return experiment.model_copy(update={"physics": own, "dynamics": twin.dynamics or experiment.dynamics})
+
+
 def time_step(spacing: float) -> float:
     """The longest divisor of an hour, s, within `STEP_PER_KILOMETRE` of a spacing in m, at most 900 s."""
     limit = min(STEP_PER_KILOMETRE * spacing / 1000.0, 900.0)
