@@ -1,9 +1,11 @@
 # Every target sets up what it needs on a machine that has some Python 3 (see tools/setup).
-# CASE: an experiment file; DATA: the data root its paths refer to; WORKERS: processes of the tests.
+# CASE: an experiment file, or TWIN: an embedded one (twin-1, twin-2); DATA: the data root its paths refer to; WORKERS:
+# processes of the tests.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format validate lock
 SHELL := /bin/bash
 CASE ?=
+TWIN ?=
 DATA ?=
 WORKERS ?= auto
 # Without compiled modules every command would start a second later.
@@ -19,8 +21,8 @@ help: ## what can be made
 setup: ## the environment .venv, with everything pinned
 	@tools/setup
 
-demo: setup ## the twin experiment, or CASE=cases/....toml DATA=folder
-	.venv/bin/kaiseki demo $(if $(CASE),--case "$(CASE)") $(if $(DATA),--data "$(DATA)")
+demo: setup ## the twin experiment, TWIN=twin-2, or CASE=cases/....toml DATA=folder
+	.venv/bin/kaiseki demo $(if $(CASE),--case "$(CASE)") $(if $(TWIN),--twin "$(TWIN)") $(if $(DATA),--data "$(DATA)")
 
 test: setup ## all tests but the slow ones
 	$(PYTEST) -q -n $(WORKERS) --dist loadfile

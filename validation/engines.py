@@ -1,4 +1,4 @@
-"""All engines of the cycle on the same cases: the twin with several seeds, and the folds of Japan 1989 at 60 km.
+"""All engines of the cycle on the same cases: both twins with several seeds, and the folds of Japan 1989 at 60 km.
 
     python -m validation.engines --data ../shared/data --out out/engines
 
@@ -6,8 +6,8 @@ For every case the whole chain is run once with 3D-FGAT and all baselines (free 
 engine then runs its analysis from the same observations, driving fields and cold start. What is there is not run again,
 so the table can be filled bit by bit. Writes, below `validation/engine_cases/`, what each case gave: errors against the
 truth for a twin, departures from what no run of the fold ever saw for a fold; and `validation/engines.json` with the
-table over all cases that are there: rms, ratio to 3D-FGAT with its 95 % interval, seconds per cycle, and the score by
-which the default engine is chosen: the geometric mean of the ratios, twins and folds with equal weight.
+table over all cases that are there: rms, ratio to 3D-FGAT with its 95 % interval, seconds per cycle, and, of the folds,
+of twin-1 and of twin-2 apart, the geometric mean of the ratios. The three are never joined: see docs/twins.md.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ from kaiseki.config import Experiment
 from kaiseki.core.timing import parse_time
 from kaiseki.report.judge import comparable
 from kaiseki.report.run import Run
-from kaiseki.twin import DEMO
+from kaiseki.twin import TWINS
 from kaiseki.verification import align
 from kaiseki.verification.departures import NEEDED, Departures, pool
 from kaiseki.verification.paired import compare
@@ -51,22 +52,33 @@ TIMES = ("1989-01-02T00:00Z", "1989-01-02T06:00Z")
 ENGINES = ("4dvar", "letkf", "4denvar", "hybrid")
 BASELINES = {"free_run": "free run", "optimal_interpolation": "optimal interpolation"}
 REFERENCE = "3dfgat"
+FOLDS = "folds"
+SEEDS = (1, 2, 3)
 OWN = ("experiment.toml", "analysis.store", "report.html", "scores.json", "inventory.json")
 """What belongs to one engine alone in the folder of a run."""
 
 
 def experiment_of(case: str, engine: str, changes: dict[str, Any]) -> Experiment:
-    """The experiment of a case, "twin-<seed>" or "fold-<number>", with an engine and further changes of
+    """The experiment of a case, "twin-<number>-seed-<seed>" or "fold-<number>", with an engine and further changes of
     `assimilation`."""
-    kind, number = case.split("-")
-    experiment = Experiment.load(DEMO if kind == "twin" else JAPAN)
+    group, number = group_of(case), int(case.rsplit("-", 1)[1])
+    experiment = Experiment.load(JAPAN if group == FOLDS else TWINS[group])
     values = experiment.as_mapping()
-    if kind == "twin":
-        values["twin"]["seed"] = int(number)
+    if group == FOLDS:
+        values["observations"]["fold"] = number
     else:
-        values["observations"]["fold"] = int(number)
+        values["twin"]["seed"] = number
     values["assimilation"] = merged(values["assimilation"], {"engine": engine, **changes})
     return Experiment.from_mapping(values)
+
+
+def group_of(case: str) -> str:
+    """What a case is reported with: one of `TWINS`, or `FOLDS`."""
+    found = re.fullmatch(rf"(?:({'|'.join(TWINS)})-seed|fold)-\d+", case)
+    if found is None:
+        names = ", ".join(f"{twin}-seed-<number>" for twin in TWINS)
+        raise SystemExit(f"There is no case {case}: cases are called {names} or fold-<number>")
+    return found[1] or FOLDS
 
 
 def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +104,7 @@ def finish(experiment: Experiment, folder: Path, data: Path | None, *, baselines
 
 def run_case(case: str, engines: list[str], data: Path, out: Path, changes: dict[str, Any]) -> dict[str, Path]:
     """The folders of all runs of a case by engine."""
-    given = None if case.startswith("twin") else data
+    given = data if group_of(case) == FOLDS else None
     base = out / case
     finish(experiment_of(case, REFERENCE, {}), base, given, baselines=True)
     folders = {REFERENCE: base}
@@ -179,8 +191,8 @@ def keep_twin(case: str, folders: dict[str, Path]) -> list[dict[str, Any]]:
     return rows
 
 
-def table_of_twins(cases: list[str]) -> list[dict[str, Any]]:
-    """Errors against the truth of all seeds together, and their ratio to those of 3D-FGAT."""
+def table_of_twins(twin: str, cases: list[str]) -> list[dict[str, Any]]:
+    """Errors against the truth of all seeds of a twin together, and their ratio to those of 3D-FGAT."""
     files = [np.load(KEPT / f"{case}.npz") for case in cases]
     everywhere = set.intersection(*({name.split("/")[0] for name in file.files} for file in files))
 
@@ -199,7 +211,7 @@ def table_of_twins(cases: list[str]) -> list[dict[str, Any]]:
             PRESSURE: np.sqrt(np.mean(errors.pressure**2)),
         }
         for variable, pair in compare_errors(errors, reference).items():
-            head = {"case": "all seeds", "experiment": name, "variable": variable, "rms": float(rms[variable])}
+            head = {"case": f"{twin}, all seeds", "experiment": name, "variable": variable, "rms": float(rms[variable])}
             rows.append(head | {"n": pair.n, "ratio": pair.ratio, "low": pair.low, "high": pair.high})
     return rows
 
@@ -237,19 +249,14 @@ def table_of_folds(cases: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def scores_of(rows: list[dict[str, Any]], halves: tuple[list[dict[str, Any]], ...]) -> dict[str, float]:
-    """Geometric mean of the ratios by experiment: of each half, then of the halves; of those that are in all cases.
-
-    Args:
-        rows: all rows.
-        halves: the rows of the twins, and those of the folds.
-    """
-    names = sorted({row["experiment"] for row in rows})
+def scores_of(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Geometric mean of the ratios by experiment, of those that are in all cases of the rows."""
+    whole = sum(row["experiment"] == REFERENCE for row in rows)
     found = {}
-    for name in names:
-        logs = [[np.log(row["ratio"]) for row in half if row["experiment"] == name] for half in halves]
-        if [len(log) for log in logs] == [sum(row["experiment"] == REFERENCE for row in half) for half in halves]:
-            found[name] = float(np.exp(np.mean([np.mean(log) for log in logs])))
+    for name in sorted({row["experiment"] for row in rows}):
+        logs = [np.log(row["ratio"]) for row in rows if row["experiment"] == name]
+        if len(logs) == whole:
+            found[name] = float(np.exp(np.mean(logs)))
     return found
 
 
@@ -257,7 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("out/engines"))
-    names = [f"twin-{seed}" for seed in (1, 2, 3)] + [f"fold-{fold}" for fold in range(5)]
+    names = [f"{twin}-seed-{seed}" for twin in TWINS for seed in SEEDS] + [f"fold-{fold}" for fold in range(5)]
     parser.add_argument("--cases", nargs="*", default=names)
     parser.add_argument("--engines", nargs="*", default=list(ENGINES))
     parser.add_argument("--changes", type=json.loads, default={}, help="of the section assimilation, as JSON")
@@ -268,10 +275,10 @@ def main() -> None:
         seconds = {name: seconds_per_cycle(folder / "analysis.store") for name, folder in folders.items()}
         seconds |= {name: seconds_per_cycle(given.out / case / f"{name}.store") for name in BASELINES}
         record: dict[str, Any] = {"case": case, "changes": given.changes, "seconds": seconds}
-        if case.startswith("twin"):
-            record["rows"] = keep_twin(case, folders)
-        else:
+        if group_of(case) == FOLDS:
             keep_fold(case, folders)
+        else:
+            record["rows"] = keep_twin(case, folders)
         (KEPT / f"{case}.json").write_text(json.dumps(record, indent=1) + "\n")
     write_table()
 
@@ -279,28 +286,35 @@ def main() -> None:
 def write_table() -> None:
     """The table over all cases that are there."""
     records = [json.loads(path.read_text()) for path in sorted(KEPT.glob("*.json"))]
-    folds = [record["case"] for record in records if record["case"].startswith("fold")]
-    twins = [row for record in records for row in record.get("rows", [])]
-    seeds = [record["case"] for record in records if record["case"].startswith("twin")]
-    all_seeds = table_of_twins(seeds) if seeds else []
-    pooled = table_of_folds(folds) if folds else []
-    judged = [row for row in pooled if row["n"] >= MINIMUM]
-    halves = tuple(half for half in (twins, judged) if half)
+    tables: dict[str, list[dict[str, Any]]] = {}
+    scores = {}
+    for group in (*TWINS, FOLDS):
+        members = [record for record in records if group_of(record["case"]) == group]
+        cases = [record["case"] for record in members]
+        if not cases:
+            continue
+        if group == FOLDS:
+            tables[group] = table_of_folds(cases)
+            scores[group] = scores_of([row for row in tables[group] if row["n"] >= MINIMUM])
+        else:
+            seeds = [row for record in members for row in record["rows"]]
+            tables[group] = [*seeds, *table_of_twins(group, cases)]
+            scores[group] = scores_of(seeds)
     result = {
-        "score": scores_of([*twins, *judged], halves),
+        "scores": scores,
         "cases": [record["case"] for record in records],
         "seconds": {record["case"]: record["seconds"] for record in records},
-        "twins": [*twins, *all_seeds],
-        "folds": pooled,
+        **tables,
     }
     (HERE / "engines.json").write_text(json.dumps(result, indent=1) + "\n")
-    for row in [*twins, *all_seeds, *pooled]:
+    for row in [row for rows in tables.values() for row in rows]:
         print(
             f"{row.get('case', row.get('time')):18s} {row['experiment']:22s} {row['variable']:24s} n={row['n']:6d} "
             f"{row['rms']:9.3f}  ratio to 3D-FGAT {row['ratio']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         )
-    for name, score in sorted(result["score"].items(), key=lambda item: item[1]):
-        print(f"score {name:22s} {score:.3f}")
+    for group, found in scores.items():
+        for name, score in sorted(found.items(), key=lambda item: item[1]):
+            print(f"score on {group:8s} {name:22s} {score:.3f}")
     for case, seconds in result["seconds"].items():
         print(case, ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()))
 

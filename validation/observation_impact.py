@@ -1,6 +1,6 @@
 """Does the impact of the observations add up to what they did? On twins, where the truth is known.
 
-    python -m validation.observation_impact out/engines/twin-1 out/engines/twin-1+4dvar
+    python -m validation.observation_impact out/engines/twin-1-seed-1 out/engines/twin-1-seed-1+4dvar
 
 Takes folders of runs (of `validation.engines`, say). For the last analysis of each the impacts of all observations from
 one adjoint pass are added up and divided by the change of the dry energy of the error that the analysis made.
@@ -38,7 +38,7 @@ def main() -> None:
         found = study(case, experiment.period.last, truth, probes=0)
         change = found.after - found.before
         assert experiment.twin is not None
-        name = f"{experiment.assimilation.engine}, seed {experiment.twin.seed}"
+        name = f"{experiment.assimilation.engine}, {experiment.case.name}, seed {experiment.twin.seed}"
         print(
             f"{name}: error {found.before:.4f} to {found.after:.4f} J/kg, impacts {found.impact.sum():+.4f}", flush=True
         )

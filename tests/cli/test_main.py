@@ -51,6 +51,11 @@ def test_nothing_heavy_is_imported_before_it_is_used(arguments: list[str]) -> No
     assert done.returncode == 0, done.stderr
 
 
+def test_a_demo_is_of_a_case_or_of_a_twin_not_both(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--case", "a.toml", "--twin", "twin-2"]) == 2
+    assert "Both --case a.toml and --twin twin-2" in capsys.readouterr().err
+
+
 def test_every_command_in_the_table_exists() -> None:
     for name in app_module.COMMANDS:
         assert main([name, "--help"]) == 0

@@ -21,6 +21,7 @@ from kaiseki.cycle import experiments
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.folder import RunFolder
 from kaiseki.cycle.snapshot import from_tree
+from kaiseki.cycle.whole import nothing_used, run_whole
 from kaiseki.observations import Flag, Table
 
 
@@ -73,6 +74,40 @@ def test_the_analysis_is_nearer_to_what_it_used(whole: Path) -> None:
         before, after = (table.column(f"{name}_departure")[used] for name in ("background", "analysis"))
         winds = table.where(quantity=("eastward_wind", "northward_wind"))[used]
         assert np.square(after[winds]).sum() < 0.8 * np.square(before[winds]).sum()
+
+
+@pytest.mark.parametrize("left", ["none", "one, flagged"])
+def test_a_run_without_a_usable_report_says_that_it_is_the_forecast(
+    whole: Path, tmp_path: Path, left: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = small.case(tmp_path / "given")
+    rows = given.table.take(np.arange(len(given.table)) < (left != "none"))
+    table = rows.with_flags(np.ones(len(rows), dtype=bool), Flag.RANGE)
+    folder = RunFolder(tmp_path / "run")
+    run_whole(
+        given.experiment,
+        folder,
+        None,
+        make_case=lambda *_: dataclasses.replace(given, folder=folder, table=table),
+        baselines=False,
+    )
+    (told,) = [
+        record.getMessage() for record in caplog.records if "the analysis is the forecast" in record.getMessage()
+    ]
+    assert told.startswith(f"{folder.path}: ")
+    assert (
+        "no report lies in a window" if left == "none" else "of 1 values in the windows none was usable (range 1"
+    ) in told
+    # It is: the winds are those of the run without observations.
+    analysis, free = (arrays(path) for path in (folder.store("analysis"), whole / "free_run.store"))
+    winds = [name for name in analysis if name.endswith("eastward_wind") and name in free]
+    assert winds
+    for name in winds:
+        np.testing.assert_allclose(analysis[name], free[name], atol=1e-3, err_msg=name)
+
+
+def test_a_run_with_reports_does_not_say_so(whole: Path) -> None:
+    assert nothing_used(RunFolder(whole)) is None
 
 
 def test_an_absurd_value_leaves_the_cycle_running(whole: Path) -> None:

@@ -13,11 +13,17 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from idealised.atmospheres import columns, interfaces
-from kaiseki.config.physics import Microphysics
+from kaiseki.config.physics import Autoconversion, Microphysics
 from kaiseki.core.constants import CP_DRY, LATENT_FUSION, LATENT_VAPORISATION
 from kaiseki.diagnostics import saturation
 from kaiseki.forecast.physics.columns import Columns, Water
-from kaiseki.forecast.physics.microphysics import arriving_speed, fall_speed, microphysics, saturation_adjustment
+from kaiseki.forecast.physics.microphysics import (
+    arriving_speed,
+    autoconversion,
+    fall_speed,
+    microphysics,
+    saturation_adjustment,
+)
 
 P = Microphysics()
 step = jax.jit(microphysics, static_argnums=(1, 2))
@@ -45,12 +51,13 @@ def energy(c: Columns, t: jax.Array, w: Water) -> jax.Array:
     return c.dry * (CP_DRY * t + LATENT_VAPORISATION * w.rv - LATENT_FUSION * (w.ri + w.rs))
 
 
+@pytest.mark.parametrize("scheme", ["khairoutdinov-kogan", "kessler"])
 @pytest.mark.parametrize("dt", [20.0, 300.0])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_water_and_energy_of_a_column_to_round_off(seed: int, dt: float) -> None:
+def test_water_and_energy_of_a_column_to_round_off(seed: int, dt: float, scheme: Autoconversion) -> None:
     with jax.enable_x64(True):
         c = stormy(seed, np.float64)
-        t, w, rain, snow = step(c, dt, P)
+        t, w, rain, snow = step(c, dt, dataclasses.replace(P, autoconversion=scheme))
         before, after = jnp.sum(c.dry * c.water.total(), axis=0), jnp.sum(c.dry * w.total(), axis=0)
         np.testing.assert_allclose(after + rain + snow, before, rtol=1e-13)
         assert float(jnp.min(rain)) >= 0.0
@@ -58,6 +65,30 @@ def test_water_and_energy_of_a_column_to_round_off(seed: int, dt: float) -> None
         before, after = jnp.sum(energy(c, c.temperature, c.water), axis=0), jnp.sum(energy(c, t, w), axis=0)
         np.testing.assert_allclose(after - LATENT_FUSION * snow, before, rtol=1e-13)
         assert float(jnp.max(jnp.abs(t - c.temperature))) > 0.1
+
+
+def test_autoconversion_follows_the_published_rates() -> None:
+    """Khairoutdinov and Kogan (2000, eq. 29): 1350 qc^2.47 N^-1.79 s-1; Kessler (1969): 1e-3 s-1 of what exceeds the
+    threshold, here 1 g/kg as of Klemp and Wilhelmson (1978)."""
+    content = jnp.asarray([1e-4, 5e-4, 9.9e-4, 1.5e-3, 4e-3])
+    powers = 1350.0 * content**2.47 * 100.0**-1.79
+    np.testing.assert_allclose(content * autoconversion(content, P), powers, rtol=1e-5)
+    kessler = content * autoconversion(content, dataclasses.replace(P, autoconversion="kessler"))
+    np.testing.assert_allclose(kessler, [0.0, 0.0, 0.0, 0.5e-6, 3e-6], rtol=1e-5)
+
+
+def test_a_thin_cloud_drizzles_by_powers_and_not_below_the_threshold() -> None:
+    c = columns("summer")
+    saturated = saturation.mixing_ratio(saturation.saturation_vapour_pressure(c.temperature), c.pressure)
+    warm = c.temperature > 280.0
+    none = jnp.zeros_like(saturated)
+    cloud = dataclasses.replace(c, water=Water(saturated, jnp.where(warm, 3e-4, 0.0), none, none, none))
+    rain = {}
+    for scheme in ("khairoutdinov-kogan", "kessler"):
+        _, w, ground, _ = step(cloud, 300.0, dataclasses.replace(P, autoconversion=scheme))
+        rain[scheme] = float(jnp.sum(jnp.where(warm, c.dry * w.rr, 0.0)) + jnp.sum(ground))
+    assert rain["khairoutdinov-kogan"] > 1e-4
+    assert rain["kessler"] < 1e-6
 
 
 def test_nothing_is_negative_and_clouds_are_saturated() -> None:

@@ -13,10 +13,15 @@ from idealised.atmospheres import columns, interfaces
 from kaiseki.config.physics import BoundaryLayer, Soil, SurfaceExchange
 from kaiseki.core.constants import CP_DRY, GRAVITY, VON_KARMAN
 from kaiseki.forecast.physics.boundary_layer import (
+    CRITICAL_FLUX_RICHARDSON,
     boundary_layer_height,
     conductance,
+    level_two,
+    level_two_diffusivities,
     local_diffusivities,
+    local_gradients,
     mix,
+    mixing_length,
     profile_diffusivities,
 )
 from kaiseki.forecast.physics.columns import Columns
@@ -121,6 +126,78 @@ def test_convective_boundary_layer_reaches_its_inversion_and_stable_air_hardly_m
     stable = dataclasses.replace(c, temperature=c.temperature + 0.01 * c.height)
     assert float(local_diffusivities(stable, P)[1].max()) < 0.05
     assert float(profile_diffusivities(c, jnp.ones((1, 1)), -jnp.ones((1, 1)), -jnp.ones((1, 1)), P)[0].max()) == 0.0
+
+
+LEVEL_TWO = dataclasses.replace(P, closure="level-2")
+
+
+def test_level_two_is_the_published_closure() -> None:
+    """Constants of Nakanishi and Niino (2009): B1 = 24, turbulent Prandtl number 0.74 in neutral air, critical flux
+    Richardson number 0.3; production by shear and buoyancy equal to the dissipation q^3 / (B1 l) at any stability."""
+    with jax.enable_x64(True):
+        richardson = jnp.concatenate([-jnp.logspace(3, -4, 60), jnp.zeros(1), jnp.logspace(-4, 3, 60)])
+        momentum, heat = (np.asarray(s) for s in level_two(richardson))
+        richardson = np.asarray(richardson)
+    neutral = int(np.flatnonzero(richardson == 0.0)[0])
+    assert momentum[neutral] == pytest.approx(24.0 ** (-1 / 3), rel=1e-12)
+    assert momentum[neutral] / heat[neutral] == pytest.approx(0.74, rel=1e-12)
+    assert pytest.approx(0.3, abs=0.005) == CRITICAL_FLUX_RICHARDSON
+    assert np.all(np.diff(momentum) <= 1e-12)
+    assert np.all(np.diff(heat) <= 1e-12)
+    assert np.all(momentum[richardson > 2.0] == 0.0)
+    # Flux Richardson number: buoyancy's part of what shear produces; never beyond its critical value.
+    turbulent = momentum > 0.0
+    flux = richardson[turbulent] * heat[turbulent] / momentum[turbulent]
+    assert flux.max() <= CRITICAL_FLUX_RICHARDSON
+    assert np.all(np.diff(flux) > 0.0)
+
+
+def test_level_two_follows_the_logarithmic_law_in_neutral_air_and_balances_its_energy() -> None:
+    with jax.enable_x64(True):
+        c = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), neutral())
+        height = c.height
+        c = dataclasses.replace(c, u=0.4 / VON_KARMAN * jnp.log(height / 0.1))
+        # Just neutral: the same potential temperature everywhere.
+        c = dataclasses.replace(c, temperature=280.0 * c.exner)
+        momentum, heat = level_two_diffusivities(c, dataclasses.replace(LEVEL_TWO, mixing_length=1e9, free_length=1e9))
+        z = (c.height[:-1] + 0.5 * c.thickness[:-1])[:, 0, 0]
+        # Differences of a logarithm over a layer are not its derivative in the lowest ones.
+        high = np.asarray(z) > 300.0
+        np.testing.assert_allclose(momentum[:, 0, 0][high], (0.4 * VON_KARMAN * z)[high], rtol=0.03)
+        np.testing.assert_allclose(heat[:, 0, 0][high], (0.4 * VON_KARMAN * z)[high] / 0.74, rtol=0.03)
+
+        stirred = columns("winter", dtype=np.float64, wind=12.0)
+        stirred = dataclasses.replace(stirred, u=stirred.u + 3e-2 * stirred.height)
+        momentum, heat = level_two_diffusivities(stirred, LEVEL_TWO)
+        shear2, stratification = local_gradients(stirred)
+        s_m, _ = level_two(stratification / shear2)
+        production = momentum * shear2 - heat * stratification
+        speed_length = jnp.where(s_m > 0.0, momentum / jnp.where(s_m > 0.0, s_m, 1.0), 0.0)  # l q
+        length = mixing_length(stirred, P.mixing_length, P)
+        dissipation = (speed_length / length) ** 3 / (24.0 * length)
+        alive = np.asarray(s_m)[:, 0, 0] > 0.05
+        assert alive.sum() > 3
+        np.testing.assert_allclose(production[:, 0, 0][alive], dissipation[:, 0, 0][alive], rtol=1e-6)
+
+
+def test_level_two_mixes_convective_air_without_shear_and_leaves_very_stable_air_alone() -> None:
+    c = neutral(0.0)
+    unstable = dataclasses.replace(c, u=0.0 * c.u, v=0.0 * c.v, temperature=c.temperature - 1e-3 * c.height)
+    below = np.asarray(c.height[1:, 0, 0]) < 2000.0
+    _, heat = level_two_diffusivities(unstable, LEVEL_TWO)
+    # Without shear S_H is 3 A2 gamma1 / Rfc with A2 = 0.665, gamma1 = 0.235, Rfc = 0.298, and q^2 = B1 l^2 S_H |N^2|.
+    _, stratification = local_gradients(unstable)
+    length = mixing_length(unstable, P.mixing_length, P)
+    limit = 24.0**0.5 * (3.0 * 0.665 * 0.235 / 0.298) ** 1.5
+    free = limit * length**2 * jnp.sqrt(jnp.maximum(-stratification, 0.0))
+    np.testing.assert_allclose(heat[:, 0, 0][below], free[:, 0, 0][below], rtol=0.02)
+    assert float(heat[:, 0, 0][below].max()) > 100.0
+    stable = dataclasses.replace(c, temperature=c.temperature + 0.02 * c.height)
+    assert float(level_two_diffusivities(stable, LEVEL_TWO)[1].max()) < 0.05
+    gradient = jax.grad(
+        lambda x: jnp.sum(level_two_diffusivities(dataclasses.replace(c, temperature=c.temperature + x), LEVEL_TWO)[1])
+    )(1e-3 * c.height)
+    assert bool(jnp.all(jnp.isfinite(gradient)))
 
 
 def test_neutral_transfer_coefficients_and_stability() -> None:

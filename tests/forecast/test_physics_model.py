@@ -111,6 +111,26 @@ def test_constants_are_replaced_by_name() -> None:
         Physics().with_constants({"surface.nonsense": 1.0})
 
 
+def test_schemes_are_chosen_by_name() -> None:
+    chosen = {"microphysics.autoconversion": "kessler", "boundary_layer.closure": "level-2", "surface.charnock": 0.02}
+    p = Physics().with_constants(chosen)
+    assert (p.schemes.microphysics.autoconversion, p.schemes.boundary_layer.closure) == ("kessler", "level-2")
+    assert p.schemes.surface.charnock == 0.02
+    assert hash(p) != hash(Physics())
+    default = Physics()
+    assert (default.schemes.microphysics.autoconversion, default.schemes.boundary_layer.closure) == (
+        "khairoutdinov-kogan",
+        "profile",
+    )
+    for wrong, said in (
+        ({"boundary_layer.closure": "level-3"}, "'level-3', but must be profile or level-2"),
+        ({"boundary_layer.closure": 2.0}, "2.0, but must be profile or level-2"),
+        ({"surface.charnock": "high"}, "text 'high', but must be a number"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            Physics().with_constants(wrong)
+
+
 def double(land: float) -> tuple[Domain, Model, State, Columns]:
     """A model in double precision with moist, cloudy air."""
     domain = island(5, 6, 16, land)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from kaiseki.formats.prepbufr import Decoded, read
-from kaiseki.formats.prepbufr.container import messages, uncompress
+from kaiseki.formats.prepbufr.container import Span, messages, uncompress
 
 FOLDER = "data/observations/prepbufr_198901"
+MODERN = "data/observations/prepbufr_20201101"
 COUNTS = {
     "prepqm89010106": {"ADPUPA": 531, "PROFLR": 1, "AIRCFT": 2805, "ADPSFC": 16285, "SFCSHP": 3765, "SATWND": 1652},
     "prepqm89010112": {
@@ -55,7 +56,7 @@ class Plain:
             place += 6 * members
 
     def subset(self, descriptors: list[str], bits: str) -> list[tuple[str, float | str]]:
-        self.bits, self.place, self.found, self.wider, self.scale = bits, 0, [], 0, 0
+        self.bits, self.place, self.found, self.wider, self.scale, self.finer = bits, 0, [], 0, 0, 0
         self.walk(list(descriptors))
         return self.found
 
@@ -81,6 +82,8 @@ class Plain:
                     self.wider = operand - 128 if operand else 0
                 elif entry[1:3] == "02":
                     self.scale = operand - 128 if operand else 0
+                elif entry[1:3] == "07":
+                    self.finer = operand
             else:
                 self.element(*self.b[entry])
 
@@ -90,10 +93,15 @@ class Plain:
             self.found.append((mnemonic, "" if raw == b"\xff" * len(raw) else raw.decode("latin-1").rstrip()))
             return
         changed = 0 if units in ("CODE TABLE", "FLAG TABLE") else 1
-        width += changed * self.wider
+        finer = changed * self.finer
+        width += changed * self.wider + (10 * finer + 2) // 3
         raw_number = self.take(width)
         missing = width > 1 and raw_number == (1 << width) - 1
-        value = float("nan") if missing else (raw_number + reference) / 10.0 ** (scale + changed * self.scale)
+        value = (
+            float("nan")
+            if missing
+            else (raw_number + reference * 10**finer) / 10.0 ** (scale + changed * self.scale + finer)
+        )
         self.found.append((mnemonic, value))
 
 
@@ -107,25 +115,26 @@ def decoded(shared: Path) -> Decoded:
     return read(shared / FOLDER / "prepqm89010112.gz")
 
 
-@pytest.mark.parametrize("category", [230, 232, 233, 237, 238, 239])
-def test_first_message_of_each_type_equals_a_bitwise_decoding(content: bytes, decoded: Decoded, category: int) -> None:
+def same_as_bitwise(content: bytes, decoded: Decoded, span: Span, sequence: str, most: int) -> None:
+    """Compare the first reports of a message with a bitwise decoding; `sequence` is what follows the byte count."""
     plain = Plain(content)
-    span = next(s for s in messages(content, "plain") if content[s.start + 16] == category)
     three = span.start + 26
     count = int.from_bytes(content[three + 4 : three + 6], "big")
     place = three + int.from_bytes(content[three : three + 3], "big") + 4
-    reports = next(r for r in decoded.reports if r.type == decoded.tables.types[category])
-    for i in range(min(count, 12)):
+    reports = next(r for r in decoded.reports if r.type == decoded.tables.types[content[span.start + 16]])
+    first = int(np.argmax(reports.message == span.number))
+    of_report = {path: reports.ancestor(path, "") for path in reports.nodes}
+    for i in range(min(count, most)):
         length = int.from_bytes(content[place : place + 2], "big")
         bits = "".join(f"{byte:08b}" for byte in content[place : place + length])
         place += length
         wanted: dict[str, list] = {}
-        for mnemonic, value in plain.subset(["063000", f"360{category}"], bits):
+        for mnemonic, value in plain.subset(["063000", sequence], bits):
             if not mnemonic.startswith("DRF"):
                 wanted.setdefault(mnemonic, []).append(value)
         got: dict[str, list] = {}
         for path, node in reports.nodes.items():
-            rows = reports.ancestor(path, "") == i
+            rows = of_report[path] == first + i
             for name, values in node.columns.items():
                 if name != "BITPAD":
                     got.setdefault(name.partition("#")[0], []).extend(values[rows].tolist())
@@ -135,6 +144,21 @@ def test_first_message_of_each_type_equals_a_bitwise_decoding(content: bytes, de
             else:
                 np.testing.assert_array_equal(np.sort(got[mnemonic]), np.sort(values))
         assert {name for name, values in got.items() if values} == set(wanted)
+
+
+@pytest.mark.parametrize("category", [230, 232, 233, 237, 238, 239])
+def test_first_message_of_each_type_equals_a_bitwise_decoding(content: bytes, decoded: Decoded, category: int) -> None:
+    span = next(s for s in messages(content, "plain") if content[s.start + 16] == category)
+    same_as_bitwise(content, decoded, span, f"360{category}", 12)
+
+
+@pytest.mark.parametrize("name", ["ADPUPA_2933k", "gdas.t12z.acft_profiles", "gdas.t12z.adpsfc"])
+def test_some_messages_of_modern_files_equal_a_bitwise_decoding(shared: Path, name: str) -> None:
+    content = (shared / MODERN / f"{name}.prepbufr").read_bytes()
+    spans = [s for s in messages(content, "plain") if content[s.start + 16] != 11]
+    decoded = read(shared / MODERN / f"{name}.prepbufr")
+    for span in (spans[0], spans[-1]):
+        same_as_bitwise(content, decoded, span, f"348{content[span.start + 16]}", 3)
 
 
 @pytest.mark.parametrize("name", sorted(COUNTS))

@@ -274,6 +274,79 @@ def test_two_files_of_one_cycle_are_refused(ascent: Path) -> None:
     assert len(PrepbufrSource([]).read()) == 0
 
 
+def test_files_of_one_cycle_with_other_message_types_are_read_together(ascent: Path, tmp_path: Path) -> None:
+    ship = [*head("JSVY", 139.75, 35.7, -3, 36, 180, 522, 1), *level(0, 1009.5), []]
+    other = made(tmp_path, {238: ("SFCSHP", SURFACE, [ship])}, "other")
+    assert len(PrepbufrSource([ascent, other]).read()) == len(PrepbufrSource([ascent]).read()) + 1
+
+
+def test_a_file_that_holds_its_reports_twice_is_refused(ascent: Path, tmp_path: Path) -> None:
+    twice = tmp_path / "twice"
+    twice.write_bytes(ascent.read_bytes() * 2)
+    with pytest.raises(InputError, match=rf"{twice}: message 4 is the same as message 2.*expected each report once"):
+        PrepbufrSource([twice]).read()
+
+
+def many(numbers: list[int], places: list[float]) -> list[list]:
+    """Mass and wind reports of one station per place, all mass reports first."""
+    mass = [level(1, 850.0, temperature=((-47, 2, 1),)), level(1, 500.0, temperature=((-200, 2, 1),))]
+    wind = [level(1, 850.0, wind=(116, 10))]
+    return [
+        [*head(f"S{i:04d}", lon, 36.05, 0, 27, kind, 11, numbers[i]), content]
+        for kind, content in ((120, mass), (220, wind))
+        for i, lon in enumerate(places)
+    ]
+
+
+MISSING_NUMBER = (1 << 19) - 1
+
+
+@pytest.mark.parametrize("number", [0, 7, MISSING_NUMBER])
+@pytest.mark.parametrize("count", [2, 40])
+def test_sequence_numbers_that_tell_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, number: int, count: int
+) -> None:
+    """Each ascent is one report of mass and wind, whatever part of the file is read."""
+    places = [100.0 + i for i in range(count)]
+    good = made(tmp_path, {230: ("ADPUPA", PROFILE, many(list(range(count)), places))}, "good")
+    path = made(tmp_path, {230: ("ADPUPA", PROFILE, many([number] * count, places))})
+    table = PrepbufrSource([path]).read()
+    told = f"{path}: {2 * count} reports ADPUPA have the sequence number (SQN) of another" in caplog.text
+    assert told == (number != MISSING_NUMBER)
+    assert table.count_reports() == count
+    by_station = dict(zip(table.column("station").tolist(), table.column("report").tolist(), strict=True))
+    assert len(set(by_station.values())) == count
+    wanted = PrepbufrSource([good]).read()
+    names = ("station", "quantity", "level", "pressure", "value")
+    assert sorted(zip(*(table.column(n).tolist() for n in names), strict=True)) == sorted(
+        zip(*(wanted.column(n).tolist() for n in names), strict=True)
+    )
+    part = PrepbufrSource([path]).read(box=(100.5, 0, 180, 90))
+    assert part.count_reports() == count - 1
+    assert {s: n for s, n in by_station.items() if s != "S0000"} == dict(
+        zip(part.column("station").tolist(), part.column("report").tolist(), strict=True)
+    )
+
+
+def test_reports_of_one_place_without_numbers_stay_apart(tmp_path: Path) -> None:
+    """Three satellite winds of one name, time and place; two ascents of one station and hour."""
+    winds = [[*head("METEO7", 140, 20, 0, 0, 253, 63, 5), *level(6, p, wind=(100, 0)), []] for p in (300, 400, 500)]
+    ascents = many([5, 5], [140.0, 140.0])
+    for report in ascents:
+        report[0] = b"47646   "
+    # All have the number 5, which the name of the first shows to be none.
+    winds[0][0] = b"METEO5  "
+    path = made(tmp_path, {236: ("SATWND", SURFACE, winds), 230: ("ADPUPA", PROFILE, [*ascents, *many([5], [99.0])])})
+    table = PrepbufrSource([path]).read()
+    assert table.take(table.where(kind="satwind")).count_reports() == 3
+    assert set(table.take(table.where(kind="satwind")).column("level").tolist()) == {0}
+    sonde = table.take(table.where(kind="sonde"))
+    assert sonde.count_reports() == 3
+    for report in np.unique(sonde.column("report")):
+        one = sonde.take(sonde.column("report") == report)
+        assert sorted(one.column("quantity").tolist()) == ["air_temperature"] * 2 + ["eastward_wind", "northward_wind"]
+
+
 def test_other_bufr_with_tables_is_refused(tmp_path: Path) -> None:
     other: Layout = (Field("005002", "CLAT", 15, 2, -9000), Field("006002", "CLON", 16, 2, -18000))
     path = made(tmp_path, {2: ("NC002001", other, [[12600, 32013]])})

@@ -9,7 +9,7 @@ from scipy.interpolate import CubicSpline
 
 from kaiseki.core.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY, R_DRY, VIRTUAL
 from kaiseki.twin.balance import gradient_wind
-from kaiseki.twin.flow import LATITUDE, LEVELS, LONGITUDE, Flow
+from kaiseki.twin.flow import LATITUDE, LEVELS, LONGITUDE, Flow, sea_surface_temperature
 
 ORIGIN = np.datetime64("1989-01-01T12:00:00")
 FIELDS = ("air_temperature", "eastward_wind", "northward_wind", "geopotential_height", "specific_humidity")
@@ -190,3 +190,18 @@ def test_perturbations_have_the_size_they_claim() -> None:
     assert wind == pytest.approx(4.5, rel=0.2)
     assert warmth == pytest.approx(1.2, rel=0.2)
     assert pressure == pytest.approx(1.5, rel=0.2)
+
+
+def test_the_anomaly_of_the_sea_has_its_amplitude_and_nobody_else_sees_it(fields: xr.Dataset) -> None:
+    """Over a whole number of waves the mean is nought and the root mean square the amplitude over sqrt(2)."""
+    lat, lon = np.arange(16.0, 40.0, 0.5)[:, None], np.arange(120.0, 144.0, 0.5)[None, :]
+    anomaly = sea_surface_temperature(lat, lon, 1.7) - sea_surface_temperature(lat, lon)
+    assert np.abs(anomaly).max() == pytest.approx(1.7, abs=0.02)
+    one = anomaly[:32]  # 16 degrees
+    assert one.mean() == pytest.approx(0.0, abs=1e-9)
+    assert rms(one) == pytest.approx(1.7 / np.sqrt(2.0), rel=1e-9)
+    assert sea_surface_temperature(np.array([70.0]), np.arange(100.0, 200.0), 1.7).min() >= 271.35
+    # The true flow and what an analysis makes of it have none unless the nature run is given one.
+    assert Flow.drawn(1).sea_anomaly == Flow.drawn(1).perturbed(1).sea_anomaly == 0.0
+    seen = Flow.drawn(1).perturbed(1).dataset(ORIGIN, ORIGIN)["sea_surface_temperature"].values[0]
+    np.testing.assert_array_equal(seen, fields["sea_surface_temperature"].values)

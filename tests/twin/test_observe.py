@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +231,75 @@ def test_a_file_gives_the_table_back(draws: Draws, tmp_path: Path) -> None:
     assert (table.column("flags") == 0).all()
     assert np.isfinite(table.column("value")).all()
     assert (table.column("error") > 0).all()
+
+
+# What twin-2 asks for: wider than assumed, and correlated along ascents.
+FACTOR, LENGTH = 1.3, 0.2
+WIDER = ErrorModel(DEFAULT, factor=FACTOR, vertical_length=LENGTH, gross=0.0)
+ASCENDING = ("air_temperature", "eastward_wind", "northward_wind")
+
+
+@pytest.fixture(scope="module")
+def wider(truth: Trajectory, reports: Table) -> Draws:
+    return [draw_observations(truth, reports, seed, WIDER) for seed in SEEDS]
+
+
+def ascents(draws: Draws) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """ln p (m,) and errors (m,) in assumed standard deviations of one quantity at the levels aloft of one ascent."""
+    for table, true in draws:
+        error, log_p = standardised(table, true), np.log(table.column("pressure"))
+        aloft = table.where(kind=("sonde", "pilot")) & (table.column("level") > 0)
+        for quantity in ASCENDING:
+            rows = np.flatnonzero(aloft & table.where(quantity=quantity))
+            rows = rows[np.argsort(table.column("report")[rows], kind="stable")]
+            cuts = np.flatnonzero(np.diff(table.column("report")[rows])) + 1
+            yield from ((log_p[part], error[part]) for part in np.split(rows, cuts))
+
+
+def departure_from_expectation(draws: Draws, length: float, near: float, far: float) -> float:
+    """Sum of e_i e_j over pairs of levels of an ascent near to far (in ln p) apart, less its expectation, in standard
+    deviations of it, when the covariances are FACTOR^2 (0.9 exp(-|difference of ln p| / length) + 0.1).
+
+    For Gaussian errors of covariance C and a symmetric matrix W of weights e W e has the mean tr(W C) and the variance
+    2 tr(W C W C); ascents and quantities are independent.
+    """
+    found = expected = variance = 0.0
+    for log_p, error in ascents(draws):
+        apart = np.abs(np.subtract.outer(log_p, log_p))
+        own = np.exp(-apart / length) if length else np.eye(len(log_p))
+        covariance = FACTOR**2 * (0.9 * own + 0.1)
+        weights = ((apart >= near) & (apart <= far)).astype(float)
+        product = weights @ covariance
+        found += error @ weights @ error
+        expected += np.trace(product)
+        variance += 2.0 * np.sum(product * product.T)
+    return float((found - expected) / np.sqrt(variance))
+
+
+@pytest.mark.parametrize(("near", "far"), [(0.0, 0.0), (1e-6, 0.1), (0.1, 0.3), (0.3, 0.8), (0.8, 3.0)])
+def test_errors_along_an_ascent_have_the_stated_variance_and_correlation(wider: Draws, near: float, far: float) -> None:
+    assert abs(departure_from_expectation(wider, LENGTH, near, far)) < 5.0
+
+
+def test_other_statistics_would_be_noticed(wider: Draws, draws: Draws) -> None:
+    """Errors as wide as assumed, independent levels, and half or twice the length lie far outside."""
+    assert departure_from_expectation(draws, LENGTH, 0.0, 0.0) < -20.0
+    assert departure_from_expectation(wider, 0.0, 1e-6, 0.1) > 20.0
+    assert departure_from_expectation(wider, 0.5 * LENGTH, 1e-6, 0.3) > 8.0
+    assert departure_from_expectation(wider, 2.0 * LENGTH, 1e-6, 0.3) < -8.0
+
+
+def test_single_levels_are_wider_and_independent(wider: Draws) -> None:
+    """Reports of one level: mean square FACTOR^2 to five standard deviations of the mean of n squared independent
+    Gaussians (a report has one value of each quantity)."""
+    errors = []
+    for table, true in wider:
+        single = table.where(kind=("aircraft", "satwind", "ship", "buoy"), quantity=PLAIN)
+        errors.append(standardised(table, true)[single])
+    error = np.concatenate(errors) / FACTOR
+    assert abs(np.mean(error**2) - 1.0) < 5.0 * np.sqrt(2.0 / len(error))
+
+
+def test_the_system_is_told_the_assumed_error_and_not_the_true_one(wider: Draws, draws: Draws) -> None:
+    np.testing.assert_array_equal(wider[0][0].column("error"), draws[0][0].column("error"))
+    np.testing.assert_array_equal(wider[0][1], draws[0][1])

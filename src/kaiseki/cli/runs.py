@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_module
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -35,6 +35,7 @@ Verbose = Annotated[
 def demo(
     *,
     case: Path | None = None,
+    twin: Literal["twin-1", "twin-2"] | None = None,
     data: Data = None,
     out: Out = None,
     force: Force = False,
@@ -51,8 +52,16 @@ def demo(
     ----------
     case
         Experiment file; the embedded twin experiment by default.
+    twin
+        Which embedded twin experiment: twin-1, the default, or twin-2, which shares less with the system.
     """
     begin(json)
+    if case is not None and twin is not None:
+        raise ConfigError(f"Both --case {case} and --twin {twin} are given; please give one of them")
+    if case is None:
+        from kaiseki.twin import TWINS
+
+        case = TWINS[twin or "twin-1"]
     _whole(_experiment(case), data, out, force=force, baselines=True, verbose=verbose, json=json)
 
 
@@ -140,13 +149,9 @@ def report(folder: Path, /, *, data: Data = None, json: Json = False) -> None:
     emit({"report": str(page)}, json=json, text=lambda: f"report: {page}")
 
 
-def _experiment(file: Path | None) -> Experiment:
+def _experiment(file: Path) -> Experiment:
     from kaiseki.config import Experiment
 
-    if file is None:
-        from kaiseki.twin import DEMO
-
-        return Experiment.load(DEMO)
     return Experiment.load(file)
 
 

@@ -5,15 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from kaiseki.config.base import (
-    Bounds,
-    Count,
-    Fraction,
-    NotNegative,
-    Positive,
-    Section,
-    Seed,
-)
+from kaiseki.config.base import Bounds, Count, Fraction, NotNegative, Positive, Section, Seed
+from kaiseki.config.dynamics import Dynamics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +51,26 @@ class Twin(Section):
     """Grid length of the nature run in units of that of the assimilating model."""
     spin_up_hours: NotNegative = 6.0
     """Nature run before the cold start."""
-    physics: dict[str, float] = field(default_factory=dict)
+    physics: dict[str, float | str] = field(default_factory=dict)
     """Values by "scheme.parameter" of the nature run, where they differ from the section `physics`."""
+    dynamics: Dynamics | None = None
+    """Damping and horizontal mixing of the nature run; without it, those of the section `dynamics`. Its time steps
+    follow from its grid."""
+    surroundings: Literal["model", "nature"] = "model"
+    """Whose physics and dynamics the weather around the nature run has: those of the assimilating model, or its own."""
+    sea_anomaly: Annotated[float, Bounds(ge=-5, le=5)] = 0.0
+    """Amplitude of the difference between the sea temperature of nature and the one that the assimilating model is
+    given, K; a wave pattern, see `kaiseki.twin.flow`."""
     boundary_perturbation: NotNegative = 1.0
     """Size of the error of the driving fields, in units of a typical error of a global analysis."""
     initial_perturbation: NotNegative = 1.0
     """Size of the error of the cold start, in the same units."""
     observation_density: Fraction = 1.0
     """Part of the stations of the written-down network that report."""
+    error_factor: Positive = 1.0
+    """Standard deviation of the observation errors over the one that the assimilating system assumes."""
+    error_vertical_length: NotNegative = 0.0
+    """Correlation length of the errors along an ascent, in the logarithm of pressure; at 0 the levels err independently
+    but for what all of a report have in common."""
+    gross_errors: Fraction = 0.003
+    """Part of the values that are grossly wrong."""

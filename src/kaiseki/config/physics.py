@@ -9,10 +9,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Self
+from typing import Literal, Self, get_args, get_origin, get_type_hints
 
 from kaiseki.config.base import Positive, Section
 from kaiseki.core.errors import ConfigError
+
+Autoconversion = Literal["khairoutdinov-kogan", "kessler"]
+Closure = Literal["profile", "level-2"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +24,16 @@ class Microphysics(Section):
 
     droplet_number: float = 100.0
     """Cloud droplets per cm3 (maritime air)."""
+    autoconversion: Autoconversion = "khairoutdinov-kogan"
+    """How cloud water becomes rain: by powers of its content and of the droplet number (Khairoutdinov and Kogan 2000),
+    or in proportion to what exceeds a threshold (Kessler 1969)."""
     autoconversion_rate: float = 1350.0
     """Of cloud water to rain, s-1, with the powers 2.47 of qc and -1.79 of the droplet number (Khairoutdinov and Kogan
     2000)."""
+    kessler_rate: float = 1.0e-3
+    """Rate of Kessler's autoconversion, s-1 (Kessler 1969; Klemp and Wilhelmson 1978)."""
+    kessler_threshold: float = 1.0e-3
+    """Cloud water above which Kessler's autoconversion takes place, kg/kg (Klemp and Wilhelmson 1978)."""
     accretion_rate: float = 67.0
     """Of cloud water by rain, s-1, with the power 1.15 of qc qr (Khairoutdinov and Kogan 2000)."""
     aggregation_rate: float = 1.0e-3
@@ -86,10 +96,14 @@ class WarmRain(Section):
 class BoundaryLayer(Section):
     """Vertical turbulent mixing."""
 
+    closure: Closure = "profile"
+    """How diffusivities follow from the column: from the local Richardson number and, over a warm surface, from the
+    profile of Troen and Mahrt ("profile"), or everywhere from the local balance of turbulent energy ("level-2",
+    Nakanishi and Niino 2009)."""
     mixing_length: float = 150.0
     """Asymptotic mixing length of momentum, m (Louis et al. 1982)."""
     heat_length: float = 150.0
-    """That of heat and moisture, m."""
+    """That of heat and moisture, m; "level-2" has the length of momentum for both."""
     free_length: float = 30.0
     """Asymptotic mixing length of both far above the boundary layer, m."""
     length_decay: float = 1500.0
@@ -206,7 +220,7 @@ class Soil(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Schemes(Section):
-    """Constants of the schemes of the physics."""
+    """Constants of the schemes of the physics, and which scheme there is where there is a choice."""
 
     microphysics: Microphysics = field(default_factory=Microphysics)
     """Clouds and precipitation with ice."""
@@ -253,31 +267,40 @@ class Physics(Section):
         """Whether anything but clouds acts."""
         return self.boundary_layer or self.surface or self.radiation or self.soil
 
-    def with_constants(self, values: Mapping[str, float]) -> Self:
-        """The same physics with some constants replaced, by "scheme.constant".
+    def with_constants(self, values: Mapping[str, float | str]) -> Self:
+        """The same physics with some constants replaced, by "scheme.constant"; text where a scheme is chosen.
 
         Raises:
-            ConfigError: there is no such constant.
+            ConfigError: there is no such constant, or it cannot have this value.
         """
         schemes = self.schemes
         for name, value in values.items():
             if name not in known_constants():
+                known = ", ".join(known_constants())
+                raise ConfigError(f"There is no constant {name!r} of the physics; known are {known}")
+            choices = known_constants()[name]
+            if choices and value not in choices:
                 raise ConfigError(
-                    f"There is no constant {name!r} of the physics; known are {', '.join(known_constants())}"
+                    f"The constant {name} of the physics is {value!r}, but must be {' or '.join(choices)}"
                 )
+            if not choices and isinstance(value, str):
+                raise ConfigError(f"The constant {name} of the physics is the text {value!r}, but must be a number")
             scheme, constant = name.split(".")
-            changed = replace(getattr(schemes, scheme), **{constant: float(value)})
+            changed = replace(getattr(schemes, scheme), **{constant: value if choices else float(value)})
             schemes = replace(schemes, **{scheme: changed})
         return replace(self, schemes=schemes)
 
 
 @cache
-def known_constants() -> tuple[str, ...]:
-    """Names "scheme.constant" of every constant of the physics that is one number."""
-    schemes = Schemes()
-    return tuple(
-        f"{scheme.name}.{constant.name}"
-        for scheme in dataclasses.fields(schemes)
-        for constant in dataclasses.fields(getattr(schemes, scheme.name))
-        if isinstance(getattr(getattr(schemes, scheme.name), constant.name), float)
-    )
+def known_constants() -> dict[str, tuple[str, ...]]:
+    """Every constant of the physics that is one number, and every choice between schemes, as "scheme.constant"; with
+    what can be chosen, () for numbers."""
+    found: dict[str, tuple[str, ...]] = {}
+    for scheme in dataclasses.fields(Schemes):
+        of_scheme = type(getattr(Schemes(), scheme.name))
+        for constant, kind in get_type_hints(of_scheme).items():
+            if kind is float:
+                found[f"{scheme.name}.{constant}"] = ()
+            elif get_origin(kind) is Literal:
+                found[f"{scheme.name}.{constant}"] = get_args(kind)
+    return found

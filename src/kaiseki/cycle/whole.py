@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time as clock
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from kaiseki.cycle.experiments import run_experiment
 from kaiseki.cycle.folder import RunFolder
 from kaiseki.cycle.real_data import real_case
 from kaiseki.grid.build import domain_from_section
+
+_LOG = logging.getLogger(__name__)
 
 type MakeCase = Callable[[Experiment, RunFolder, Path | None, Callable[[str], None] | None], Case]
 """Makes a case ready: of real data, or the twin."""
@@ -30,6 +34,30 @@ def announce(experiment: Experiment, *, force: bool = False) -> None:
     cost = estimate(experiment, domain_from_section(flat))
     say(cost.sentence(experiment.case.name))
     refuse_what_is_too_much(experiment.case.name, cost, force)
+
+
+def nothing_used(folder: RunFolder) -> str | None:
+    """A sentence that says so and why, where no analysis of a run used any observation; None where one did.
+
+    Runs that only compare (no engine) do not ask for any.
+    """
+    store = folder.read_store("analysis")
+    counts = [store.read_diagnostics(time).get("counts", {}) for time in store.completed_cycles()]
+    analyses = [one for one in counts if "given" in one]
+    if not analyses or any(one["used"] for one in analyses):
+        return None
+    given, withheld = (sum(int(one[name]) for one in analyses) for name in ("given", "withheld"))
+    reasons: Counter[str] = Counter()
+    for one in analyses:
+        reasons.update(one["not_used"])
+    if not given:
+        why = "no report lies in a window; compare observations.files with the period and the domain"
+    else:
+        listed = [f"{name} {number}" for name, number in [("withheld", withheld), *reasons.most_common()] if number]
+        why = f"of {given} values in the windows none was usable ({', '.join(listed)}); see observations in the report"
+    return (
+        f"{folder.path}: the analysis is the forecast, since no observation was used in {len(analyses)} cycles: {why}."
+    )
 
 
 def run_whole(
@@ -59,6 +87,8 @@ def run_whole(
     case = timed("preparation", lambda: make_case(experiment, folder, data, report))
     assert isinstance(case, Case)
     timed("analysis", lambda: run_experiment(case, "analysis", report))
+    if (sentence := nothing_used(folder)) is not None:
+        _LOG.warning(sentence)
     for name in experiment.verification.baselines if baselines else ():
         timed(name, lambda name=name: run_experiment(case, name))  # type: ignore[misc]
     return seconds

@@ -9,5 +9,7 @@ from kaiseki.twin.states import Nested, States
 
 DEMO = Path(__file__).with_name("demo.toml")
 """The embedded twin experiment, which `kaiseki demo` runs."""
+TWINS = {"twin-1": DEMO, "twin-2": Path(__file__).with_name("twin-2.toml")}
+"""Experiment files of the embedded twins: the easier one, which is `DEMO`, and the harder one (docs/twins.md)."""
 
-__all__ = ["DEMO", "Nested", "States", "Twin", "make_driving", "nature_domain", "prepare", "run_nature"]
+__all__ = ["DEMO", "TWINS", "Nested", "States", "Twin", "make_driving", "nature_domain", "prepare", "run_nature"]

@@ -40,6 +40,13 @@ def twin_of(experiment: Experiment) -> Twin:
     return experiment.twin
 
 
+def nature_of(experiment: Experiment) -> Experiment:
+    """The experiment with the physics and dynamics of its nature run in place of those of the assimilating model."""
+    twin = twin_of(experiment)
+    own = experiment.physics.with_constants(twin.physics)
+    return dataclasses.replace(experiment, physics=own, dynamics=twin.dynamics or experiment.dynamics)
+
+
 def time_step(spacing: float) -> float:
     """The longest divisor of an hour, s, within `STEP_PER_KILOMETRE` of a spacing in m, at most 900 s."""
     limit = min(STEP_PER_KILOMETRE * spacing / 1000.0, 900.0)

@@ -1,7 +1,8 @@
 """The nature run: the same model on a finer grid and with other physics, which plays the atmosphere.
 
 It is nested in a wide run that starts from the true flow; after the spin-up it has fronts, clouds and a boundary layer
-of its own. Nothing of it reaches the assimilating system except through observations.
+of its own. Nothing of it reaches the assimilating system except through observations. `docs/twins.md` says what the two
+kept twins share with the system.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +21,7 @@ from kaiseki.core.timing import hours, slots
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
 from kaiseki.twin.flow import Flow
-from kaiseki.twin.integration import INTERVAL_HOURS, Fields, integrate, make_model, twin_of
+from kaiseki.twin.integration import INTERVAL_HOURS, Fields, integrate, make_model, nature_of, twin_of
 from kaiseki.twin.kept import digest_of
 from kaiseki.twin.states import States, kept_or_made
 from kaiseki.twin.wide import place, run_wide
@@ -62,16 +64,18 @@ def run_nature(experiment: Experiment, directory: Path | None = None) -> States:
         NumericsError: the model failed.
         StoreError: the run could not be kept.
     """
-    twin, domain = twin_of(experiment), nature_domain(experiment)
-    decisive = (twin.seed, twin.spacing_factor, twin.spin_up_hours, sorted(twin.physics.items()))
-    digest = digest_of(experiment, ("domain", "period", "dynamics", "physics"), "nature", *decisive)
+    twin, domain, own = twin_of(experiment), nature_domain(experiment), nature_of(experiment)
+    flow = replace(Flow.drawn(twin.seed), sea_anomaly=twin.sea_anomaly)
+    around_it = own if twin.surroundings == "nature" else experiment
+    decisive = (flow, twin.spacing_factor, twin.spin_up_hours, own.dynamics, own.physics)
+    digest = digest_of(around_it, ("domain", "period", "dynamics", "physics"), "nature", *decisive)
     path = None if directory is None else directory / "nature.npz"
 
     def make() -> Iterator[tuple[np.datetime64, Fields]]:
         times = nature_times(experiment)
-        around = run_wide(experiment, Flow.drawn(twin.seed), times, "weather around").onto(domain)
+        around = run_wide(around_it, flow, times, "weather around").onto(domain)
         start = around(times[0])
-        model = make_model(experiment, domain, experiment.physics.with_constants(twin.physics), start, times[0])
+        model = make_model(own, domain, own.physics, start, times[0])
         for time, fields in integrate(model, start, around, times, "nature run"):
             if time >= experiment.period.first - experiment.period.window:
                 yield time, fields

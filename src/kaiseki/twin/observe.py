@@ -1,9 +1,10 @@
 """What the network measures in the nature run: values of the observation operators with errors of known statistics.
 
-An error is the table's standard deviation times a Gaussian number, of whose variance a small part is common to all
-values of a quantity in a report; aircraft thermometers are a little warm, as they are. A few values are grossly wrong,
-so that quality control has something to find. Heights of sondes follow from their own temperatures, as they do in
-reality: their errors are the integrals of the temperature errors.
+An error is the table's standard deviation, times a factor that the assimilating system does not know, times a Gaussian
+number, of whose variance a small part is common to all values of a quantity in a report; along an ascent the rest can
+be correlated as well. Aircraft thermometers are a little warm, as they are. A few values are grossly wrong, so that
+quality control has something to find. Heights of sondes follow from their own temperatures, as they do in reality:
+their errors are the integrals of the temperature errors.
 """
 
 from __future__ import annotations
@@ -32,13 +33,18 @@ class ErrorModel:
     """How values err.
 
     Args:
-        profiles: standard deviations by kind and quantity.
+        profiles: standard deviations by kind and quantity, as the system assumes them.
+        factor: the true standard deviations in units of those.
+        vertical_length: of the correlation exp(-|difference of ln p| / length) between the levels of an ascent; 0 for
+            none.
         common: part of the variance that is common to a quantity's values in one report.
         gross: part of the values that are grossly wrong.
         gross_size: by how many standard deviations, least and most.
     """
 
     profiles: Mapping[tuple[str, str], Profile]
+    factor: float = 1.0
+    vertical_length: float = 0.0
     common: float = 0.1
     gross: float = 0.003
     gross_size: tuple[float, float] = (8.0, 20.0)
@@ -89,17 +95,38 @@ def _with_surface_pressure(table: Table, value: np.ndarray) -> Table:
 
 
 def _noise(table: Table, seed: int, errors: ErrorModel) -> np.ndarray:
-    """Errors (n,) with the standard deviations of the table."""
+    """Errors (n,) with the standard deviations of the table times the factor."""
     r = np.random.default_rng([seed, 6])
     quantity, words = table.codes("quantity")
     report = np.unique(table.column("report"), return_inverse=True)[1]
     own = r.normal(size=len(table))
+    if errors.vertical_length > 0.0:
+        own = _along_ascents(own, report * len(words) + quantity, table, errors.vertical_length)
     common = r.normal(size=(report.max(initial=0) + 1, len(words)))[report, quantity]
     bias = np.zeros(len(table))
     for (kind, name), mean in BIASES.items():
         bias[table.where(kind=kind, quantity=name)] = mean
     share = errors.common
-    return bias + table.column("error") * (np.sqrt(1.0 - share) * own + np.sqrt(share) * common)
+    return bias + errors.factor * table.column("error") * (np.sqrt(1.0 - share) * own + np.sqrt(share) * common)
+
+
+def _along_ascents(own: np.ndarray, profile: np.ndarray, table: Table, length: float) -> np.ndarray:
+    """Independent Gaussian numbers (n,) as autoregressive ones along ln p within each profile (n,), variance 1.
+
+    The process is the one of first order whose correlation between two levels, however far apart, is exp(-|difference
+    of ln p| / length). Values of reports with one level stay as they are.
+    """
+    log_p = np.log(table.column("pressure"))
+    rising = np.lexsort((-log_p, profile))
+    follows = np.concatenate([[False], profile[rising][1:] == profile[rising][:-1]])
+    distance = np.abs(np.diff(log_p[rising], prepend=np.nan))
+    memory = np.where(follows & np.isfinite(distance), np.exp(-np.nan_to_num(distance, nan=np.inf) / length), 0.0)
+    made = own[rising]
+    for row in np.flatnonzero(memory):
+        made[row] = memory[row] * made[row - 1] + np.sqrt(1.0 - memory[row] ** 2) * made[row]
+    result = np.empty_like(own)
+    result[rising] = made
+    return result
 
 
 def _gross(table: Table, seed: int, errors: ErrorModel) -> np.ndarray:

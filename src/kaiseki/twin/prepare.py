@@ -58,7 +58,8 @@ def write_reports(experiment: Experiment, nature: States, path: Path) -> None:
     window = Window(max(period.first - period.window, nature.times[0]), period.last)
     profiles = overridden({(o.kind, o.quantity): Profile(o.pressure, o.error) for o in experiment.observations.errors})
     reports = blank_reports(nature.domain, window, twin.seed, twin.observation_density)
-    table, _ = draw_observations(nature.trajectory(), reports, twin.seed, ErrorModel(profiles))
+    errors = ErrorModel(profiles, twin.error_factor, twin.error_vertical_length, gross=twin.gross_errors)
+    table, _ = draw_observations(nature.trajectory(), reports, twin.seed, errors)
     table.to_parquet(path)
 
 

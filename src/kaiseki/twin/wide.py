@@ -66,10 +66,10 @@ def place(
 
 
 def run_wide(experiment: Experiment, flow: Flow, times: np.ndarray, title: str, path: Path | None = None) -> States:
-    """Run the model on the wide domain, with the physics of the case, from the flow.
+    """Run the model on the wide domain from the flow.
 
     Args:
-        experiment: of kind "twin".
+        experiment: of kind "twin"; its domain, dynamics and physics.
         flow: start and, without change, far boundary; its phase holds at the cold start.
         times: hourly, datetime64[s].
         title: what the progress is called.

@@ -5,6 +5,10 @@ and Boville 1993, J. Climate 6, 1825-1842), in cloud on its moist form (Durran a
 2152-2158). Over a warm surface the profile of Troen and Mahrt (1986, Boundary-Layer Meteorol. 37, 129-148) holds up to
 the height where a parcel from the ground loses its buoyancy, with the velocity scale of Noh et al. (2003,
 Boundary-Layer Meteorol. 107, 401-427), without their counter-gradient term.
+
+The other closure is local everywhere: level 2 of Mellor and Yamada (1974, J. Atmos. Sci. 31, 1791-1806), in which shear
+and buoyancy produce what is dissipated at the same place, with the constants of Nakanishi and Niino (2009, J. Meteor.
+Soc. Japan 87, 895-912, doi:10.2151/jmsj.87.895) and the same length scale as above.
 """
 
 from __future__ import annotations
@@ -24,15 +28,25 @@ VELOCITY_FACTOR = 8.0
 LEAST_SHEAR = 1.0e-5
 """s-1, added in quadrature."""
 
+_B1, _B2, _C2, _C3, _C5 = 24.0, 15.0, 0.75, 0.352, 0.2
+_GAMMA1, _PRANDTL = 0.235, 0.74
+_A1 = _B1 * (1.0 - 3.0 * _GAMMA1) / 6.0
+_A2 = 1.0 / (3.0 * _GAMMA1 * _B1 ** (1 / 3) * _PRANDTL)
+_C1 = _GAMMA1 - 1.0 / (3.0 * _A1 * _B1 ** (1 / 3))
+_GAMMA2 = (2.0 * _A1 * (3.0 - 2.0 * _C2) + _B2 * (1.0 - _C3)) / _B1
+_F1 = _B1 * (_GAMMA1 - _C1) + 2.0 * _A1 * (3.0 - 2.0 * _C2) + 3.0 * _A2 * (1.0 - _C2) * (1.0 - _C5)
+_F2 = _B1 * (_GAMMA1 + _GAMMA2) - 3.0 * _A1 * (1.0 - _C2)
+CRITICAL_FLUX_RICHARDSON = _GAMMA1 / (_GAMMA1 + _GAMMA2)
+"""Flux Richardson number at which turbulence of level 2 ends, about 0.3 (Nakanishi and Niino 2009)."""
+
 
 def _between(x: Array) -> Array:
     return 0.5 * (x[1:] + x[:-1])
 
 
-def local_diffusivities(columns: Columns, p: BoundaryLayer) -> tuple[Array, Array]:
-    """Of momentum and heat at the nz-1 inner interfaces, m2/s, from the local gradients."""
+def local_gradients(columns: Columns) -> tuple[Array, Array]:
+    """Square of the shear and stratification (squared buoyancy frequency) at the nz-1 inner interfaces, s-2."""
     dz = columns.height[1:] - columns.height[:-1]
-    z = columns.height[:-1] + 0.5 * columns.thickness[:-1]
 
     def gradient(x: Array) -> Array:
         return (x[1:] - x[:-1]) / dz
@@ -52,18 +66,55 @@ def local_diffusivities(columns: Columns, p: BoundaryLayer) -> tuple[Array, Arra
     )
     moist = GRAVITY * (moist - gradient(water.rv + condensate))
     cloud = jnp.maximum(jnp.minimum(condensate[1:], condensate[:-1]), 0.0)
-    stratification = dry + cloud / (cloud + CLOUDY) * (moist - dry)
+    return shear2, dry + cloud / (cloud + CLOUDY) * (moist - dry)
 
-    asymptotic = tuple(
-        p.free_length + (x - p.free_length) * jnp.exp(-z / p.length_decay) for x in (p.mixing_length, p.heat_length)
-    )
-    length_m, length_h = (VON_KARMAN * z / (1.0 + VON_KARMAN * z / a) for a in asymptotic)
+
+def mixing_length(columns: Columns, asymptotic: float, p: BoundaryLayer) -> Array:
+    """Mixing length at the nz-1 inner interfaces, m, for its asymptotic value near the ground."""
+    z = columns.height[:-1] + 0.5 * columns.thickness[:-1]
+    far = p.free_length + (asymptotic - p.free_length) * jnp.exp(-z / p.length_decay)
+    return VON_KARMAN * z / (1.0 + VON_KARMAN * z / far)
+
+
+def local_diffusivities(columns: Columns, p: BoundaryLayer) -> tuple[Array, Array]:
+    """Of momentum and heat at the nz-1 inner interfaces, m2/s, from the local gradients."""
+    shear2, stratification = local_gradients(columns)
+    length_m, length_h = (mixing_length(columns, x, p) for x in (p.mixing_length, p.heat_length))
     stable = jnp.clip(stratification / shear2, 0.0, 1e3)
     root = jnp.sqrt(1.0 + p.stability * stable)
     rate = jnp.sqrt(shear2 + 18.0 * jnp.maximum(-stratification, 0.0))
     momentum = length_m**2 * rate / (1.0 + 2.0 * p.stability * stable / root)
     heat = length_m * length_h * rate / (1.0 + 3.0 * p.stability * stable * root)
     return momentum, heat
+
+
+def level_two(richardson: Array) -> tuple[Array, Array]:
+    """Stability functions S_M and S_H of level 2 for a gradient Richardson number, any shape; 0 where R_f is critical.
+
+    Their ratio and the flux Richardson number R_f = Ri S_H / S_M determine each other (Nakanishi and Niino 2009,
+    appendix A), which is a quadratic equation for R_f.
+    """
+    factor = _A1 * _F1 / (_A2 * _F2)
+    first, second = _B1 * (_GAMMA1 - _C1) / _F1, _B1 * _GAMMA1 / _F2
+    half = 0.5 * (first + richardson / factor)
+    # The smaller root; written so that a stable and a very unstable column keep their digits.
+    root = jnp.sqrt(half**2 - second * richardson / factor)
+    flux = jnp.where(half > 0.0, second * richardson / factor / jnp.where(half > 0.0, half + root, 1.0), half - root)
+    flux = jnp.minimum(flux, CRITICAL_FLUX_RICHARDSON)
+    heat = 3.0 * _A2 * (_GAMMA1 + _GAMMA2) * (CRITICAL_FLUX_RICHARDSON - flux) / (1.0 - flux)
+    return factor * (first - flux) / (second - flux) * heat, heat
+
+
+def level_two_diffusivities(columns: Columns, p: BoundaryLayer) -> tuple[Array, Array]:
+    """Of momentum and heat at the nz-1 inner interfaces, m2/s, from the local balance of turbulent energy: l q S with
+    q^2 = B1 l^2 (S_M shear^2 - S_H N^2)."""
+    shear2, stratification = local_gradients(columns)
+    momentum, heat = level_two(jnp.clip(stratification / shear2, -1e3, 1e3))
+    length = mixing_length(columns, p.mixing_length, p)
+    # Nowhere exactly 0, where the root has no derivative.
+    energy = _B1 * length**2 * jnp.maximum(momentum * shear2 - heat * stratification, 1e-12)
+    speed = length * jnp.sqrt(energy)
+    return speed * momentum, speed * heat
 
 
 def boundary_layer_height(columns: Columns, excess: Array, p: BoundaryLayer) -> Array:

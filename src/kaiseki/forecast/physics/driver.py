@@ -16,7 +16,13 @@ from kaiseki.forecast.dynamics.acoustic import Slow
 from kaiseki.forecast.dynamics.edges import OPEN, Edges, close
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.operators import to_faces
-from kaiseki.forecast.physics.boundary_layer import conductance, local_diffusivities, mix, profile_diffusivities
+from kaiseki.forecast.physics.boundary_layer import (
+    conductance,
+    level_two_diffusivities,
+    local_diffusivities,
+    mix,
+    profile_diffusivities,
+)
 from kaiseki.forecast.physics.columns import Columns, heat_change, make_columns, specific_contents
 from kaiseki.forecast.physics.exchange import Tile, land_tile, sea_tile, wind_speed
 from kaiseki.forecast.physics.microphysics import microphysics
@@ -129,8 +135,10 @@ def tendencies(
             sum((share * t.moisture * t.ratio for share, t in parts), none),
         )
     if p.boundary_layer:
-        k_momentum, k_heat = local_diffusivities(columns, p.schemes.boundary_layer)
-        if p.surface:
+        closed = p.schemes.boundary_layer.closure == "level-2"
+        local = level_two_diffusivities if closed else local_diffusivities
+        k_momentum, k_heat = local(columns, p.schemes.boundary_layer)
+        if p.surface and not closed:
             density, t0, rv0 = columns.density[0], columns.temperature[0], columns.water.rv[0]
             flux_t = (warmth[1] - warmth[0] * (t0 + GRAVITY / CP_DRY * columns.height[0])) / density
             flux_v = flux_t + 0.61 * t0 * (moisture[1] - moisture[0] * rv0) / density

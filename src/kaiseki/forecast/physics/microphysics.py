@@ -1,12 +1,12 @@
 """Clouds and precipitation of one moment: vapour, cloud water, rain, cloud ice, snow.
 
 Cloud condensate is in equilibrium with the vapour, liquid and ice together according to temperature
-(`diagnostics.saturation`). Cloud water becomes rain after Khairoutdinov and Kogan (2000, Mon. Wea. Rev. 128, 229-243);
-ice aggregates to snow and is collected by it after Lin, Farley and Orville (1983, J. Climate Appl. Meteor. 22,
-1065-1092); rain evaporates, snow grows or sublimates, melts, rain freezes (Bigg 1953) with the ventilated rates of
-Hong, Dudhia and Chen (2004, Mon. Wea. Rev. 132, 103-120). Everything happens on one way from the top to the ground, so
-that what falls through many layers within a long step takes part in all of them; no process can take more than there
-is.
+(`diagnostics.saturation`). Cloud water becomes rain after Khairoutdinov and Kogan (2000, Mon. Wea. Rev. 128, 229-243)
+or, by choice, Kessler (1969, Meteor. Monogr. 10, No. 32); ice aggregates to snow and is collected by it after Lin,
+Farley and Orville (1983, J. Climate Appl. Meteor. 22, 1065-1092); rain evaporates, snow grows or sublimates, melts,
+rain freezes (Bigg 1953) with the ventilated rates of Hong, Dudhia and Chen (2004, Mon. Wea. Rev. 132, 103-120).
+Everything happens on one way from the top to the ground, so that what falls through many layers within a long step
+takes part in all of them; no process can take more than there is.
 """
 
 from __future__ import annotations
@@ -136,6 +136,13 @@ def _approach(
     return (saturated - rv) / feedback * -jnp.expm1(-rate * feedback * dt)
 
 
+def autoconversion(rc: Array, p: Microphysics) -> Array:
+    """Rate (s-1) at which cloud water of a mixing ratio rc > 0 turns into rain by itself."""
+    if p.autoconversion == "kessler":
+        return p.kessler_rate * jnp.maximum(rc - p.kessler_threshold, 0.0) / rc
+    return p.autoconversion_rate * p.droplet_number**-1.79 * rc**1.47
+
+
 def microphysics(columns: Columns, dt: float, p: Microphysics) -> tuple[Array, Water, Array, Array]:
     """One long step of clouds and precipitation.
 
@@ -182,7 +189,7 @@ def microphysics(columns: Columns, dt: float, p: Microphysics) -> tuple[Array, W
 
         # Cloud water to rain and snow.
         safe = jnp.maximum(rc, 1e-10)
-        to_rain = p.autoconversion_rate * p.droplet_number**-1.79 * safe**1.47
+        to_rain = autoconversion(safe, p)
         to_rain = to_rain + p.accretion_rate * safe**0.15 * jnp.maximum(drops[0] / density, 1e-12) ** 1.15
         riming = p.collection_liquid * sweep
         taken = rc * dt / (1.0 + (to_rain + riming) * dt)

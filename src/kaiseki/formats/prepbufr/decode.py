@@ -24,16 +24,20 @@ class Decoded:
 
     Attributes:
         name: the file.
-        tables: the BUFR tables it carries.
+        tables: the BUFR tables it carries; where a second dictionary follows on reports, as in files that were put
+            together, that one. `Reports.tables` are those that belong to the reports.
         counts: number of reports in the file by message type, whether they were decoded or not.
         cycles: times of section 1 of the messages with reports, rising, each once, UTC.
-        reports: the decoded reports, one entry per message type (more only if the tables change within the file).
+        repeated: pairs of message numbers, the second the same byte for byte as the first.
+        reports: the decoded reports, one entry per message type (more only if the tables change within the file, or
+            some messages are compressed and others not).
     """
 
     name: str
     tables: Tables
     counts: dict[str, int]
     cycles: tuple[datetime, ...]
+    repeated: tuple[tuple[int, int], ...]
     reports: tuple[Reports, ...]
 
 
@@ -72,34 +76,63 @@ def decode(
     content = uncompress(content, name)
     bits = BitBuffer(content)
     tables = Tables()
+    dictionaries: list[Tables] = []
+    ended = False
+    table_messages_read = 0
     counts: dict[str, int] = {}
     batches: dict[tuple[object, ...], Batch] = {}
     cycles: set[datetime] = set()
-    changes = 0
     # The frame of the whole file is checked before anything is decoded, so that a cut is found at once.
-    for message in [parse(content, span, name) for span in messages(content, name)]:
+    parsed = [parse(content, span, name) for span in messages(content, name)]
+    for message in parsed:
+        if not message.subsets:
+            continue  # NCEP ends each dictionary with a table message of no subset.
         if message.is_table:
-            tables = table_messages.extend(tables, message, bits, name)
-            changes += 1
-            continue
-        kind = _type(tables, message, name)
-        counts[kind] = counts.get(kind, 0) + message.subsets
-        if message.time is not None:
+            # As in NCEP's library, a dictionary behind reports replaces the one before instead of adding to it.
+            tables = table_messages.extend(Tables() if ended else tables, message, bits, name)
+            table_messages_read += 1
+            ended = False
+        else:
+            ended = True
+            kind = _type(tables, message, name)
+            before = counts.get(kind, 0)
+            counts[kind] = before + message.subsets
+            assert message.time is not None
             cycles.add(message.time)
-        if types is not None and kind not in types:
-            continue
-        key = (changes, kind, message.descriptors, message.compressed)
-        if key not in batches:
-            batches[key] = _batch(name, kind, message, tables, content, bits)
-        batches[key].messages.append(message)
+            if types is not None and kind not in types:
+                continue
+            # Files put together of parts repeat their dictionary: the reports behind it go on with those before.
+            if not any(tables is known for known in dictionaries):
+                tables = next((known for known in dictionaries if known == tables), tables)
+                dictionaries.append(tables)
+            key = (id(tables), kind, message.descriptors, message.compressed)
+            if key not in batches:
+                batches[key] = _batch(name, kind, message, tables, content, bits)
+            batches[key].messages.append(message)
+            batches[key].before.append(before)
     if not counts:
         raise InputError(
-            f"{name}: holds BUFR tables but no report after message {changes}, expected messages with reports; "
-            "fetch the file again."
+            f"{name}: holds {table_messages_read} messages with BUFR tables but no report, expected messages with "
+            "reports behind them; fetch the file again."
         )
     wanted = None if elements is None else frozenset(elements)
     reports = tuple(batch.decode(wanted, keep) for batch in batches.values())
-    return Decoded(name, tables, counts, tuple(sorted(cycles)), reports)
+    return Decoded(name, tables, counts, tuple(sorted(cycles)), _repeated(content, parsed), reports)
+
+
+def _repeated(content: bytes, parsed: list[Message]) -> tuple[tuple[int, int], ...]:
+    """Messages with reports that another one before them equals, byte for byte."""
+    first: dict[int, Message] = {}
+    found: list[tuple[int, int]] = []
+    for message in parsed:
+        if message.is_table or not message.subsets:
+            continue
+        span = message.span
+        own = content[span.start : span.stop]
+        other = first.setdefault(hash(own), message).span
+        if other.number != span.number and content[other.start : other.stop] == own:
+            found.append((other.number, span.number))
+    return tuple(found)
 
 
 def _type(tables: Tables, message: Message, name: str) -> str:
@@ -122,4 +155,4 @@ def _batch(name: str, kind: str, message: Message, tables: Tables, content: byte
         raise problem(
             name, message.span.number, message.span.start, f"cannot be decoded: {error}", table_messages.REMEDY
         ) from error
-    return Batch(name, kind, template, content, bits)
+    return Batch(name, kind, tables, template, content, bits)

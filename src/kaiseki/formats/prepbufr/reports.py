@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kaiseki.formats.prepbufr.tables import Tables
 from kaiseki.formats.prepbufr.template import ROOT
 
 
@@ -35,15 +36,21 @@ class Reports:
 
     Attributes:
         type: mnemonic of Table A, e.g. "ADPUPA".
+        category: data category of the type.
+        tables: the tables with which the reports were decoded.
         nodes: the root under "" (one row per report), each replication under its path, e.g.
             "PRSLEVEL/P___INFO/P__EVENT".
         message: (reports,) number of the message in the file.
+        ordinal: (reports,) number of the report among all of its type in the file, chosen or not, from 0.
         cycle: (reports,) time of section 1, datetime64[s], UTC.
     """
 
     type: str
+    category: int
+    tables: Tables
     nodes: dict[str, Node]
     message: NDArray[np.int64]
+    ordinal: NDArray[np.int64]
     cycle: np.ndarray
 
     def __len__(self) -> int:
@@ -77,8 +84,10 @@ def join(parts: list[Reports]) -> Reports:
             np.concatenate([piece.index for piece in pieces]),
             {name: np.concatenate([piece.columns[name] for piece in pieces]) for name in node.columns},
         )
-    message = np.concatenate([part.message for part in parts])
-    return Reports(first.type, nodes, message, np.concatenate([part.cycle for part in parts]))
+    message, ordinal, cycle = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("message", "ordinal", "cycle")
+    )
+    return replace(first, nodes=nodes, message=message, ordinal=ordinal, cycle=cycle)
 
 
 def select(reports: Reports, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Reports:
@@ -94,7 +103,8 @@ def select(reports: Reports, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Rep
         order = inside[np.argsort(parent[inside], kind="stable")]
         new_row[path] = _renumbered(order, len(node))
         nodes[path] = Node(parent[order], node.index[order], _taken(node, order))
-    return Reports(reports.type, nodes, reports.message[chosen], reports.cycle[chosen])
+    message, ordinal, cycle = (values[chosen] for values in (reports.message, reports.ordinal, reports.cycle))
+    return replace(reports, nodes=nodes, message=message, ordinal=ordinal, cycle=cycle)
 
 
 def _renumbered(chosen: NDArray[np.int64], total: int) -> NDArray[np.int64]:

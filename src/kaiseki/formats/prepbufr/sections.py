@@ -26,7 +26,7 @@ class Message:
         span: number and byte range in the file.
         edition: 2, 3 or 4.
         category: data category of section 1; for PREPBUFR data the Y of the message type's Table D entry.
-        time: the time of section 1 (the cycle's), UTC; None for table messages.
+        time: the time of section 1 (the cycle's), UTC; None for messages without reports.
         subsets: number of subsets.
         compressed: whether the subsets are compressed.
         descriptors: those of section 3, each 16 bits as F (2), X (6), Y (8).
@@ -89,18 +89,28 @@ def parse(content: bytes, span: Span, name: str) -> Message:
     if five != last:
         raise fail(five, f"expected section 5 here, the message ends {last - five} bytes later")
     category = content[one + (8 if edition < 4 else 10)]
+    subsets = int.from_bytes(content[three + 4 : three + 6], "big")
+    # NCEP ends its tables, and starts its dumps, with messages of no subset; their time is any, or none.
+    if not subsets and (at := _first_bit(content, four + 4, five)) is not None:
+        raise fail(at, "the message says it has no subset, but its section 4 holds data")
     listed = content[three + 7 : four - (four - three - 7) % 2]
     return Message(
         span=span,
         edition=edition,
         category=category,
-        time=None if category == TABLE_CATEGORY else _time(content, one, three - one, edition, fail),
-        subsets=int.from_bytes(content[three + 4 : three + 6], "big"),
+        time=None if category == TABLE_CATEGORY or not subsets else _time(content, one, three - one, edition, fail),
+        subsets=subsets,
         compressed=bool(content[three + 6] & COMPRESSED_FLAG),
         descriptors=tuple(int.from_bytes(listed[i : i + 2], "big") for i in range(0, len(listed), 2)),
         data_start=four + 4,
         data_stop=five,
     )
+
+
+def _first_bit(content: bytes, start: int, stop: int) -> int | None:
+    """Place of the first byte that is not zero, None if all are."""
+    rest = content[start:stop].lstrip(b"\0")
+    return stop - len(rest) if rest else None
 
 
 def _time(content: bytes, one: int, length: int, edition: int, fail: Callable[[int, str], InputError]) -> datetime:

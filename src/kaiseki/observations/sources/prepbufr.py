@@ -12,8 +12,19 @@ from numpy.typing import NDArray
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import Time, Window
 from kaiseki.formats import prepbufr
-from kaiseki.observations.sources.prepbufr_columns import Arrays, Box, columns, inside, joined, times
-from kaiseki.observations.sources.prepbufr_levels import ELEMENTS
+from kaiseki.observations.sources.prepbufr_columns import (
+    Arrays,
+    Box,
+    Part,
+    columns,
+    inside,
+    joined,
+    repeated_flights,
+    times,
+    without_sequence_number,
+)
+from kaiseki.observations.sources.prepbufr_kinds import FLIGHTS
+from kaiseki.observations.sources.prepbufr_levels import ELEMENTS, PROFILES
 from kaiseki.observations.table import Table
 
 VIRTUAL_PROGRAM = "VIRTMP"
@@ -30,19 +41,24 @@ class PrepbufrSource:
     over for the sensible temperature beneath it, or, where there is none, given as `virtual_temperature`. Mass and
     wind reports of the same ascent or station and time share one `report` number, which stays the same whatever part
     of a file is read. Reports stay whole: `window` and `box` are compared with time and place of the report, while
-    the levels of a sonde carry their own time and place where the file follows the balloon. Heights are observed
+    the levels of a sonde or an aircraft carry their own time and place where the file follows it. Heights are observed
     values only for sondes; those of aircraft and satellite winds are made from the pressure and appear as `height`.
+    Aircraft profiles are read beside or instead of reports of single levels; a value that both hold is given once, as
+    part of the profile. Levels that NCEP added to a profile (interpolated, or the surface below an aircraft) are left
+    out.
     Report types that are not read (satellite soundings, scatterometer, synthetic cyclones) are left out, which is
     logged, as are reports without time or place. A type in no list is kept as kind `unknown`, with a warning: it is
-    used for nothing, and stands in the feedback.
+    used for nothing, and stands in the feedback. Where no report of a type gives a value there is a warning.
 
     What it does not do: quality control; the surface level of an ascent is known only where the file marks it
     (category 0), so that many sondes have no `surface_pressure`; pressures of pilot balloons are those that NCEP
     made from the heights with the standard atmosphere, so that `height` is what was measured.
 
     Args:
-        paths: files, each of another cycle.
-        drift: whether levels of sondes get their own time and place; otherwise those of the report.
+        paths: files, each of another cycle, or of other message types of the same; aircraft profiles may stand beside
+            the single levels of the same message type.
+        drift: whether levels of sondes get their own time and place; otherwise those of the report. Those of aircraft
+            profiles always do.
     """
 
     name = "prepbufr"
@@ -72,30 +88,58 @@ class PrepbufrSource:
             One row per value; an empty table where no report fits.
 
         Raises:
-            InputError: a file is not PREPBUFR, damaged, or of the same cycle as another, or the box is none.
+            InputError: a file is not PREPBUFR, damaged, or repeats what it or another holds, or the box is none.
         """
         if box is not None and not (-90 <= box[1] <= box[3] <= 90):
             raise InputError(f"The box {box} has no latitudes; give west, south, east, north in degrees")
         parts: list[Arrays] = []
-        files_of: dict[object, Path] = {}
+        path_of: dict[tuple[str, str, str], Path] = {}
         for path in self.paths:
-            decoded = prepbufr.read(path, elements=ELEMENTS, keep=_Inside(path, window, box))
-            for cycle in decoded.cycles:
-                if cycle in files_of:
+            choice = _Inside(path, window, box)
+            decoded = prepbufr.read(path, elements=ELEMENTS, keep=choice)
+            if decoded.repeated:
+                first, again = decoded.repeated[0]
+                raise InputError(
+                    f"{path}: message {again} is the same as message {first}, as are {len(decoded.repeated)} in all, "
+                    "expected each report once; fetch the file again, or cut it off behind its first part."
+                )
+            for told in choice.told:
+                if told in path_of:
                     raise InputError(
-                        f"{path}: holds the cycle {cycle:%Y-%m-%dT%H:%MZ} that {files_of[cycle]} holds too, expected "
-                        "one file per cycle; leave one out."
+                        f"{path}: holds {told[2]} {told[0]} of the cycle {told[1]}Z that {path_of[told]} holds too, "
+                        "expected one file per cycle and message type; leave one out."
                     )
-                files_of[cycle] = path
-            virtual_code = decoded.tables.program_codes().get(VIRTUAL_PROGRAM)
-            categories = {mnemonic: category for category, mnemonic in decoded.tables.types.items()}
-            for reports in decoded.reports:
-                part, left_out = columns(reports, categories[reports.type], virtual_code, self.drift)
-                parts.append(part)
-                if left_out:
-                    _LOG.info("%s: %d reports %s left out: of types that are not read", path, left_out, reports.type)
-                _warn_of_unknown(path, reports.type, part)
-        return Table.from_columns({**joined(parts), "source": self.name}) if parts else Table.empty()
+            path_of |= dict.fromkeys(choice.told, path)
+            for reports, apart in zip(decoded.reports, choice.apart, strict=True):
+                virtual_code = reports.tables.program_codes().get(VIRTUAL_PROGRAM)
+                part = columns(reports, apart, virtual_code, self.drift)
+                parts.append(part.rows)
+                _tell(path, reports.type, part)
+        if not parts:
+            return Table.empty()
+        rows = joined(parts)
+        twice = repeated_flights(rows)
+        if twice.any():
+            _LOG.info("%d values of single aircraft levels left out: aircraft profiles hold them too", twice.sum())
+            rows = {name: column[~twice] for name, column in rows.items()}
+        return Table.from_columns({**rows, "source": self.name})
+
+
+def _tell(path: Path, message_type: str, part: Part) -> None:
+    """Log what was left out or is doubtful in the reports of one message type."""
+    if part.not_read:
+        _LOG.info("%s: %d reports %s left out: of types that are not read", path, part.not_read, message_type)
+    if part.not_observed:
+        what = "%s: %d levels of reports %s left out: interpolated, or of the surface below an aircraft"
+        _LOG.info(what, path, part.not_observed, message_type)
+    for code, (silent, count) in part.silent.items():
+        if silent < count:
+            what = "%s: %d of %d reports %s of type %d give no value"
+            _LOG.info(what, path, silent, count, message_type, code)
+        else:
+            what = "%s: none of the %d reports %s of type %d gives a value; expected levels with their events in %s"
+            _LOG.warning(what, path, count, message_type, code, f"{', '.join(PROFILES)} or the report itself")
+    _warn_of_unknown(path, message_type, part.rows)
 
 
 def _warn_of_unknown(path: Path, message_type: str, part: Arrays) -> None:
@@ -111,6 +155,10 @@ class _Inside:
 
     def __init__(self, path: Path, window: Window | None, box: Box | None) -> None:
         self.path, self.window, self.box = path, window, box
+        self.told: set[tuple[str, str, str]] = set()
+        """Message type, cycle, and form of what the file holds, chosen or not."""
+        self.apart: list[NDArray[np.bool_]] = []
+        """Of each message type asked about, which of the chosen reports have no sequence number of their own."""
 
     def __call__(self, kind: str, head: Mapping[str, NDArray[np.generic]], cycle: np.ndarray) -> NDArray[np.bool_]:
         for name, form in REQUIRED_HEADER.items():
@@ -126,4 +174,13 @@ class _Inside:
         chosen = known & inside(longitude, latitude, self.box)
         if self.window is not None:
             chosen &= self.window.contains(times(cycle, np.where(known, hours, 0.0)))
+        profile = np.isin(head["TYP"], FLIGHTS)
+        for form, of_form in (("aircraft profiles", profile), ("reports", ~profile)):
+            self.told |= {(kind, str(at.astype("datetime64[m]")), form) for at in np.unique(cycle[of_form])}
+        apart = without_sequence_number(dict(head), cycle)
+        shared = int((apart & np.isfinite(np.asarray(head.get("SQN", hours * np.nan), dtype=float))).sum())
+        if shared:
+            what = "%s: %d reports %s have the sequence number (SQN) of another: told apart by station, time and place"
+            _LOG.warning(what, self.path, shared, kind)
+        self.apart.append(apart[chosen])
         return chosen

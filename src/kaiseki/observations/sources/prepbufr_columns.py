@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from kaiseki.core.errors import InputError
 from kaiseki.formats.prepbufr import Reports
-from kaiseki.observations.sources.prepbufr_kinds import kinds
+from kaiseki.observations.sources.prepbufr_kinds import FIRST_ASCENT, FLIGHTS, kinds
 from kaiseki.observations.sources.prepbufr_levels import ROOT, Levels, Value, levels, sea_level_pressure
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -16,6 +17,8 @@ Box = tuple[float, float, float, float]
 
 SURFACE = 0
 """CAT of the surface level."""
+INTERPOLATED = 7
+"""CAT of levels that NCEP interpolated between those observed (PREPBUFR documentation, table 1)."""
 NO_MARK = -1
 """Quality mark where the file gives none."""
 ZERO_CELSIUS = 273.15
@@ -27,9 +30,14 @@ WITH_OWN_ELEVATION = ("sonde", "pilot", "synop", "ship", "buoy", "paob")
 WITH_PRESSURE = ("sonde", "synop", "ship", "buoy", "paob")
 FIRST_WIND_TYPE = 200
 """Report types 1xx hold mass, 2xx hold wind and only repeat the pressure."""
+SEQUENCE_BITS = 19
 SPARE_BITS = 4
-PAIR = {183: 84}
-"""Mass types whose wind report has other last two digits: 183 belongs to 284."""
+BY_ORDER = np.int64(1) << 62
+"""Bit of the report numbers that are made of the order in the file instead of the sequence number."""
+PAIR = {183: 84, **{code: 70 + code % 100 for code in FLIGHTS}}
+"""Types whose pair is not their last two digits: 183 belongs to the wind 284; aircraft profiles to nothing else."""
+SAME_SECONDS = 4
+"""Times of one observation differ by less [s] in its two forms: the coarser is given to 0.001 h."""
 
 
 def times(cycle: np.ndarray, hours: Floats) -> np.ndarray:
@@ -58,20 +66,40 @@ def joined(parts: list[Arrays]) -> Arrays:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def columns(reports: Reports, category: int, virtual_code: int | None, drift: bool) -> tuple[Arrays, int]:
-    """Columns of the observation table, and the number of reports whose types are not read.
+@dataclass(frozen=True)
+class Part:
+    """What the reports of one message type give.
+
+    Attributes:
+        rows: columns of the observation table.
+        not_read: number of reports whose types are not read.
+        silent: by report type that is read, how many reports give no value, of how many; only where some do not.
+        not_observed: number of levels left out since NCEP added them to an observed profile.
+    """
+
+    rows: Arrays
+    not_read: int
+    silent: dict[int, tuple[int, int]]
+    not_observed: int
+
+
+def columns(reports: Reports, apart: NDArray[np.bool_], virtual_code: int | None, drift: bool) -> Part:
+    """Columns of the observation table.
 
     Args:
         reports: decoded reports of one message type.
-        category: data category of the type, part of the report numbers.
+        apart: (reports,) which have no sequence number of their own.
         virtual_code: program code of events that are virtual temperatures, None if there is none.
-        drift: whether levels get their own time and place.
+        drift: whether levels of sondes get their own time and place; those of aircraft always do.
     """
     head = reports.nodes[ROOT].columns
     station = np.char.decode(np.asarray(head["SID"], dtype="S"), "latin-1").astype(str)
     report_type = _integers(_floats(head, "TYP"), NO_MARK)
     kind = kinds(reports.type, report_type, _floats(head, "T29"), station)
     by_level = levels(reports, virtual_code)
+    added = _added(by_level, report_type)
+    if added.any():
+        by_level = by_level.take(~added)
     mass = report_type < FIRST_WIND_TYPE
     everywhere = np.arange(by_level.report.size)
     surface = by_level.category == SURFACE
@@ -90,8 +118,8 @@ def columns(reports: Reports, category: int, virtual_code: int | None, drift: bo
         _Piece("geopotential_height", values["height"], np.flatnonzero(profile & ~surface), (1.0, 0.0)),
         _Piece("surface_pressure", pressure, np.flatnonzero(station_pressure), (PA_PER_MB, 0.0)),
     ]
-    place = _places(reports, by_level, drift)
-    number = report_numbers(reports, category, report_type)
+    place = _places(reports, by_level, (kind == "aircraft") | drift)
+    number = report_numbers(reports, report_type, apart)
     place["level"] = _profile_levels(number[at], by_level)
     place["pressure"] = pressure.value * PA_PER_MB
     place["height"] = np.where(np.isnan(values["height"].value) & surface, place["elevation"], values["height"].value)
@@ -109,7 +137,53 @@ def columns(reports: Reports, category: int, virtual_code: int | None, drift: bo
     known = (kind != "")[own]
     order = np.flatnonzero(known)
     order = order[np.lexsort((order, rows["level"][order], rows["report"][order]))]
-    return {name: column[order] for name, column in rows.items()}, int((kind == "").sum())
+    read = kind != ""
+    without_value = read.copy()
+    without_value[own] = False
+    silent = {
+        int(code): (int((without_value & (report_type == code)).sum()), int((read & (report_type == code)).sum()))
+        for code in np.unique(report_type[without_value])
+    }
+    rows = {name: column[order] for name, column in rows.items()}
+    return Part(rows, int((~read).sum()), silent, int(added.sum()))
+
+
+def _added(by_level: Levels, report_type: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Levels that were not observed, or not by this platform.
+
+    NCEP interpolates to mandatory levels, and puts the report of a surface station below ascents and descents of
+    aircraft (program PREPOBS_PREPACPF); the station's own report has it already.
+    """
+    of_flight = np.isin(report_type, FLIGHTS) & (report_type >= FIRST_ASCENT)
+    below = (by_level.category == SURFACE) & of_flight[by_level.report]
+    return below | (by_level.category == INTERPOLATED)
+
+
+def repeated_flights(rows: Arrays) -> NDArray[np.bool_]:
+    """(n,) rows of aircraft reports of one level whose value stands in an aircraft profile as well.
+
+    NCEP gives the same flights twice: in PREPBUFR level by level, mass and wind apart (1xx, 2xx), and as profiles (3xx
+    to 5xx). An observation is the same when quantity, place to 0.01 degree, pressure to 0.1 hPa and time to
+    `SAME_SECONDS` are. The identifier is not asked: it may be the flight's in one form and the aircraft's in the other.
+    """
+    aircraft = np.flatnonzero(rows["kind"] == "aircraft")
+    profile = np.isin(rows["report_type"][aircraft], FLIGHTS)
+    found = np.zeros(rows["kind"].size, dtype=bool)
+    if profile.all() or not profile.any():
+        return found
+    _, quantity = np.unique(rows["quantity"][aircraft], return_inverse=True)
+    scales = (("longitude", 100.0), ("latitude", 100.0), ("pressure", 0.1))
+    where_is = [np.rint(np.asarray(rows[name][aircraft], dtype=float) * scale) for name, scale in scales]
+    keys = np.stack([quantity, *where_is], axis=1)
+    _, where = np.unique(keys, axis=0, return_inverse=True)
+    seconds = rows["time"][aircraft].astype(np.int64)
+    seconds -= seconds.min()
+    # Times behind one another, place after place, with gaps wider than what counts as the same.
+    along = where.reshape(-1) * (seconds.max() + 2 * SAME_SECONDS + 1) + seconds
+    known, single = np.sort(along[profile]), along[~profile]
+    next_one = np.minimum(np.searchsorted(known, single - SAME_SECONDS), known.size - 1)
+    found[aircraft[~profile]] = np.abs(known[next_one] - single) <= SAME_SECONDS
+    return found
 
 
 class _Piece:
@@ -143,13 +217,12 @@ def _sea_level_part(reports: Reports, place: Arrays, by_level: Levels) -> Arrays
     return _Piece("mean_sea_level_pressure", value, np.arange(having.size), (PA_PER_MB, 0.0)).rows(per_report)
 
 
-def _places(reports: Reports, by_level: Levels, drift: bool) -> Arrays:
-    """Time and place of each level: its own where the file follows the balloon, otherwise the report's."""
+def _places(reports: Reports, by_level: Levels, drift: NDArray[np.bool_]) -> Arrays:
+    """Time and place of each level: its own where the file has it and the report is in `drift`, or the report's."""
     head, at = reports.nodes[ROOT].columns, by_level.report
 
     def of_level(own: Floats, of_report: str) -> Floats:
-        common = _floats(head, of_report)[at]
-        return np.where(np.isnan(own), common, own) if drift else common
+        return np.where(drift[at] & np.isfinite(own), own, _floats(head, of_report)[at])
 
     return {
         "own": at,
@@ -160,40 +233,75 @@ def _places(reports: Reports, by_level: Levels, drift: bool) -> Arrays:
     }
 
 
-def report_numbers(reports: Reports, category: int, report_type: NDArray[np.int64]) -> NDArray[np.int64]:
+def report_numbers(reports: Reports, report_type: NDArray[np.int64], apart: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(reports,) numbers that mass and wind part of one ascent or station and time share.
 
-    NCEP gives both the same sequence number SQN (unique within message type and process). The number is made of
-    cycle, category, process, pair of types and SQN, so that it does not depend on which part of a file was read; should
-    reports of different station, time or place have the same, the last four bits tell them apart. Without SQN the
-    parts stay apart.
-
-    Raises:
-        InputError: so many different reports have the same number that it cannot be a sequence number.
+    NCEP gives both the same sequence number SQN (unique within message type and process). The number is made of cycle,
+    category, process, pair of types and SQN, so that it does not depend on which part of a file was read. Reports
+    `apart` have none: their number is made of their place in the file, and a mass report shares it with the wind report
+    of the same station, time and place.
     """
     head = reports.nodes[ROOT].columns
+    number = _series(head, reports.cycle, reports.category, report_type)
+    by_sequence = np.nan_to_num(_floats(head, "SQN")).astype(np.int64) & ((1 << SEQUENCE_BITS) - 1)
+    if not apart.any():
+        return (number << (SEQUENCE_BITS + SPARE_BITS)) | (by_sequence << SPARE_BITS)
+    by_order = reports.ordinal.copy()
+    by_order[apart] = _first_of_pair(head, number, report_type, reports.ordinal, np.flatnonzero(apart))
+    number <<= SEQUENCE_BITS + SPARE_BITS
+    return np.where(apart, (number | by_order) ^ BY_ORDER, number | (by_sequence << SPARE_BITS))
+
+
+def without_sequence_number(head: Arrays, cycle: np.ndarray) -> NDArray[np.bool_]:
+    """(reports,) which have no SQN, or one that reports of another station, time or place have too.
+
+    Args:
+        head: header values of all reports of one message type.
+        cycle: (reports,) cycle times.
+    """
     sequence = _floats(head, "SQN")
-    pair = np.array([PAIR.get(int(code), int(code) % 100) for code in report_type], dtype=np.int64)
-    hours = reports.cycle.astype("datetime64[h]").astype(np.int64)
-    number = hours
-    for part, bits in (
-        (np.full(len(reports), category), 5),
-        (_integers(_floats(head, "PROCN"), 0), 7),
-        (pair, 7),
-        (np.where(np.isfinite(sequence), sequence, np.arange(sequence.size)).astype(np.int64), 19),
-        (np.zeros(len(reports), np.int64), SPARE_BITS),
-    ):
+    given = np.isfinite(sequence)
+    number = _series(head, cycle, 0, _integers(_floats(head, "TYP"), NO_MARK)) << SEQUENCE_BITS
+    number |= np.where(given, sequence, 0.0).astype(np.int64)
+    order = np.argsort(number, kind="stable")
+    order = order[given[order]]
+    after, before = order[1:], order[:-1]
+    same = number[after] == number[before]
+    differ = np.zeros(same.shape, dtype=bool)
+    for name in ("SID", "DHR", "XOB", "YOB"):
+        differ |= head[name][after] != head[name][before]
+    return ~given | np.isin(number, number[after[same & differ]])
+
+
+def _series(head: Arrays, cycle: np.ndarray, category: int, report_type: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(reports,) what sequence numbers are unique within: cycle, category, process, and pair of types."""
+    codes, at = np.unique(report_type, return_inverse=True)
+    pair = np.array([PAIR.get(int(code), int(code) % 100) for code in codes], dtype=np.int64)[at.reshape(-1)]
+    number = cycle.astype("datetime64[h]").astype(np.int64)
+    for part, bits in ((category, 5), (_integers(_floats(head, "PROCN"), 0), 7), (pair, 7)):
         number = (number << bits) | (part & ((1 << bits) - 1))
-    identity = np.rec.fromarrays([number, head["SID"], *(_floats(head, name) for name in ("DHR", "XOB", "YOB"))])
-    different, group = np.unique(identity, return_inverse=True)
-    same_number = different["f0"]
-    again = np.arange(different.size) - np.searchsorted(same_number, same_number)
-    if again.max(initial=0) >= 1 << SPARE_BITS:
-        raise InputError(
-            f"The {reports.type} reports of cycle {reports.cycle[0]}Z: over {1 << SPARE_BITS} different ones share one "
-            "sequence number (SQN), expected it to be unique; read the file without these reports."
-        )
-    return number + again[group.reshape(-1)]
+    return number
+
+
+def _first_of_pair(
+    head: Arrays, series: NDArray[np.int64], report_type: NDArray[np.int64], ordinal: NDArray[np.int64], at: np.ndarray
+) -> NDArray[np.int64]:
+    """Place in the file of the first of the reports that belong together, for the reports `at`.
+
+    The n-th mass report of a station, time and place belongs to the n-th wind report.
+    """
+    names = ("SID", "DHR", "XOB", "YOB")
+    _, place = np.unique(np.rec.fromarrays([series[at], *(head[name][at] for name in names)]), return_inverse=True)
+    form, order_in_file = report_type[at] // 100, ordinal[at]
+    order = np.lexsort((order_in_file, form, place))
+    new = np.ones(order.size, dtype=bool)
+    new[1:] = (place[order][1:] != place[order][:-1]) | (form[order][1:] != form[order][:-1])
+    turn = np.empty_like(order)
+    turn[order] = np.arange(order.size) - np.maximum.accumulate(np.where(new, np.arange(order.size), 0))
+    _, together = np.unique(place * (turn.max() + 1) + turn, return_inverse=True)
+    first = np.full(together.max() + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, together, order_in_file)
+    return first[together]
 
 
 def _profile_levels(number: NDArray[np.int64], by_level: Levels) -> NDArray[np.int32]:

@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 SONDE = (120, 220, 132, 232)
 PILOT = (221, 222, 223, 224, 227, 228, 229)
 AIRCRAFT = (130, 131, 133, 134, 135, 230, 231, 233, 234, 235)
+FLIGHTS = tuple(hundred + last for hundred in (300, 400, 500) for last in range(30, 36))
+"""Aircraft reports that hold mass and wind together: 3xx a single level, 4xx an ascent, 5xx a descent of what is 1xx
+and 2xx elsewhere (NCEP, program PREPOBS_PREPACQC)."""
+FIRST_ASCENT = 400
+"""Least report type of `FLIGHTS` with many levels."""
 LAND = (181, 183, 187, 188, 281, 284, 287, 288)
 SEA = (180, 182, 183, 280, 282, 284)
 SATWIND = tuple(range(240, 261))
@@ -40,7 +45,7 @@ def kinds(
     for kind, codes in (
         ("sonde", SONDE),
         ("pilot", PILOT),
-        ("aircraft", AIRCRAFT),
+        ("aircraft", (*AIRCRAFT, *FLIGHTS)),
         ("satwind", SATWIND),
         ("paob", BOGUS_PRESSURE),
     ):

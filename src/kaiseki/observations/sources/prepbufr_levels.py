@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from kaiseki.formats.prepbufr import Reports
 
 Floats = NDArray[np.float64]
-PROFILE = "PRSLEVEL"
+PROFILES = ("PRSLEVEL", "PRSLEVLA")
+"""Replications of levels: of ascents, and of aircraft in files since 2012, whether they have one level or many."""
 ROOT = ""
 HEADER = ("SID", "XOB", "YOB", "DHR", "ELV", "TYP", "T29", "SQN", "PROCN")
 STACKS = {
@@ -44,8 +45,8 @@ class Levels:
     Attributes:
         report: (levels,) row of the report.
         category: (levels,) CAT, 0 is the surface.
-        longitude, latitude, hours: (levels,) where the balloon was and when, relative to the cycle; NaN where the file
-            does not follow the balloon.
+        longitude, latitude, hours: (levels,) where the balloon or aircraft was and when, relative to the cycle; NaN
+            where the file does not follow it.
         values: by the keys of `STACKS`; "temperature" is the sensible one.
         virtual: temperatures of which the file holds only the virtual one.
     """
@@ -58,6 +59,18 @@ class Levels:
     values: dict[str, Value]
     virtual: Value
 
+    def take(self, chosen: NDArray[np.bool_]) -> Levels:
+        """The levels of a mask."""
+        return Levels(
+            report=self.report[chosen],
+            category=self.category[chosen],
+            longitude=self.longitude[chosen],
+            latitude=self.latitude[chosen],
+            hours=self.hours[chosen],
+            values={key: Value(v.value[chosen], v.mark[chosen]) for key, v in self.values.items()},
+            virtual=Value(self.virtual.value[chosen], self.virtual.mark[chosen]),
+        )
+
 
 def levels(reports: Reports, virtual_code: int | None) -> Levels:
     """Take the levels apart.
@@ -67,7 +80,23 @@ def levels(reports: Reports, virtual_code: int | None) -> Levels:
         virtual_code: code of the program that turns temperatures into virtual ones; an event of it is passed over for
             the one beneath. None if the file does not know such a program.
     """
-    base = PROFILE if PROFILE in reports.nodes else ROOT
+    found = [_levels_in(reports, base, virtual_code) for base in _bases(reports)]
+    # A report whose levels stand in a replication may repeat one of them outside.
+    for i in range(1, len(found)):
+        told = np.concatenate([part.report for part in found[:i]])
+        found[i] = found[i].take(np.isin(found[i].report, told, invert=True))
+    return found[0] if len(found) == 1 else _joined(found)
+
+
+def _bases(reports: Reports) -> list[str]:
+    """The nodes whose rows are levels."""
+    found = [base for base in PROFILES if base in reports.nodes]
+    if not found or any(f"{letter}___INFO" in reports.nodes for letter, _ in STACKS.values()):
+        found.append(ROOT)
+    return found
+
+
+def _levels_in(reports: Reports, base: str, virtual_code: int | None) -> Levels:
     count = len(reports.nodes[base])
     values = {}
     for key, (letter, name) in STACKS.items():
@@ -83,6 +112,21 @@ def levels(reports: Reports, virtual_code: int | None) -> Levels:
         hours=_optional(reports, base, drift, "HRDR", count),
         values=values,
         virtual=virtual,
+    )
+
+
+def _joined(parts: list[Levels]) -> Levels:
+    def both(values: list[Value]) -> Value:
+        return Value(np.concatenate([v.value for v in values]), np.concatenate([v.mark for v in values]))
+
+    return Levels(
+        report=np.concatenate([part.report for part in parts]),
+        category=np.concatenate([part.category for part in parts]),
+        longitude=np.concatenate([part.longitude for part in parts]),
+        latitude=np.concatenate([part.latitude for part in parts]),
+        hours=np.concatenate([part.hours for part in parts]),
+        values={key: both([part.values[key] for part in parts]) for key in STACKS},
+        virtual=both([part.virtual for part in parts]),
     )
 
 
