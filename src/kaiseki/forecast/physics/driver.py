@@ -70,7 +70,7 @@ def _radiation(columns: Columns, surface: Surface, site: Site, time: Array, p: P
         # The downward flux that the ground reflects is small and taken from the last call.
         emission = emission + (1.0 - r.emissivity) * held.longwave
         heating, longwave, _ = thermal(columns, emission, r)
-        seconds = time.astype(heating.dtype) + 0.5 * p.radiation_interval
+        seconds = time + round(0.5 * p.radiation_interval)
         cosine, distance = cosine_of_zenith(site.clock, seconds, site.lat, site.lon)
         albedo = f * _land_albedo(surface, p) + (1.0 - f) * r.sea_albedo
         sunny, shortwave = solar(columns, cosine, distance, albedo, r)
