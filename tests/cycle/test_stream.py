@@ -217,7 +217,7 @@ def rainy(folder: Path) -> Case:
 
 def drizzling(case: Case, time: np.datetime64) -> dict[str, np.ndarray]:
     fields = case.driving(time)
-    return {**fields, "qr": 1e-7 * np.exp(-case.domain.z / 2000.0)}
+    return {**fields, "qr": 3e-5 * np.exp(-case.domain.z / 2000.0)}
 
 
 def test_precipitation_of_an_interval_does_not_depend_on_what_fell_before(tmp_path: Path) -> None:
