@@ -30,7 +30,7 @@ def store_truth(experiment: Experiment, folder: RunFolder, nature: States) -> No
     with folder.open_store("truth", experiment, nature.domain, [period.last]) as store, store.cycle(period.last) as out:
         for time in store.times:
             fields = nature.at(time)
-            # Soil layers and sums since the start of the nature run judge nothing.
+            # Soil layers judge nothing; precipitation is of an hour, not of the output interval.
             kept = {name: f for name, f in fields.items() if name != ACCUMULATED and not name.startswith("soil")}
             out.write_fields(FORECAST, time, kept)
         out.write_diagnostics({"engine": "nature"})

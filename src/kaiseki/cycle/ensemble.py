@@ -25,7 +25,7 @@ from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.forecast.members import advance_members, stack, unstack
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
-from kaiseki.forecast.state import State
+from kaiseki.forecast.state import State, begin_interval
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics import VARIABLES, BackgroundErrors
 from kaiseki.statistics.covariance import BackgroundCovariance, build
@@ -168,6 +168,7 @@ class EnsembleRun:
         assert states is not None
         fields = []
         for slot in slots:
+            states = begin_interval(states)
             while time < slot:
                 states, time = self._stretch(states, time, slot)
             fields.append(self._observed(states))

@@ -25,14 +25,9 @@ ACCUMULATED = "precipitation"
 
 
 def of_state(model: Model, state: State) -> Fields:
-    """All that the model has to say about a state; the precipitation is that since time 0."""
+    """All that the model has to say about a state; the precipitation is that of the interval that ends with it."""
     air = {name: np.asarray(a, np.float32) for name, a in model.atmosphere(state).as_dict().items()}
     return air | {name: np.asarray(a) for name, a in model.surface_fields(state).items()}
-
-
-def over_interval(fields: Mapping[str, np.ndarray], before: np.ndarray) -> Fields:
-    """The same with the precipitation since the start turned into that of the interval since `before` was noted."""
-    return dict(fields) | {ACCUMULATED: np.maximum(fields[ACCUMULATED] - before, 0.0)}
 
 
 def instantaneous(fields: Mapping[str, np.ndarray]) -> Fields:
@@ -75,5 +70,4 @@ __all__ = [
     "instantaneous",
     "observed",
     "of_state",
-    "over_interval",
 ]

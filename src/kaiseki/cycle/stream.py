@@ -24,7 +24,7 @@ from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
-from kaiseki.forecast.state import State
+from kaiseki.forecast.state import State, begin_interval
 from kaiseki.observations import Table
 
 type Analyst = Callable[[Trajectory, Window, OuterWindow], Analysis]
@@ -186,10 +186,9 @@ class Stream:
         time = start
         while time < end:
             nxt = min(time + self.output, end)
-            before = current[fd.ACCUMULATED]
             state = self.advance(state, time, nxt)
             time, current = nxt, fd.of_state(self.model, state)
-            out.write_fields(fd.FORECAST, time, fd.over_interval(current, before))
+            out.write_fields(fd.FORECAST, time, current)
             if time >= first_slot:
                 slots.append((time, state, fd.observed(current)))
         times, states, fields = zip(*slots, strict=True)
@@ -198,7 +197,11 @@ class Stream:
         return state, Trajectory(times, fields, self.model.domain), model, current
 
     def advance(self, state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> State:
-        """Carry the state from start to end, from one boundary time to the next; `change` is added to the boundary."""
+        """Carry the state from start to end, from one boundary time to the next; `change` is added to the boundary.
+
+        Its precipitation is then what fell from start to end.
+        """
+        state = begin_interval(state)
         step = self.boundaries.interval
         time, origin = start, floored(start, step)
         while time < end:

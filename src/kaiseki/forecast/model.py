@@ -148,8 +148,9 @@ class Model:
         return add_increment(state, dict(increment), self.domain, self.reference, self.metrics)
 
     def surface_fields(self, state: State) -> dict[str, np.ndarray]:
-        """What lies at the ground, by the names of core/variables.csv: pressures and precipitation (kg m-2 since time
-        0), and with physics the surface, the soil and the air near the ground (see `ground.surface_fields`)."""
+        """What lies at the ground, by the names of core/variables.csv: pressures and precipitation (kg m-2 since
+        `state.begin_interval`), and with physics the surface, the soil and the air near the ground (see
+        `ground.surface_fields`)."""
         found = surface_fields(state, self.metrics, self.site, self.physics, self.parameters.edges)
         fields = {name: np.asarray(a) for name, a in found.items()}
         if "u_10m" in fields:
@@ -175,7 +176,8 @@ class Model:
     def advance(
         self, state: State, forcing: Forcing | None, seconds: float, duration: float | None = None, elapsed: float = 0.0
     ) -> State:
-        """Carry the state forwards by `seconds`.
+        """Carry the state forwards by `seconds`; precipitation is added to what the state has (see
+        `state.begin_interval`).
 
         Args:
             state: where to begin.

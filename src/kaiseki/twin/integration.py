@@ -17,6 +17,7 @@ from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.model import Forcing, Model, default_parameters
 from kaiseki.forecast.physics import PhysicsParameters
 from kaiseki.forecast.reference import ReferenceProfile
+from kaiseki.forecast.state import begin_interval
 from kaiseki.grid import Domain
 
 INTERVAL_HOURS: Final = 1
@@ -94,7 +95,7 @@ def integrate(
         filter_: digital filter of the start; None leaves it as it is.
 
     Yields:
-        Time and fields, float32: all of the atmosphere and of the ground.
+        Time and fields, float32: all of the atmosphere and of the ground; precipitation of the hour before.
 
     Raises:
         NumericsError: the model failed.
@@ -108,7 +109,7 @@ def integrate(
         for number, time in enumerate(times):
             if number:
                 after = model.boundary(boundary(time))
-                state = model.advance(state, Forcing(before, after), seconds)
+                state = model.advance(begin_interval(state), Forcing(before, after), seconds)
                 before = after
                 progress.advance(note=format_utc(time))
             fields = model.atmosphere(state).as_dict() | model.surface_fields(state)

@@ -14,7 +14,7 @@ import numpy as np
 from kaiseki.core.errors import StoreError
 from kaiseki.core.experiment import Experiment
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 """Part of every digest; to be raised when the flow or the runs change."""
 
 
