@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import zarr
 
+import kaiseki
 from cycle import small
 from kaiseki.archive import RunStore
 from kaiseki.core.errors import ConfigError
@@ -286,3 +287,26 @@ def test_the_archive_holds_all_that_fell(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(intervals) == 5
     assert (intervals[1:].max(axis=(1, 2)) > 0.0).all()
     np.testing.assert_allclose(intervals.sum(axis=0), total, rtol=1e-5, atol=1e-9)
+
+
+def test_the_archive_says_how_sure_it_is(whole: Path) -> None:
+    analysis = kaiseki.open(whole / "analysis.store")
+    domain = RunStore.open(whole / "analysis.store", "r").domain()
+    for name, of in (
+        ("temperature", "temperature"),
+        ("eastward_wind", "eastward_wind"),
+        ("northward_wind", "northward_wind"),
+        ("surface_pressure", "surface_pressure"),
+    ):
+        spread = analysis[f"{name}_spread"]
+        assert spread.attrs["standard_name"] == f"{analysis[of].attrs['standard_name']} standard_error"
+        assert "eigenpairs of the Hessian" in spread.attrs["comment"]
+        assert np.isnan(spread.isel(time=0).values).all(), "the cold start has none"
+        last = spread.isel(time=-1).values
+        assert last.shape == analysis[of].isel(time=-1).shape
+        assert (last > 0.0).all()
+    # Smaller where the sondes are than far from all of them.
+    error = analysis["temperature_spread"].isel(time=-1).values[4]
+    places = [(33.0 + 1.5 * n, 132.0 + 2.0 * n) for n in range(6)]
+    j, i = (np.rint(a).astype(int) for a in domain.index(*(np.array(a) for a in zip(*places, strict=True))))
+    assert error[j, i].mean() < 0.95 * error[[0, -1], [-1, 0]].mean()

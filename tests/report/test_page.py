@@ -15,7 +15,7 @@ import pytest
 
 from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.report import Judgement, make_report
-from kaiseki.report.words import FLAG_WORDS
+from kaiseki.report.words import FLAG_WORDS, limits
 from report import synthetic
 
 SECTIONS = "verdict scores weather departures cycles network inventory archive limits credits".split()
@@ -101,7 +101,7 @@ def test_nothing_comes_from_outside(page: Page, text: str):
 
 
 def test_pictures_have_words(page: Page):
-    assert len(page.images) == 9  # six weather maps, increments, stations, inventory
+    assert len(page.images) == 10  # six weather maps, increments, uncertainty, stations, inventory
     assert len(page.charts) == 7  # profiles, histograms, truth, pressure, tendency, minimisation, consistency
     for picture in page.images:
         assert len(picture["alt"]) > 40
@@ -169,7 +169,9 @@ def test_only_the_analysis_is_needed(copy: Path):
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with fields and nothing else."""
     path = tmp_path_factory.mktemp("bare") / "run"
-    synthetic.make_run(path, kind="real", stores=("analysis",), cycles=1, with_diagnostics=False, with_tables=False)
+    synthetic.make_run(
+        path, kind="real", stores=("analysis",), cycles=1, with_diagnostics=False, with_tables=False, with_errors=False
+    )
     return path
 
 
@@ -208,6 +210,30 @@ def test_missing_things_are_named(tmp_path: Path, copy: Path):
     (copy / "experiment.toml").unlink()
     with pytest.raises(ConfigError, match=r"experiment\.toml"):
         make_report(copy)
+
+
+def test_how_sure_the_analysis_is_stands_beside_how_right_it_was(page: Page, judged: Judgement):
+    rows = [row for row in judged.rows if "expected" in row and row["variable"] == "surface_air_pressure"]
+    assert len(rows) == 2, "one per analysis after the cold start"
+    assert rows[0]["expected"] == pytest.approx(np.hypot(55.0, synthetic.SIGMA["surface_pressure"]), rel=1e-3)
+    table = page.text.partition("How sure the analysis is")[2]
+    for row in rows:
+        assert f"{row['expected'] / row['rms']:.2f}" in table
+    assert "is thought to be: little where observations are many. Errors made up for a test." in page.text
+    assert "only as good as the errors assumed" in page.text
+    assert "does not say how uncertain" not in page.text
+
+
+def test_an_archive_without_errors_says_so(bare: Path):
+    text = Page(make_report(bare).read_text(encoding="utf-8")).text
+    assert "The archive does not say how uncertain a single value is." in text
+    assert "No uncertainty of the analysis was compared" in text
+    assert "only as good as the errors assumed" not in text
+
+
+@pytest.mark.parametrize(("engine", "said"), [("3dfgat", True), ("hybrid", False), ("4dvar", False)])
+def test_limits_follow_the_engine(engine: str, said: bool):
+    assert any("three-dimensional" in sentence for sentence in limits(engine, knows_errors=True)) == said
 
 
 def test_titles_cannot_break_the_page(bare: Path):

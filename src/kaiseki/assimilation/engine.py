@@ -13,6 +13,7 @@ import numpy as np
 
 from kaiseki.assimilation.ensemble import Ensemble
 from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.assimilation.uncertainty import FIELDS, Errors
 from kaiseki.core import plugins
 from kaiseki.core.errors import ConfigError
 from kaiseki.grid import Domain
@@ -85,18 +86,24 @@ class FourD:
         iterations: most iterations of the minimiser, all outer loops together.
         reduction: it ends when the norm of the gradient has fallen to this part.
         penalty: weight of the gravity-wave penalty.
+        background_deviation: standard deviation of the background error at the start of the window in units of that of
+            its end.
     """
 
     coarsening: tuple[int, ...] = (2, 2)
     iterations: int = 30
     reduction: float = 0.08
     penalty: float = 1.0
+    background_deviation: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.coarsening or min(self.coarsening) < 1 or self.iterations < 1:
             raise ConfigError("4D-Var needs at least one outer loop, an inner grid and one iteration")
-        if not (0.0 < self.reduction < 1.0 and self.penalty >= 0.0):
-            raise ConfigError("4D-Var needs a gradient reduction between 0 and 1 and a penalty of at least 0")
+        if not (0.0 < self.reduction < 1.0 and self.penalty >= 0.0 and self.background_deviation > 0.0):
+            raise ConfigError(
+                "4D-Var needs a gradient reduction between 0 and 1, a penalty of at least 0 and a positive background "
+                "deviation"
+            )
 
 
 @dataclass(frozen=True)
@@ -192,6 +199,11 @@ class Analysis:
     anomalies: np.ndarray | None = None
     """What the members differ by from the analysis at the end of the window, (N, 5, nz, J, I) in the order of
     `VARIABLES` on the members' grid; None from engines that leave the members as they are."""
+    errors: Errors | None = None
+    """Standard deviation of the analysis error at the end of the window by the names of `uncertainty.FIELDS`, on the
+    grid of the increment; None from an engine that does not know it."""
+    errors_from: str = ""
+    """How that was found, in a sentence for the reader of the archive."""
 
 
 @runtime_checkable
@@ -266,6 +278,14 @@ def check_conformance(
         assert isinstance(field, np.ndarray), f"the increment of {name} is a NumPy array"
         assert field.shape == background.domain.shape, f"the increment of {name} has the shape of the domain"
         assert np.isfinite(field).all(), f"the increment of {name} is finite"
+    errors = analysis.errors
+    assert errors is None or set(errors) == set(FIELDS), "errors are those of uncertainty.FIELDS, or not known"
+    for name, field in (errors or {}).items():
+        expected = background.domain.shape[1 if name == "surface_pressure" else 0 :]
+        assert field.shape == expected, f"the error of {name} has the shape of the domain"
+        assert np.isfinite(field).all(), f"the error of {name} is finite"
+        assert (field >= 0.0).all(), f"the error of {name} is not negative"
+    assert errors is None or analysis.errors_from, "an engine that knows its error says how"
     after = analysis.table
     assert len(after) == len(observations), "an engine gives back the rows it was given"
     for name in ("report", "value", "withheld", "latitude", "time"):

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
-from kaiseki.assimilation.ensemble import Ensemble, Seen, onto_outer, seen, transformed
+from kaiseki.assimilation.ensemble import Ensemble, Seen, onto_outer, seen, transformed, with_members
 from kaiseki.assimilation.letkf import members_of
 from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
 from kaiseki.assimilation.trajectory import Trajectory
@@ -92,7 +92,7 @@ def analyse(
     ensemble = members_of(window, "4DEnVar")
     problem = prepare(background, observations, covariance, settings)
     if not len(problem.used):
-        return nothing_to_do(problem, NAME, report)
+        return with_members(nothing_to_do(problem, NAME, report), ensemble, None)
     found = seen(problem, ensemble)
     problem = dataclasses.replace(problem, spread=found.spread)
     chain = Chain(problem, found, covariance_of(ensemble, settings))
@@ -118,4 +118,4 @@ def analyse(
         cost_before=result.costs[0],
         weights=result.weights,
     )
-    return dataclasses.replace(analysis, anomalies=anomalies)
+    return with_members(analysis, ensemble, anomalies)

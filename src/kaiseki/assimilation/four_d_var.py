@@ -25,11 +25,14 @@ from kaiseki.assimilation.problem import (
     prepare,
     sqrt,
     sqrt_transpose,
+    uncertainty_of,
 )
 from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.assimilation.uncertainty import PAIRS_CARRIED
 from kaiseki.core.errors import InputError
 from kaiseki.observations import Table
 from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.statistics.conjugate_gradients import Spectrum
 from kaiseki.statistics.minimise import LeastSquares, outer_loops
 from kaiseki.statistics.robust import likelihood
 
@@ -60,10 +63,18 @@ def minimise(
     problem: Problem, name: str, window: WindowModel, settings: EngineSettings, report: Report | None
 ) -> Analysis:
     """The analysis of a problem whose covariance is that of the start of the window."""
-    if not len(problem.used):
-        return nothing_to_do(problem, name, report)
     four_d = settings.four_d
+    uncertainty = uncertainty_of(problem, 1.0 / four_d.background_deviation)
+    if not len(problem.used):
+        return nothing_to_do(problem, name, report, uncertainty)
     loops = _Loops(problem, window, four_d.coarsening, four_d.penalty)
+
+    def learn(spectrum: Spectrum) -> None:
+        if uncertainty is not None:
+            model = loops.propagation
+            at_end = (model.tangent(problem.increment(y))[0][-1] for y in spectrum.largest(PAIRS_CARRIED).explained())
+            uncertainty.explain(at_end, model.domain, model.slots[-1])
+
     result = outer_loops(
         loops,
         problem.covariance.control_size,
@@ -73,6 +84,7 @@ def minimise(
         reduction=four_d.reduction,
         report=report,
         remember=window.remember,
+        learn=learn,
     )
     increment = problem.increment(result.minimum.control)
     analysed = loops.trajectory_of(increment, result.minimum.control)
@@ -90,11 +102,12 @@ def minimise(
         weights=result.weights[:number],
         unseen=result.problem.counted[:number] == 0.0,
         analysed=analysed,
+        uncertainty=uncertainty,
     )
 
 
 class _Loops:
-    """Linearises about the trajectory of a control; remembers the last trajectory."""
+    """Linearises about the trajectory of a control; remembers the last trajectory and its linear model."""
 
     def __init__(self, problem: Problem, window: WindowModel, coarsening: tuple[int, ...], penalty: float) -> None:
         self.problem = problem
@@ -104,6 +117,7 @@ class _Loops:
         self.table = problem.table.take(problem.used)
         self.plan = locate(problem.background, self.table)
         self.last: tuple[np.ndarray, Trajectory] = (np.zeros(problem.covariance.control_size), problem.background)
+        self.propagation: Propagation
 
     def trajectory_of(self, increment: dict[str, np.ndarray], control: np.ndarray) -> Trajectory:
         """The forecast from the start plus an increment."""
@@ -115,7 +129,7 @@ class _Loops:
         problem = self.problem
         trajectory = self.trajectory_of(problem.increment(control), control)
         departure = observed(self.table) - evaluate(trajectory.stacked(), self.plan)
-        propagation = self.window.linear(self.coarsening[min(loop, len(self.coarsening)) - 1])
+        propagation = self.propagation = self.window.linear(self.coarsening[min(loop, len(self.coarsening)) - 1])
         inner = Trajectory(trajectory.times, propagation.slots, propagation.domain)
         operator, equivalent = linearise(inner.stacked(), locate(inner, self.table), by_slot=True)
         chain = Chain(problem, propagation, operator, self.penalty)

@@ -13,7 +13,7 @@ import numpy as np
 
 from kaiseki.assimilation import consistency, four_d_var
 from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
-from kaiseki.assimilation.ensemble import Ensemble, seen, transformed
+from kaiseki.assimilation.ensemble import Ensemble, seen, transformed, with_members
 from kaiseki.assimilation.letkf import members_of
 from kaiseki.assimilation.problem import prepare
 from kaiseki.assimilation.trajectory import Trajectory
@@ -51,7 +51,7 @@ def analyse(
     problem = prepare(background, observations, covariance_of(covariance, ensemble, settings), settings)
     analysis = four_d_var.minimise(problem, NAME, window, settings, report)
     if not len(problem.used):
-        return analysis
+        return with_members(analysis, ensemble, None)
     robust = likelihood(settings.robust, settings.robust_threshold)
     found = seen(problem, ensemble)
     _, anomalies, _ = transformed(problem, ensemble, found, settings.ensemble, robust)
@@ -59,6 +59,5 @@ def analyse(
     spread = np.full(len(analysis.table), np.nan)
     spread[problem.used] = np.where(found.exists, found.spread, np.nan)
     skill = consistency.spread_skill(analysis.table, np.isfinite(spread), spread)
-    return dataclasses.replace(
-        analysis, anomalies=anomalies, diagnostics={**analysis.diagnostics, "spread_skill": skill}
-    )
+    analysis = dataclasses.replace(analysis, diagnostics={**analysis.diagnostics, "spread_skill": skill})
+    return with_members(analysis, ensemble, anomalies)

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
-from kaiseki.assimilation.ensemble import Ensemble, onto_outer, seen, transformed
+from kaiseki.assimilation.ensemble import Ensemble, onto_outer, seen, transformed, with_members
 from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.core.errors import InputError
@@ -40,7 +40,7 @@ def analyse(
     ensemble = members_of(window, "LETKF")
     problem = prepare(background, observations, covariance, settings)
     if not len(problem.used):
-        return nothing_to_do(problem, NAME, report)
+        return with_members(nothing_to_do(problem, NAME, report), ensemble, None)
     found = seen(problem, ensemble)
     robust = likelihood(settings.robust, settings.robust_threshold)
     coarse, anomalies, weights = transformed(problem, ensemble, found, settings.ensemble, robust)
@@ -59,7 +59,7 @@ def analyse(
         cost_before=before,
         weights=weights,
     )
-    return dataclasses.replace(analysis, anomalies=anomalies)
+    return with_members(analysis, ensemble, anomalies)
 
 
 def members_of(window: WindowModel | None, who: str) -> Ensemble:

@@ -16,6 +16,7 @@ import numpy as np
 from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
 from kaiseki.assimilation.problem import finish, nothing_to_do, prepare
 from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.assimilation.uncertainty import PAIRS, Uncertainty
 from kaiseki.observations import Table
 from kaiseki.statistics import BackgroundCovariance
 from kaiseki.statistics.conjugate_gradients import conjugate_gradients
@@ -40,8 +41,9 @@ def analyse(
         NumericsError: the minimisation left the range of numbers.
     """
     problem = prepare(background, observations, covariance, settings)
+    uncertainty = Uncertainty(covariance, background.domain, background.fields[-1])
     if not len(problem.used):
-        return nothing_to_do(problem, NAME, report)
+        return nothing_to_do(problem, NAME, report, uncertainty)
     departure = problem.departure / problem.error
 
     def matrix(vector: np.ndarray) -> np.ndarray:
@@ -52,6 +54,13 @@ def analyse(
     )
     control = problem.adjoint(minimum.control)
     residual = departure - problem.forward(control)
+    # The inverse of the matrix is never below the sum of u u^T / theta over its Ritz pairs.
+    pairs = minimum.spectrum.largest(PAIRS)
+    controls = (
+        problem.adjoint(pair) / np.sqrt(value) for value, pair in zip(pairs.values, pairs.vectors.T, strict=True)
+    )
+    increments = map(problem.stacked_increment, controls)
+    uncertainty.explain(increments, background.domain, background.fields[-1])
     return finish(
         problem,
         NAME,
@@ -60,4 +69,5 @@ def analyse(
         converged=minimum.converged,
         cost=0.5 * float(control @ control) + 0.5 * float(residual @ residual),
         cost_before=0.5 * float(departure @ departure),
+        uncertainty=uncertainty,
     )

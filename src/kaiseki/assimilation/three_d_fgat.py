@@ -14,8 +14,10 @@ import numpy as np
 from kaiseki.assimilation.engine import Analysis, EngineSettings, Report, WindowModel
 from kaiseki.assimilation.problem import finish, nothing_to_do, prepare
 from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.assimilation.uncertainty import PAIRS, Uncertainty
 from kaiseki.observations import Table
 from kaiseki.statistics import BackgroundCovariance
+from kaiseki.statistics.conjugate_gradients import Spectrum
 from kaiseki.statistics.minimise import LeastSquares, reweighted
 from kaiseki.statistics.robust import likelihood
 
@@ -37,8 +39,14 @@ def analyse(
         NumericsError: the minimisation left the range of numbers.
     """
     problem = prepare(background, observations, covariance, settings)
+    uncertainty = Uncertainty(covariance, background.domain, background.fields[-1])
     if not len(problem.used):
-        return nothing_to_do(problem, NAME, report)
+        return nothing_to_do(problem, NAME, report, uncertainty)
+
+    def learn(spectrum: Spectrum) -> None:
+        increments = map(problem.stacked_increment, spectrum.largest(PAIRS).explained())
+        uncertainty.explain(increments, background.domain, background.fields[-1])
+
     robust = likelihood(settings.robust, settings.robust_threshold)
     cost = LeastSquares(problem.forward, problem.adjoint, problem.departure / problem.error, np.ones(len(problem.used)))
     result = reweighted(
@@ -49,6 +57,7 @@ def analyse(
         iterations=settings.iterations,
         reduction=settings.reduction,
         report=report,
+        learn=learn,
     )
     return finish(
         problem,
@@ -59,4 +68,5 @@ def analyse(
         cost=result.costs[-1],
         cost_before=result.costs[0],
         weights=result.weights,
+        uncertainty=uncertainty,
     )

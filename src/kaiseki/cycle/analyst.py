@@ -31,7 +31,11 @@ type Analyst = Callable[..., Analysis]
 def four_d_of(section: Any) -> FourD:
     """Settings of 4D-Var from the experiment's section."""
     return FourD(
-        tuple(section.coarsening), section.inner_iterations, section.gradient_reduction, section.gravity_wave_penalty
+        tuple(section.coarsening),
+        section.inner_iterations,
+        section.gradient_reduction,
+        section.gravity_wave_penalty,
+        section.background_deviation,
     )
 
 

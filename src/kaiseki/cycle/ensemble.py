@@ -204,14 +204,13 @@ class EnsembleRun:
         return anomalies
 
     def spread(self, anomalies: np.ndarray) -> Fields:
-        """Standard deviation of the members on the grid of the analysis, by the names of core/variables.csv."""
-        u, v = self.model.domain.to_east_north(anomalies[:, 0], anomalies[:, 1])
-        fields = {"eastward_wind": u, "northward_wind": v}
-        fields |= {name: anomalies[:, i] for i, name in enumerate(VARIABLES) if i > 1}
+        """Standard deviation of the members' pressure and humidity on the grid of the analysis, what `Analysis.errors`
+        does not hold, by the names of core/variables.csv."""
         found = {}
-        for name, values in fields.items():
-            deviation = np.std(values, axis=0, ddof=1, dtype=np.float64)
-            found[f"{name}_spread"] = self.coarsening.refine(deviation).astype(np.float32)
+        for number, name in enumerate(VARIABLES):
+            if name in ("pressure", "qv"):
+                deviation = np.std(anomalies[:, number], axis=0, ddof=1, dtype=np.float64)
+                found[f"{name}_spread"] = self.coarsening.refine(deviation).astype(np.float32)
         return found
 
     def _stretch(self, states: State, time: np.datetime64, slot: np.datetime64) -> tuple[State, np.datetime64]:

@@ -153,9 +153,12 @@ class Stream:
             analysed = fd.of_state(self.model, state)
             state, tendency = self._initialise(state, end)
         out.write_fields(fd.ANALYSIS, end, fd.instantaneous(analysed))
+        spread = {f"{name}_spread": field for name, field in (analysis.errors or {}).items()}
         if self.ensemble is not None:
             anomalies = self.ensemble.centre(fd.of_state(self.model, state), analysis.anomalies, end)
-            out.write_fields(fd.ANALYSIS, end, self.ensemble.spread(anomalies))
+            spread |= self.ensemble.spread(anomalies)
+        if spread:
+            out.write_fields(fd.ANALYSIS, end, spread, comment=analysis.errors_from)
         out.write_observations(analysis.table.to_arrow())
         seconds = {
             "forecast": forecast_done - begun,

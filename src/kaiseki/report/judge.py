@@ -16,6 +16,7 @@ from kaiseki.core.timing import format_utc
 from kaiseki.grid import Domain
 from kaiseki.report.run import DEPARTURES, Run
 from kaiseki.verification import Departures, align, score_rows, scorecard, verdict
+from kaiseki.verification.calibration import with_expected
 from kaiseki.verification.scorecard import BASELINES
 from kaiseki.verification.truth import (
     BOTTOM,
@@ -47,8 +48,8 @@ class Judgement:
 
 
 def departures_at(run: Run, time: np.datetime64) -> Departures | None:
-    """Departures of all experiments at a cycle inside the rim, on their common observations without gross errors; None
-    without a table."""
+    """Departures of all experiments at a cycle inside the rim, on their common observations without gross errors, with
+    what the archive expects of them; None without a table."""
     reference = run.table("analysis", time)
     if reference is None:
         return None
@@ -58,7 +59,11 @@ def departures_at(run: Run, time: np.datetime64) -> Departures | None:
         # A cold start has a background but no analysis of its own; what has no number at all is no experiment.
         if table is not None and column in table and np.isfinite(table[column]).any():
             tables[experiment] = (table, column)
-    return align(reference, tables).inside(run.domain).plausible() if tables else None
+    if not tables:
+        return None
+    found = align(reference, tables).inside(run.domain).plausible()
+    fields = run.errors(time)
+    return found if fields is None or "error" not in found.columns else with_expected(found, fields, run.domain)
 
 
 def judge(run: Run) -> Judgement:

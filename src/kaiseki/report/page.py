@@ -93,6 +93,7 @@ def _context(
             *_each(series.pressure_series, judgement.rows),
             *_each(series.tendencies, diagnostics),
         ],
+        "calibration": tables.calibration(judgement.rows),
         "cycle_table": tables.cycles(diagnostics),
         "minimisation": _each(series.minimisation, diagnostics),
         "impact": _each(impact.impact_chart, impact.read(run.directory)),
@@ -103,7 +104,9 @@ def _context(
         "facts": tables.facts(run),
         "open_line": f'kaiseki.open("{run.directory.name}/analysis.store")',
         "credits": words.credits(experiment, _sources(run)),
-        "limits": words.LIMITS,
+        "limits": words.limits(
+            experiment.assimilation.engine, knows_errors=any(run.errors(time) is not None for time in run.cycles)
+        ),
         "version": program_version(),
     }
 
@@ -161,13 +164,16 @@ def _weather(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
 
 
 def _uncertainty(dataset: xr.Dataset, base: Basemap, time: np.datetime64) -> Picture:
-    """The members' spread on pressure levels."""
+    """The uncertainty of the analysis on pressure levels."""
     names = [f"{name}_spread" for name in ("temperature", "eastward_wind", "northward_wind")]
     found = on_pressure_levels(dataset, (85_000.0, 50_000.0, 25_000.0), names)
     temperature, east, north = (found[name].values.astype(float) for name in names)
     wind = np.hypot(east, north)
-    ground = dataset["pressure_spread"].values[0].astype(float)
-    return maps.uncertainty_map(ground, temperature[0], (wind[1], wind[2]), base, time)
+    # Archives made before the ground had its own variable.
+    known = "surface_pressure_spread" in dataset
+    ground = (dataset["surface_pressure_spread"] if known else dataset["pressure_spread"][0]).values.astype(float)
+    made = str(dataset["temperature_spread"].attrs.get("comment", ""))
+    return maps.uncertainty_map(ground, temperature[0], (wind[1], wind[2]), base, time, made)
 
 
 def _precipitation(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
