@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import resource
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kaiseki.core.errors import ConfigError, InputError, StoreError
+from kaiseki.core.errors import ConfigError, InputError, ResourceError, StoreError
 from kaiseki.report import Judgement, make_report
 from kaiseki.report.words import FLAG_WORDS
 from report import synthetic
@@ -236,3 +237,16 @@ def test_scores_are_json(twin: Path, judged: Judgement, tmp_path: Path):
     rows = json.loads(write_scores(Run(twin), judged).read_text(encoding="utf-8"))
     assert rows == json.loads(json.dumps(judged.rows))
     assert {row["against"] for row in rows} == {"truth", "withheld", "assimilated"}
+
+
+def test_a_full_disk_is_told_and_the_old_page_stays(copy: Path, judged: Judgement):
+    (copy / "report.html").write_text("old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(ResourceError, match=r"report\.html would pass the file size limit"):
+            make_report(copy, judgement=judged)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (copy / "report.html").read_text() == "old"
+    assert not list(copy.glob("*.part"))

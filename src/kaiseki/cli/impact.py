@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.cli.runs import Data, make_case_of
 from kaiseki.core.errors import InputError
+from kaiseki.core.files import write_text
 from kaiseki.core.timing import parse_time
 
 if TYPE_CHECKING:
@@ -49,10 +50,7 @@ def impact(folder: Path, /, *, time: Time = None, data: Data = None, probes: Pro
         raise InputError(f"{folder} has no analysis with soundings; give one with --time")
     case = make_case_of(noted)(noted, place, data)
     found = study(case, chosen, _truth(case), probes=probes).as_dict()
-    path = folder / "impact.json"
-    partial = path.with_suffix(".json.part")
-    partial.write_text(json_module.dumps(found, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    path = write_text(folder / "impact.json", json_module.dumps(found, indent=1) + "\n")
     emit({"impact": str(path), **found}, json=json, text=lambda: _lines(found, path))
 
 

@@ -14,7 +14,7 @@ from kaiseki.archive.transaction import to_json
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.experiment import Experiment
-from kaiseki.core.files import files_of
+from kaiseki.core.files import files_of, write_text
 from kaiseki.core.progress import say
 from kaiseki.core.timing import hours
 from kaiseki.cycle import observing
@@ -130,9 +130,7 @@ def real_observations(experiment: Experiment, folder: RunFolder, data: Path | No
 
 def save_inventory(table: Table, folder: RunFolder) -> None:
     """Counts and ranges of decoded reports, for the report of the run and for comparison with other decoders."""
-    partial = folder.inventory.with_suffix(".partial")
-    partial.write_text(json.dumps(to_json(inventory(table))), encoding="utf-8")
-    partial.replace(folder.inventory)
+    write_text(folder.inventory, json.dumps(to_json(inventory(table))))
 
 
 def real_case(

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from kaiseki.archive import RunStore
-from kaiseki.core.errors import ConfigError, InputError, StoreError
+from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.experiment import Experiment
+from kaiseki.core.files import make_folder
 from kaiseki.core.timing import slots
 from kaiseki.grid import Domain
 
@@ -55,6 +56,7 @@ class RunFolder:
         Raises:
             ConfigError: the directory holds a run of another experiment.
             StoreError: it cannot be written.
+            ResourceError: the disk is full.
         """
         if self.experiment.exists():
             noted = Experiment.load(self.experiment)
@@ -64,15 +66,8 @@ class RunFolder:
                     "give another folder with --out, or remove that one"
                 )
             return
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            partial = self.experiment.with_suffix(".partial")
-            experiment.save(partial)
-            partial.replace(self.experiment)
-        except OSError as error:
-            raise StoreError(
-                f"{self.path} cannot be written: {error.strerror}; give another folder with --out"
-            ) from error
+        make_folder(self.path)
+        experiment.save(self.experiment)
 
     def noted(self) -> Experiment:
         """The experiment of the run that lies here.

@@ -13,6 +13,7 @@ import xarray as xr
 
 from kaiseki.archive import on_pressure_levels
 from kaiseki.archive.metadata import program_version
+from kaiseki.core.files import write_text
 from kaiseki.core.timing import format_utc, label
 from kaiseki.report import charts, impact, maps, network, series, tables, words
 from kaiseki.report.basemap import Basemap, coast_files
@@ -45,7 +46,8 @@ def make_report(
     Raises:
         InputError: no such directory, or a file of coastlines that cannot be read.
         ConfigError: `experiment.toml` is missing or wrong.
-        StoreError: there is no `analysis.store`, or it has no complete cycle.
+        StoreError: there is no `analysis.store`, it has no complete cycle, or the page cannot be written.
+        ResourceError: the disk is full.
     """
     run = Run(Path(run_directory))
     inventory = run.inventory()  # a fault in a file is told before the long part
@@ -59,10 +61,7 @@ def make_report(
         lstrip_blocks=True,
     )
     text = environment.get_template("report.html.j2").render(context)
-    path = run.directory / "report.html"
-    scratch = path.with_suffix(".html.part")
-    scratch.write_text(text, encoding="utf-8")
-    return scratch.replace(path)
+    return write_text(run.directory / "report.html", text)
 
 
 def _context(

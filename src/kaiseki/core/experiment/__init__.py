@@ -21,6 +21,7 @@ from kaiseki.core.experiment.outcome import Archive, Twin, Verification
 from kaiseki.core.experiment.place import Case, Domain, Levels, Period, Preset
 from kaiseki.core.experiment.reading import explain, read_toml
 from kaiseki.core.experiment.writing import to_toml
+from kaiseki.core.files import write_text
 
 
 class Experiment(Section):
@@ -82,8 +83,12 @@ class Experiment(Section):
         return to_toml(self.model_dump(exclude_none=True))
 
     def save(self, path: str | Path) -> None:
-        """Write `to_toml` to a file."""
-        Path(path).write_text(self.to_toml(), encoding="utf-8")
+        """Write `to_toml` to a file, whole or not at all.
+
+        Raises:
+            StoreError, ResourceError: as `core.files.whole_file`.
+        """
+        write_text(Path(path), self.to_toml())
 
     def digest(self) -> str:
         """Hexadecimal SHA-256 of all values: two runs with the same digest were asked to compute the same."""
