@@ -160,6 +160,7 @@ def _whole(
     verbose: bool,
     json: bool,
 ) -> None:
+    from kaiseki.cli.config import check_experiment
     from kaiseki.core.memory import keep_freed_memory
     from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
     from kaiseki.cycle.folder import RunFolder
@@ -173,6 +174,7 @@ def _whole(
     keep_loops_apart()
     keep_compiled()
     keep_freed_memory()
+    check_experiment(experiment)
     announce(experiment, force=force)
     seconds = run_whole(
         experiment,
