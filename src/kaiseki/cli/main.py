@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from kaiseki.core.errors import INTERRUPTED, ConfigError, KaisekiError
+from kaiseki.core.interrupt import interruptible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        _dispatch(tokens)
+        with interruptible():
+            _dispatch(tokens)
         sys.stdout.flush()
     except KaisekiError as error:
         return _fail(error, as_json="--json" in tokens)
