@@ -48,8 +48,10 @@ def impact(folder: Path, /, *, time: Time = None, data: Data = None, probes: Pro
     chosen = Run(folder).sonde_time if time is None else parse_time(time)
     if chosen is None:
         raise InputError(f"{folder} has no analysis with soundings; give one with --time")
-    case = make_case_of(noted)(noted, place, data)
-    found = study(case, chosen, _truth(case), probes=probes).as_dict()
+    with place.preparing():
+        case = make_case_of(noted)(noted, place, data)
+        truth = _truth(case)
+    found = study(case, chosen, truth, probes=probes).as_dict()
     path = write_text(folder / "impact.json", json_module.dumps(found, indent=1) + "\n")
     emit({"impact": str(path), **found}, json=json, text=lambda: _lines(found, path))
 

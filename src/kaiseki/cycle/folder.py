@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kaiseki.archive import RunStore
+from kaiseki.archive.lock import WriterLock
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.files import make_folder
@@ -49,6 +50,16 @@ class RunFolder:
     def store(self, name: str) -> Path:
         """The run store of one experiment: analysis, free_run, optimal_interpolation, driving, coarse, truth."""
         return self.path / f"{name}.store"
+
+    def preparing(self) -> WriterLock:
+        """The lock under which a case is made ready, a context manager; two at once would mix their files.
+
+        Raises:
+            StoreError: another process makes it ready (the message names it), or the folder cannot be written.
+            ResourceError: the disk is full.
+        """
+        make_folder(self.path)
+        return WriterLock(self.path / "preparation.lock", f"The run in {self.path}")
 
     def begin(self, experiment: Experiment) -> None:
         """Make the directory and note the experiment, or make sure that it is the one noted.
