@@ -95,6 +95,17 @@ def test_every_section_is_there(page: Page):
         assert words in page.text
 
 
+def test_japan_standard_time_is_shown_in_japan_only(copy: Path, judged: Judgement, page: Page):
+    assert "Times are UTC, with Japan Standard Time beside them." in page.text
+    toml = (copy / "experiment.toml").read_text()
+    (copy / "experiment.toml").write_text(toml.replace('preset = "japan', 'reference_latitude = 10.0\npreset = "japan'))
+    elsewhere = Page(make_report(copy, judgement=judged).read_text(encoding="utf-8"))
+    assert "1989-01-01 18:00 UTC" in elsewhere.text
+    assert "JST" not in elsewhere.text
+    assert "Japan Standard Time" not in elsewhere.text
+    assert "Times are UTC." in elsewhere.text
+
+
 def test_nothing_comes_from_outside(page: Page, text: str):
     for address in page.addresses:
         assert address.startswith(("#", "data:"))

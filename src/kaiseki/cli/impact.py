@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from kaiseki.cli.installed import need
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.cli.runs import Data, make_case_of
 from kaiseki.core.errors import InputError
@@ -33,13 +34,14 @@ def impact(folder: Path, /, *, time: Time = None, data: Data = None, probes: Pro
     folder
         Folder of the run.
     """
+    begin(json)
+    need("run", "report", what="kaiseki impact")
     from kaiseki.core.memory import keep_freed_memory
     from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
     from kaiseki.cycle.folder import RunFolder
     from kaiseki.cycle.impact import study
     from kaiseki.report import Run
 
-    begin(json)
     keep_loops_apart()
     keep_compiled()
     keep_freed_memory()

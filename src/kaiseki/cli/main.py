@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from kaiseki.cli.installed import explain
 from kaiseki.core.errors import INTERRUPTED, ConfigError, KaisekiError
 from kaiseki.core.interrupt import interruptible
 
@@ -27,6 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KaisekiError as error:
         return _fail(error, as_json="--json" in tokens)
+    except ImportError as error:
+        # What `need` could not foresee; an import that fails for another reason is a defect.
+        missing = explain(error, " ".join(["kaiseki", *tokens[:1]]))
+        if missing is None:
+            raise
+        return _fail(missing, as_json="--json" in tokens)
     except KeyboardInterrupt:
         print("kaiseki: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from kaiseki.cli.installed import need
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.progress import say
@@ -53,6 +54,7 @@ def demo(
         Experiment file; the embedded twin experiment by default.
     """
     begin(json)
+    need("run", "report", what="kaiseki demo")
     _whole(_experiment(case), data, out, force=force, baselines=True, verbose=verbose, json=json)
 
 
@@ -77,6 +79,7 @@ def run(
         Experiment file.
     """
     begin(json)
+    need("run", "report", what="kaiseki run")
     _whole(_experiment(file), data, out, force=force, baselines=baselines, verbose=verbose, json=json)
 
 
@@ -100,6 +103,7 @@ def resume(
     from kaiseki.cycle.folder import RunFolder
 
     begin(json)
+    need("run", "report", what="kaiseki resume")
     noted = RunFolder(folder).noted()
     _whole(noted, data, folder, force=force, baselines=baselines, verbose=verbose, json=json)
 
@@ -112,9 +116,10 @@ def verify(folder: Path, /, *, json: Json = False) -> None:
     folder
         Folder of the run.
     """
+    begin(json)
+    need("report", what="kaiseki verify")
     from kaiseki.report import Run, judge, write_scores
 
-    begin(json)
     opened = Run(folder)
     judgement = judge(opened)
     path = write_scores(opened, judgement)
@@ -134,6 +139,7 @@ def report(folder: Path, /, *, data: Data = None, json: Json = False) -> None:
         Folder of the run.
     """
     begin(json)
+    need("report", what="kaiseki report")
     from kaiseki.report import make_report
 
     page = make_report(folder, data_root=data)

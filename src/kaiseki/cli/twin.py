@@ -26,7 +26,7 @@ def check_twin(experiment: Experiment) -> None:
     Raises:
         ConfigError: says which key is wrong and what would help.
     """
-    from kaiseki.cycle.checks import check_inside
+    from kaiseki.cycle.model_checks import check_inside
     from kaiseki.forecast.physics import PhysicsParameters
     from kaiseki.grid.build import domain_from_section
     from kaiseki.twin.integration import INTERVAL_HOURS, twin_of

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from kaiseki.assimilation.engine import AT_START, WITH_MEMBERS
-from kaiseki.core.errors import ConfigError
+from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.experiment import Experiment
 from kaiseki.cycle.analyst import cycled_errors, settings_of
 from kaiseki.cycle.coarse import scales_of
 from kaiseki.cycle.observing import error_table
+from kaiseki.driving.nest import check_top
+from kaiseki.driving.weights import interpolation
 from kaiseki.forecast.checks import check_levels, check_steps
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.physics import PhysicsParameters
@@ -26,6 +28,8 @@ def check_model(experiment: Experiment, domains: dict[str, Domain], stretch: int
     Raises:
         ConfigError: says which key is wrong and what would help.
     """
+    if experiment.case.kind == "real" and "driving.coarse" in domains:
+        check_inside(domains["domain"], domains["driving.coarse"], "domain", "driving.coarse")
     for domain in domains.values():
         check_levels(domain)
         parameters = Model.parameters_of(experiment.dynamics, domain)
@@ -46,6 +50,24 @@ def check_model(experiment: Experiment, domains: dict[str, Domain], stretch: int
                 Coarsening.build(domains["domain"], factor)
             except ConfigError as error:
                 raise ConfigError(f"assimilation.{section}.coarsening = {factor}: {error}") from error
+
+
+def check_inside(inner: Domain, outer: Domain, name: str, outer_name: str) -> None:
+    """Refuse a domain that reaches beyond the one it is nested in.
+
+    Args:
+        inner, outer: the domains.
+        name, outer_name: what the user calls them.
+
+    Raises:
+        ConfigError: says which.
+    """
+    x, y = outer.projection.forward(inner.lat, inner.lon)
+    try:
+        interpolation(outer.y, outer.x, y, x, method="linear", reach=1e-4 * outer.spacing)
+        check_top(inner.zeta[-1:], outer.zeta[-1:])
+    except InputError as error:
+        raise ConfigError(f"{name} does not lie inside {outer_name}: {error}") from error
 
 
 def check_division(dt: float, domain: Domain, stretch: int, output_hours: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import xarray as xr
 from kaiseki.archive import on_pressure_levels
 from kaiseki.archive.metadata import program_version
 from kaiseki.core.files import write_text
-from kaiseki.core.timing import format_utc, label
+from kaiseki.core.timing import JST, civil_time, format_utc, label
 from kaiseki.report import charts, impact, maps, network, series, tables, words
 from kaiseki.report.basemap import Basemap, coast_files
 from kaiseki.report.judge import Judgement, departures_at, judge
@@ -52,7 +53,9 @@ def make_report(
     run = Run(Path(run_directory))
     inventory = run.inventory()  # a fault in a file is told before the long part
     base = Basemap(run.domain, coast_files(run.experiment.domain.coast_files, data_root))
-    context = _context(run, title, base, inventory, judge(run) if judgement is None else judgement)
+    judgement = judge(run) if judgement is None else judgement
+    with civil_time(run.experiment.civil_time):
+        context = _context(run, title, base, inventory, judgement)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kaiseki.report"),
         autoescape=True,
@@ -103,8 +106,14 @@ def _context(
         "open_line": f'kaiseki.open("{run.directory.name}/analysis.store")',
         "credits": words.credits(experiment, _sources(run)),
         "limits": words.LIMITS,
+        "clock": _clock(experiment.civil_time),
         "version": program_version(),
     }
+
+
+def _clock(zone: tzinfo | None) -> str:
+    """Words for the civil time beside UTC, empty for none."""
+    return "" if zone is None else "Japan Standard Time" if zone is JST else f"the civil time of {zone}"
 
 
 _MISSING = {

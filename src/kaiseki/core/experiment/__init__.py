@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -22,6 +24,7 @@ from kaiseki.core.experiment.place import Case, Domain, Levels, Period, Preset
 from kaiseki.core.experiment.reading import explain, read_toml
 from kaiseki.core.experiment.writing import to_toml
 from kaiseki.core.files import write_text
+from kaiseki.core.timing import JST
 
 
 class Experiment(Section):
@@ -89,6 +92,18 @@ class Experiment(Section):
             StoreError, ResourceError: as `core.files.whole_file`.
         """
         write_text(Path(path), self.to_toml())
+
+    @property
+    def civil_time(self) -> tzinfo | None:
+        """What reports show beside UTC: the configured time zone, else JST on a preset of Japan that was not moved.
+
+        None shows nothing.
+        """
+        zone, domain = self.case.time_zone, self.domain
+        if zone is not None:
+            return None if zone == "UTC" else ZoneInfo(zone)
+        moved = (domain.reference_latitude, domain.reference_longitude, domain.reference_index)
+        return JST if (domain.preset or "").startswith("japan-") and moved == (None, None, None) else None
 
     def digest(self) -> str:
         """Hexadecimal SHA-256 of all values: two runs with the same digest were asked to compute the same."""
