@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import resource
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kaiseki.core.errors import ConfigError, InputError, StoreError
+from kaiseki.core.errors import ConfigError, InputError, ResourceError, StoreError
 from kaiseki.report import Judgement, make_report
 from kaiseki.report.words import FLAG_WORDS, limits
 from report import synthetic
@@ -92,6 +93,17 @@ def test_every_section_is_there(page: Page):
         "What this run cannot do",
     ):
         assert words in page.text
+
+
+def test_japan_standard_time_is_shown_in_japan_only(copy: Path, judged: Judgement, page: Page):
+    assert "Times are UTC, with Japan Standard Time beside them." in page.text
+    toml = (copy / "experiment.toml").read_text()
+    (copy / "experiment.toml").write_text(toml.replace('preset = "japan', 'reference_latitude = 10.0\npreset = "japan'))
+    elsewhere = Page(make_report(copy, judgement=judged).read_text(encoding="utf-8"))
+    assert "1989-01-01 18:00 UTC" in elsewhere.text
+    assert "JST" not in elsewhere.text
+    assert "Japan Standard Time" not in elsewhere.text
+    assert "Times are UTC." in elsewhere.text
 
 
 def test_nothing_comes_from_outside(page: Page, text: str):
@@ -262,3 +274,16 @@ def test_scores_are_json(twin: Path, judged: Judgement, tmp_path: Path):
     rows = json.loads(write_scores(Run(twin), judged).read_text(encoding="utf-8"))
     assert rows == json.loads(json.dumps(judged.rows))
     assert {row["against"] for row in rows} == {"truth", "withheld", "assimilated"}
+
+
+def test_a_full_disk_is_told_and_the_old_page_stays(copy: Path, judged: Judgement):
+    (copy / "report.html").write_text("old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(ResourceError, match=r"report\.html would pass the file size limit"):
+            make_report(copy, judgement=judged)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (copy / "report.html").read_text() == "old"
+    assert not list(copy.glob("*.part"))

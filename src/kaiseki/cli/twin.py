@@ -10,6 +10,7 @@ import numpy as np
 
 from kaiseki.archive import RunStore
 from kaiseki.archive.schema import FORECAST
+from kaiseki.core.errors import ConfigError
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.progress import say
 
@@ -17,6 +18,39 @@ if TYPE_CHECKING:
     from kaiseki.cycle.case import Case
     from kaiseki.cycle.folder import RunFolder
     from kaiseki.twin import States
+
+
+def check_twin(experiment: Experiment) -> None:
+    """The part of `cycle.checks.check_experiment` that belongs to a twin: grids and times of its nature run.
+
+    Raises:
+        ConfigError: says which key is wrong and what would help.
+    """
+    from kaiseki.cycle.model_checks import check_inside
+    from kaiseki.forecast.physics import PhysicsParameters
+    from kaiseki.grid.build import domain_from_section
+    from kaiseki.twin.integration import INTERVAL_HOURS, twin_of
+    from kaiseki.twin.nature import nature_domain
+    from kaiseki.twin.wide import wide_domain
+
+    period, hour = experiment.period, round(3600 * INTERVAL_HOURS)
+    times = {
+        "period.cold_start": int(period.first.astype("datetime64[s]").astype(np.int64)),
+        "period.output_hours": round(3600 * period.output_hours),
+        "driving.interval_hours": round(3600 * experiment.driving.interval_hours),
+    }
+    for key, seconds in times.items():
+        if seconds % hour:
+            raise ConfigError(f"{key} must be whole hours in a twin experiment, whose nature run is kept every hour")
+    twin = twin_of(experiment)
+    PhysicsParameters().with_values({**experiment.physics.parameters, **twin.physics})
+    inner = domain_from_section(experiment.domain.model_copy(update={"terrain": "flat"}))
+    try:
+        nature, wide = nature_domain(experiment), wide_domain(experiment)
+    except ConfigError as error:
+        raise ConfigError(f"The twin's nature run or the weather around it cannot be placed: {error}") from error
+    check_inside(inner, nature, "domain", "the grid of the nature run")
+    check_inside(nature, wide, "The grid of the nature run", "that of the weather around it")
 
 
 def store_truth(experiment: Experiment, folder: RunFolder, nature: States) -> None:

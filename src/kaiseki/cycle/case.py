@@ -12,15 +12,16 @@ import numpy as np
 
 from kaiseki.archive.transaction import to_json
 from kaiseki.core.constants import VIRTUAL
-from kaiseki.core.errors import ConfigError
 from kaiseki.core.experiment import Experiment
-from kaiseki.core.files import files_of
+from kaiseki.core.files import files_of, write_text
 from kaiseki.core.progress import say
 from kaiseki.core.timing import hours
 from kaiseki.cycle import observing
+from kaiseki.cycle.checks import shortest_stretch
 from kaiseki.cycle.driving import Boundaries, Carried, Dataset, Driving
 from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.folder import RunFolder
+from kaiseki.cycle.model_checks import check_division
 from kaiseki.driving import read_global
 from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.model import Model
@@ -50,15 +51,10 @@ def model_of(experiment: Experiment, domain: Domain, reference: ReferenceProfile
     """The forecast model with the experiment's dynamics and physics on a domain.
 
     Raises:
-        ConfigError: the time step does not divide the output interval.
+        ConfigError: the time step does not divide the output interval or that of the boundary states.
     """
     parameters = Model.parameters_of(experiment.dynamics, domain)
-    output = 3600.0 * experiment.period.output_hours
-    if output % parameters.dt:
-        raise ConfigError(
-            f"The time step of {parameters.dt:g} s on {domain.name} does not divide the output interval of "
-            f"{output:g} s; give dynamics.time_step a divisor of it"
-        )
+    check_division(parameters.dt, domain, shortest_stretch(experiment), experiment.period.output_hours)
     return Model.make(
         domain,
         reference,
@@ -130,9 +126,7 @@ def real_observations(experiment: Experiment, folder: RunFolder, data: Path | No
 
 def save_inventory(table: Table, folder: RunFolder) -> None:
     """Counts and ranges of decoded reports, for the report of the run and for comparison with other decoders."""
-    partial = folder.inventory.with_suffix(".partial")
-    partial.write_text(json.dumps(to_json(inventory(table))), encoding="utf-8")
-    partial.replace(folder.inventory)
+    write_text(folder.inventory, json.dumps(to_json(inventory(table))))
 
 
 def real_case(

@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 
 from kaiseki.core.errors import ConfigError, NumericsError
+from kaiseki.core.interrupt import stop_if_asked
 from kaiseki.forecast.checks import blown_up, check_levels, check_start, check_steps, longest_short_step
 from kaiseki.forecast.convert import add_increment, to_atmosphere, to_state
 from kaiseki.forecast.dynamics.edges import Edges
@@ -189,6 +190,7 @@ class Model:
         Raises:
             BlownUp: the state is no longer finite; says where and when, and holds the last good state.
         """
+        stop_if_asked()
         n, dt = self.steps(seconds), self.parameters.dt
         span = duration or seconds
 

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.archive import on_pressure_levels
+from kaiseki.core.files import write_text
 from kaiseki.core.timing import format_utc
 from kaiseki.grid import Domain
 from kaiseki.report.run import DEPARTURES, Run
@@ -98,11 +99,12 @@ def judge(run: Run) -> Judgement:
 
 
 def write_scores(run: Run, judgement: Judgement) -> Path:
-    """Write the rows as `scores.json` into the run directory, whole or not at all; returns its path."""
-    path = run.directory / "scores.json"
-    scratch = path.with_suffix(".json.part")
-    scratch.write_text(json.dumps(judgement.rows, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return scratch.replace(path)
+    """Write the rows as `scores.json` into the run directory, whole or not at all; returns its path.
+
+    Raises:
+        StoreError, ResourceError: as `core.files.whole_file`.
+    """
+    return write_text(run.directory / "scores.json", json.dumps(judgement.rows, indent=1, allow_nan=False) + "\n")
 
 
 def _against_truth(

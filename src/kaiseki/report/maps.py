@@ -72,9 +72,11 @@ def _barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int 
     u, v = u[chosen, chosen], v[chosen, chosen]
     x, y = np.meshgrid(base.x[chosen], base.y[chosen])
     good = np.isfinite(u) & np.isfinite(v)
+    # Barbs point to the low pressure, which lies left of the wind in the north and right of it in the south.
+    south = base.domain.lat[chosen, chosen][good] < 0.0
     axes.barbs(
         x[good], y[good], u[good], v[good], length=4.6, linewidth=0.5, color="#2b333b", barb_increments=_BARBS,
-        zorder=5.5, sizes={"emptybarb": 0.06},
+        zorder=5.5, sizes={"emptybarb": 0.06}, flip_barb=south,
         path_effects=[Stroke(linewidth=1.5, foreground="#fdfcf9", alpha=0.8), Normal()],
     )  # fmt: skip
 

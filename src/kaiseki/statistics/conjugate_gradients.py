@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kaiseki.core.errors import NumericsError
+from kaiseki.core.interrupt import stop_if_asked
 
 type Vector = np.ndarray
 type Report = Callable[[str], None]
@@ -198,6 +199,7 @@ def conjugate_gradients(
     square = float(residual @ turned)
     direction = turned.copy()
     for iteration in range(1, iterations + 1):
+        stop_if_asked()
         if norm <= target or norm == 0.0:
             break
         basis.append(residual / np.sqrt(square))

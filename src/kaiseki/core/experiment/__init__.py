@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -21,6 +23,8 @@ from kaiseki.core.experiment.outcome import Archive, Twin, Verification
 from kaiseki.core.experiment.place import Case, Domain, Levels, Period, Preset
 from kaiseki.core.experiment.reading import explain, read_toml
 from kaiseki.core.experiment.writing import to_toml
+from kaiseki.core.files import write_text
+from kaiseki.core.timing import JST
 
 
 class Experiment(Section):
@@ -82,8 +86,24 @@ class Experiment(Section):
         return to_toml(self.model_dump(exclude_none=True))
 
     def save(self, path: str | Path) -> None:
-        """Write `to_toml` to a file."""
-        Path(path).write_text(self.to_toml(), encoding="utf-8")
+        """Write `to_toml` to a file, whole or not at all.
+
+        Raises:
+            StoreError, ResourceError: as `core.files.whole_file`.
+        """
+        write_text(Path(path), self.to_toml())
+
+    @property
+    def civil_time(self) -> tzinfo | None:
+        """What reports show beside UTC: the configured time zone, else JST on a preset of Japan that was not moved.
+
+        None shows nothing.
+        """
+        zone, domain = self.case.time_zone, self.domain
+        if zone is not None:
+            return None if zone == "UTC" else ZoneInfo(zone)
+        moved = (domain.reference_latitude, domain.reference_longitude, domain.reference_index)
+        return JST if (domain.preset or "").startswith("japan-") and moved == (None, None, None) else None
 
     def digest(self) -> str:
         """Hexadecimal SHA-256 of all values: two runs with the same digest were asked to compute the same."""

@@ -45,7 +45,7 @@ class Twin(Section):
 
     seed: int = Field(default=1, ge=0)
     """Seed of the initial truth, of the boundary perturbation and of the observation errors."""
-    spacing_factor: Fraction = 0.75
+    spacing_factor: float = Field(default=0.75, gt=0, le=1)
     """Grid length of the nature run in units of that of the assimilating model."""
     spin_up_hours: NotNegative = 6.0
     """Nature run before the cold start."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kaiseki.core.experiment.base import Count, Files, Latitude, Longitude, NotNegative, Positive, Section, UtcTime
 from kaiseki.core.timing import Time, Window, hours, parse_time, windows
@@ -23,6 +24,19 @@ class Case(Section):
     """One line for the head of the report."""
     kind: Literal["twin", "real"]
     """Where observations come from: a nature run of our own (twin) or files (real)."""
+    time_zone: str | None = None
+    """Civil time that reports show beside UTC, by its name in the time-zone database ("Europe/Berlin"); "UTC" for none.
+    Without it the presets of Japan show Japan Standard Time and all other domains UTC alone."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError('no such time zone here; give a name such as "Europe/Berlin", or "UTC"') from None
+        return value
 
 
 class Levels(Section):
