@@ -107,7 +107,9 @@ def errors(**changes: Any) -> BackgroundError:
     return BackgroundError(**(given | changes))
 
 
-def covariance(grid: Domain, fields: dict[str, np.ndarray], taper: int = 1, **changes: Any) -> BackgroundCovariance:
+def covariance(
+    grid: Domain, fields: dict[str, np.ndarray], taper: int | None = 1, **changes: Any
+) -> BackgroundCovariance:
     return build(grid, errors(**changes), fields, taper)
 
 

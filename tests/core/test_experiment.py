@@ -218,3 +218,26 @@ def test_the_writer_is_understood_by_the_reader_of_the_standard_library(tree: di
 def test_what_has_no_form_in_toml_is_refused() -> None:
     with pytest.raises(TypeError, match="NoneType"):
         to_toml({"a": None})
+
+
+@pytest.mark.parametrize(
+    ("domain", "zone", "shown"),
+    [
+        ({"preset": "japan-60km"}, None, "JST"),
+        ({"preset": "japan-60km", "reference_latitude": 5.0}, None, None),
+        ({"preset": "japan-60km"}, "UTC", None),
+        ({"preset": "japan-60km", "reference_longitude": 10.0}, "Europe/Berlin", "CET"),
+    ],
+)
+def test_civil_time_is_japans_only_there(domain: dict[str, Any], zone: str | None, shown: str | None) -> None:
+    case = {"name": "a", "kind": "twin", "time_zone": zone}
+    period = {"cold_start": "1989-01-01T12:00Z", "end": "1989-01-02T00:00Z"}
+    found = Experiment.from_mapping({"case": case, "domain": domain, "period": period}).civil_time
+    assert (None if found is None else datetime(1989, 1, 1, tzinfo=found).tzname()) == shown
+
+
+def test_an_unknown_time_zone_is_refused() -> None:
+    case = {"name": "a", "kind": "twin", "time_zone": "Japan Standard Time"}
+    period = {"cold_start": "1989-01-01T12:00Z", "end": "1989-01-02T00:00Z"}
+    with pytest.raises(ConfigError, match=r"case\.time_zone: no such time zone here"):
+        Experiment.from_mapping({"case": case, "domain": {"preset": "japan-60km"}, "period": period})

@@ -10,7 +10,20 @@ from hypothesis import strategies as st
 
 from kaiseki.core import timing
 from kaiseki.core.errors import InputError
-from kaiseki.core.timing import HOUR, Window, format_jst, format_utc, from_jst, hours, label, parse_time, slots, windows
+from kaiseki.core.timing import (
+    HOUR,
+    JST,
+    Window,
+    civil_time,
+    format_jst,
+    format_utc,
+    from_jst,
+    hours,
+    label,
+    parse_time,
+    slots,
+    windows,
+)
 
 NOON = np.datetime64("1989-01-01T12:00:00", "s")
 instants = st.integers(-(2**32), 2**33).map(lambda seconds: np.datetime64(seconds, "s"))
@@ -64,8 +77,15 @@ def test_jst_is_the_time_zone_of_tokyo(moment) -> None:
 
 
 def test_titles_show_both_clocks() -> None:
-    assert label(NOON) == "1989-01-01 12:00 UTC (21:00 JST)"
-    assert label(NOON + 6 * HOUR) == "1989-01-01 18:00 UTC (02 Jan 03:00 JST)"
+    with civil_time(JST):
+        assert label(NOON) == "1989-01-01 12:00 UTC (21:00 JST)"
+        assert label(NOON + 6 * HOUR) == "1989-01-01 18:00 UTC (02 Jan 03:00 JST)"
+        with civil_time(ZoneInfo("Europe/Berlin")):
+            assert label(NOON) == "1989-01-01 12:00 UTC (13:00 CET)"
+            assert label(parse_time("1989-07-01T22:30Z")) == "1989-07-01 22:30 UTC (02 Jul 00:30 CEST)"
+        with civil_time(ZoneInfo("America/Sao_Paulo")):
+            assert label(parse_time("2020-01-01T01:00Z")) == "2020-01-01 01:00 UTC (31 Dec 22:00 UTC-03)"
+    assert label(NOON) == "1989-01-01 12:00 UTC"
 
 
 def test_a_window_is_open_at_its_start_and_closed_at_its_end() -> None:

@@ -28,15 +28,15 @@ CLEAR = {
 the ICRCCM (Ellingson, Ellis and Fels 1991, J. Geophys. Res. 96, 8929-8953), rounded."""
 
 
-def zenith(time: str, seconds: float, lat: float, lon: float) -> float:
+def zenith(time: str, seconds: int, lat: float, lon: float) -> float:
     clock = sun_clock(np.datetime64(time))
-    cosine, _ = cosine_of_zenith(clock, jnp.asarray(seconds, jnp.float32), jnp.deg2rad(lat), jnp.deg2rad(lon))
+    cosine, _ = cosine_of_zenith(clock, jnp.asarray(seconds, jnp.int32), jnp.deg2rad(lat), jnp.deg2rad(lon))
     return float(np.rad2deg(np.arccos(float(cosine))))
 
 
 def test_zenith_angle_of_the_solar_position_algorithm() -> None:
     """The example of Reda and Andreas (2004, Solar Energy 76, 577-589): 50.11162 deg, less refraction of 0.0164 deg."""
-    assert zenith("2003-10-17T19:30:30", 0.0, 39.742476, -105.1786) == pytest.approx(50.1280, abs=0.02)
+    assert zenith("2003-10-17T19:30:30", 0, 39.742476, -105.1786) == pytest.approx(50.1280, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -45,23 +45,24 @@ def test_zenith_angle_of_the_solar_position_algorithm() -> None:
 )
 def test_declination_at_solstices_and_equinoxes(time: str, declination: float) -> None:
     """Instants of the seasons (USNO): at the pole the zenith angle is 90 degrees less the declination."""
-    assert zenith(time, 0.0, 90.0, 0.0) == pytest.approx(90.0 - declination, abs=0.02)
+    assert zenith(time, 0, 90.0, 0.0) == pytest.approx(90.0 - declination, abs=0.02)
 
 
 def test_solar_noon_in_tokyo_on_new_year() -> None:
     """Transit at 11:44 JST and altitude 31.3 degrees (National Astronomical Observatory of Japan, for 1 January)."""
     minutes = np.arange(60.0)
-    angles = [zenith("1989-01-01T02:00", 60.0 * m, 35.6581, 139.7414) for m in minutes]
+    angles = [zenith("1989-01-01T02:00", round(60 * m), 35.6581, 139.7414) for m in minutes]
     a, b, _ = np.polyfit(minutes, angles, 2)
     assert -0.5 * b / a == pytest.approx(44.5, abs=1.5)
     assert min(angles) == pytest.approx(90.0 - 31.3, abs=0.1)
 
 
 def test_the_sun_stays_on_time_in_single_precision() -> None:
-    for days in (1, 30, 300):
-        late = str(np.datetime64("1989-01-01T00:00:00") + np.timedelta64(days, "D") + np.timedelta64(10000, "s"))
-        assert zenith("1989-01-01T00:00:00", days * 86400.0 + 10000.0, 36.0, 140.0) == pytest.approx(
-            zenith(late, 0.0, 36.0, 140.0), abs=0.03
+    """Against a clock that is set anew in double precision, up to twenty years after the start."""
+    for days in (1, 30, 300, 7300):
+        late = str(np.datetime64("1989-01-01T00:00:00") + np.timedelta64(days, "D") + np.timedelta64(20017, "s"))
+        assert zenith("1989-01-01T00:00:00", days * 86400 + 20017, 36.0, 140.0) == pytest.approx(
+            zenith(late, 0, 36.0, 140.0), abs=0.01
         )
 
 

@@ -276,6 +276,13 @@ def inventory() -> list[dict[str, Any]]:
     return rows
 
 
+def errors(where: Domain) -> dict[str, np.ndarray]:
+    """What the archive says of the error of its analysis: the same everywhere."""
+    air = {"temperature": 0.9, "eastward_wind": 2.5, "northward_wind": 2.0}
+    found = {f"{name}_spread": np.full(where.shape, value) for name, value in air.items()}
+    return found | {"surface_pressure_spread": np.full(where.shape[1:], 55.0)}
+
+
 def make_run(
     path: Path,
     *,
@@ -286,6 +293,7 @@ def make_run(
     stores: Sequence[str] = STORES,
     with_diagnostics: bool = True,
     with_tables: bool = True,
+    with_errors: bool = True,
     seed: int = 3,
 ) -> Path:
     """A complete run directory; cycle 0 is the cold start."""
@@ -306,6 +314,8 @@ def make_run(
                     transaction.write_fields("forecast", START + HOUR * hour, state(where, hour, ERRORS[background]))
                 fields = state(where, 3 * cycle, ERRORS[name])
                 transaction.write_fields("analysis", end, {k: v for k, v in fields.items() if k != "precipitation"})
+                if with_errors and name == "analysis" and cycle > 0:
+                    transaction.write_fields("analysis", end, errors(where), comment="Errors made up for a test.")
                 if with_tables and name in made:
                     transaction.write_observations(made[name])
                 if with_diagnostics and name == "analysis" and cycle > 0:

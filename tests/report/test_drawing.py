@@ -10,10 +10,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from kaiseki.core.errors import InputError
+from kaiseki.grid.presets import GridSpecification
 from kaiseki.report import words
 from kaiseki.report.basemap import Basemap, coast_files
 from kaiseki.report.impact import impact_chart, read
-from kaiseki.report.maps import _centres, _round_up, _steps, uncertainty_map
+from kaiseki.report.maps import _barbs, _centres, _round_up, _steps, uncertainty_map
 from kaiseki.report.network import _places
 from kaiseki.report.style import light
 from kaiseki.report.tables import _unused, inventory
@@ -86,6 +87,19 @@ def test_winds_are_drawn_along_the_grid(tmp_path: Path):
     now = weather(open_archive(path).isel(time=0), where)
     np.testing.assert_allclose(now.u, synthetic.state(where, 0.0, 0.0)["u"][0], atol=1e-4)
     assert now.temperature_height == "at the lowest model level"
+
+
+def test_barbs_point_to_the_low_pressure_on_both_sides_of_the_equator():
+    """A west wind has the low pressure in the north on the northern hemisphere and in the south on the southern."""
+    heights = (0.0, 1000.0, 20_000.0)
+    domain = GridSpecification(
+        "equator", 100e3, (20, 20), 0.0, 10.0, heights, 2, standard_parallels=(-5.0, 20.0), central_longitude=10.0
+    ).domain()
+    assert 5 < np.count_nonzero(domain.lat[:, 0] < 0.0) < 15
+    axes = Figure().add_subplot()
+    _barbs(axes, Basemap(domain), np.full((20, 20), 10.0), np.zeros((20, 20)), across=20)
+    tips = [path.vertices[np.argmax(np.abs(path.vertices[:, 1])), 1] for path in axes.collections[0].get_paths()]
+    np.testing.assert_array_equal(np.sign(tips), np.where(domain.lat.ravel() < 0.0, -1.0, 1.0))
 
 
 def test_levels_of_colour_bars():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import resource
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kaiseki.core.errors import ConfigError, InputError, StoreError
+from kaiseki.core.errors import ConfigError, InputError, ResourceError, StoreError
 from kaiseki.report import Judgement, make_report
-from kaiseki.report.words import FLAG_WORDS
+from kaiseki.report.words import FLAG_WORDS, limits
 from report import synthetic
 
 SECTIONS = "verdict scores weather departures cycles network inventory archive limits credits".split()
@@ -94,6 +95,17 @@ def test_every_section_is_there(page: Page):
         assert words in page.text
 
 
+def test_japan_standard_time_is_shown_in_japan_only(copy: Path, judged: Judgement, page: Page):
+    assert "Times are UTC, with Japan Standard Time beside them." in page.text
+    toml = (copy / "experiment.toml").read_text()
+    (copy / "experiment.toml").write_text(toml.replace('preset = "japan', 'reference_latitude = 10.0\npreset = "japan'))
+    elsewhere = Page(make_report(copy, judgement=judged).read_text(encoding="utf-8"))
+    assert "1989-01-01 18:00 UTC" in elsewhere.text
+    assert "JST" not in elsewhere.text
+    assert "Japan Standard Time" not in elsewhere.text
+    assert "Times are UTC." in elsewhere.text
+
+
 def test_nothing_comes_from_outside(page: Page, text: str):
     for address in page.addresses:
         assert address.startswith(("#", "data:"))
@@ -101,7 +113,7 @@ def test_nothing_comes_from_outside(page: Page, text: str):
 
 
 def test_pictures_have_words(page: Page):
-    assert len(page.images) == 9  # six weather maps, increments, stations, inventory
+    assert len(page.images) == 10  # six weather maps, increments, uncertainty, stations, inventory
     assert len(page.charts) == 7  # profiles, histograms, truth, pressure, tendency, minimisation, consistency
     for picture in page.images:
         assert len(picture["alt"]) > 40
@@ -169,7 +181,9 @@ def test_only_the_analysis_is_needed(copy: Path):
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with fields and nothing else."""
     path = tmp_path_factory.mktemp("bare") / "run"
-    synthetic.make_run(path, kind="real", stores=("analysis",), cycles=1, with_diagnostics=False, with_tables=False)
+    synthetic.make_run(
+        path, kind="real", stores=("analysis",), cycles=1, with_diagnostics=False, with_tables=False, with_errors=False
+    )
     return path
 
 
@@ -210,6 +224,30 @@ def test_missing_things_are_named(tmp_path: Path, copy: Path):
         make_report(copy)
 
 
+def test_how_sure_the_analysis_is_stands_beside_how_right_it_was(page: Page, judged: Judgement):
+    rows = [row for row in judged.rows if "expected" in row and row["variable"] == "surface_air_pressure"]
+    assert len(rows) == 2, "one per analysis after the cold start"
+    assert rows[0]["expected"] == pytest.approx(np.hypot(55.0, synthetic.SIGMA["surface_pressure"]), rel=1e-3)
+    table = page.text.partition("How sure the analysis is")[2]
+    for row in rows:
+        assert f"{row['expected'] / row['rms']:.2f}" in table
+    assert "is thought to be: little where observations are many. Errors made up for a test." in page.text
+    assert "only as good as the errors assumed" in page.text
+    assert "does not say how uncertain" not in page.text
+
+
+def test_an_archive_without_errors_says_so(bare: Path):
+    text = Page(make_report(bare).read_text(encoding="utf-8")).text
+    assert "The archive does not say how uncertain a single value is." in text
+    assert "No uncertainty of the analysis was compared" in text
+    assert "only as good as the errors assumed" not in text
+
+
+@pytest.mark.parametrize(("engine", "said"), [("3dfgat", True), ("hybrid", False), ("4dvar", False)])
+def test_limits_follow_the_engine(engine: str, said: bool):
+    assert any("three-dimensional" in sentence for sentence in limits(engine, knows_errors=True)) == said
+
+
 def test_titles_cannot_break_the_page(bare: Path):
     text = make_report(bare, '<b>"Tom & Jerry"</b>').read_text(encoding="utf-8")
     assert "&lt;b&gt;" in text
@@ -236,3 +274,16 @@ def test_scores_are_json(twin: Path, judged: Judgement, tmp_path: Path):
     rows = json.loads(write_scores(Run(twin), judged).read_text(encoding="utf-8"))
     assert rows == json.loads(json.dumps(judged.rows))
     assert {row["against"] for row in rows} == {"truth", "withheld", "assimilated"}
+
+
+def test_a_full_disk_is_told_and_the_old_page_stays(copy: Path, judged: Judgement):
+    (copy / "report.html").write_text("old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(ResourceError, match=r"report\.html would pass the file size limit"):
+            make_report(copy, judgement=judged)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (copy / "report.html").read_text() == "old"
+    assert not list(copy.glob("*.part"))

@@ -19,6 +19,7 @@ from kaiseki.statistics.balance import rim_mask, vertical_derivative
 from kaiseki.statistics.configuration import profile as deviation_profile
 from kaiseki.statistics.configuration import two_scales
 from kaiseki.statistics.covariance import build
+from kaiseki.statistics.variance import variances
 
 GRID = worlds.domain()
 FLAT = worlds.domain(hill=0.0)
@@ -234,3 +235,25 @@ def test_profiles_are_linear_in_the_logarithm_of_pressure() -> None:
     errors = worlds.errors()
     assert deviation_profile(errors, "wind", np.array([np.sqrt(1e5 * 5e4)]))[0] == pytest.approx(2.5)
     assert deviation_profile(errors, "wind", np.array([1.2e5, 5e3])).tolist() == [2.0, 3.0]
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("taper", [None, 1])
+def test_variances_are_the_diagonal_of_the_covariance(taper: int | None) -> None:
+    grid = worlds.domain(ny=7, nx=8, nz=6)
+    made = covariance(grid, taper=taper)
+    columns = jax.jit(jax.vmap(made.sqrt))(jnp.eye(made.control_size))
+    whole = {name: np.asarray(columns[name]) for name in VARIABLES}
+    found = variances(made)
+    wanted = {
+        "u": np.sum(whole["u"] ** 2, axis=0),
+        "v": np.sum(whole["v"] ** 2, axis=0),
+        "uv": np.sum(whole["u"] * whole["v"], axis=0),
+        "temperature": np.sum(whole["temperature"] ** 2, axis=0),
+        "pressure": np.sum(whole["pressure"][:, 0] ** 2, axis=0),
+    }
+    for name, exact in wanted.items():
+        # Inside, the two winds are not correlated at all: their covariance is compared with the variances.
+        scale = np.abs(wanted["u" if name == "uv" else name]).max()
+        assert scale > 0.0
+        np.testing.assert_allclose(getattr(found, name), exact, rtol=0, atol=1e-10 * scale, err_msg=name)

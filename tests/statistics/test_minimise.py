@@ -223,3 +223,43 @@ def test_ritz_pairs_are_known_as_well_as_they_say_and_speed_up_the_next_search()
     helped = conjugate_gradients(lambda v: matrix @ v, other, iterations=60, reduction=1e-8, known=spectrum.leading())
     np.testing.assert_allclose(helped.control, np.linalg.solve(matrix, other), rtol=1e-5, atol=1e-6)
     assert len(helped.steps) < 0.7 * len(plain.steps)
+
+
+@given(st.integers(2, 24), st.integers(0, 10_000), st.integers(1, 24))
+@settings(max_examples=40, deadline=None)
+def test_what_ritz_pairs_explain_never_promises_more_than_the_inverse(size: int, seed: int, iterations: int) -> None:
+    matrix, right = positive(size, seed), np.random.default_rng(seed + 1).standard_normal(size)
+    exact = np.linalg.inv(matrix)
+    found = conjugate_gradients(lambda v: matrix @ v, right, iterations=iterations, reduction=1e-10).spectrum
+    before = np.eye(size)
+    for number in range(1, len(found.values) + 1):
+        y = np.stack([np.zeros(size), *found.largest(number).explained()], axis=1)
+        covariance = np.eye(size) - y @ y.T
+        # Differences of covariances are never negative: above the inverse, and less with every pair.
+        assert np.linalg.eigvalsh(covariance - exact).min() > -1e-7
+        assert np.linalg.eigvalsh(before - covariance).min() > -1e-7
+        before = covariance
+
+
+def test_with_all_pairs_the_inverse_is_explained_whole() -> None:
+    # Six distinct values above 1: a right-hand side without symmetry leads to all of them.
+    matrix, right = positive(20, 8, rank=6), np.random.default_rng(9).standard_normal(20)
+    found = conjugate_gradients(lambda v: matrix @ v, right, iterations=30, reduction=1e-12).spectrum
+    y = np.stack(list(found.largest(30).explained()), axis=1)
+    np.testing.assert_allclose(np.eye(20) - y @ y.T, np.linalg.inv(matrix), atol=1e-9)
+
+
+def test_pairs_that_have_not_converged_would_promise_too_much_by_themselves() -> None:
+    # Why `explained` is not simply (1 - 1/theta) u u^T: after two iterations that is below the inverse.
+    matrix, right = positive(20, 8), np.random.default_rng(9).standard_normal(20)
+    found = conjugate_gradients(lambda v: matrix @ v, right, iterations=2, reduction=1e-12).spectrum
+    plain = np.eye(20) - found.vectors @ np.diag(1.0 - 1.0 / found.values) @ found.vectors.T
+    assert np.linalg.eigvalsh(plain - np.linalg.inv(matrix)).min() < -1e-3
+
+
+def test_the_first_loop_tells_what_it_has_learnt() -> None:
+    cost, matrix, _ = problem(16)
+    told: list[np.ndarray] = []
+    reweighted(cost, 15, Huber(2.0), reduction=1e-10, learn=lambda spectrum: told.append(spectrum.values))
+    assert len(told) == 1
+    assert told[0][-1] <= np.linalg.eigvalsh(np.eye(15) + matrix.T @ matrix)[-1] * (1.0 + 1e-9)

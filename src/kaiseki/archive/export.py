@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import io
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,26 +13,10 @@ import xarray as xr
 
 from kaiseki.archive.metadata import program_version
 from kaiseki.archive.open import Kind, open_archive
-from kaiseki.archive.storage import Location, storage_errors
+from kaiseki.archive.storage import Location
 from kaiseki.core.errors import InputError, StoreError
+from kaiseki.core.files import whole_file
 from kaiseki.core.timing import format_utc, parse_time
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A scratch name beside `path` that takes its place at the end of the block, and is removed on an error.
-
-    Raises:
-        StoreError: the file cannot be written.
-        ResourceError: the disk is full.
-    """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with storage_errors(str(path), "written"):
-            yield scratch
-            scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def export_netcdf(
@@ -101,9 +84,45 @@ def export_netcdf(
     path = Path(file)
     if not path.absolute().parent.is_dir():
         raise StoreError(f"The directory {path.absolute().parent} does not exist, so {path} cannot be written")
-    with whole_file(path) as scratch:
-        dataset.to_netcdf(scratch, engine="h5netcdf", format="NETCDF4", encoding=encoding)
+    with whole_file(path) as scratch, _FileForHDF5(scratch, "w+b") as stream:
+        try:
+            dataset.to_netcdf(stream, engine="h5netcdf", format="NETCDF4", encoding=encoding)
+        finally:
+            # It counts more than what HDF5 makes of a file that is not what it wrote.
+            if stream.first_error is not None:
+                raise stream.first_error
     return path
+
+
+class _FileForHDF5(io.FileIO):
+    """A binary file that never tells HDF5 of a failed write, which ends the process with a segmentation fault.
+
+    Attributes:
+        first_error: what the system said first; everything after it is thrown away. To be asked at the end.
+    """
+
+    first_error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Write all of the data, or do as if."""
+        view = memoryview(data).cast("B")
+        end = self.tell() + len(view)
+        try:
+            while self.first_error is None and len(view):
+                view = view[super().write(view) :]
+        except OSError as error:
+            self.first_error = error
+        if self.first_error is not None:
+            self.seek(end)
+        return memoryview(data).nbytes
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the size, or do as if."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.first_error = self.first_error or error
+            return self.tell() if size is None else size
 
 
 def _without_helpers(dataset: xr.Dataset) -> xr.Dataset:

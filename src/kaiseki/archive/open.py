@@ -18,6 +18,7 @@ from kaiseki.archive.metadata import GRID_MAPPING
 from kaiseki.archive.storage import Location, storage_errors
 from kaiseki.archive.store import RunStore
 from kaiseki.core.errors import InputError, StoreError
+from kaiseki.core.files import whole_file
 from kaiseki.core.timing import parse_time
 from kaiseki.core.variables import VARIABLES
 from kaiseki.grid import Domain
@@ -179,8 +180,6 @@ def export_observations(location: Location, file: str | Path, **selection: Any) 
         StoreError: as `observations`, or the file cannot be written.
         ResourceError: the disk is full.
     """
-    from kaiseki.archive.export import whole_file
-
     table = observations(location, **selection)
     metadata = {**(table.schema.metadata or {}), b"kaiseki_schema_version": str(schema.SCHEMA_VERSION).encode()}
     with whole_file(Path(file)) as scratch:

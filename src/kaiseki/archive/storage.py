@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from typing import Any
 
 import icechunk
 
-from kaiseki.core.errors import KaisekiError, ResourceError, StoreError
+from kaiseki.core.errors import KaisekiError, StoreError
+from kaiseki.core.files import out_of_space
 
 Location = str | os.PathLike[str] | icechunk.Storage
 """A directory, an address "s3://bucket/prefix", or any `icechunk.Storage`."""
@@ -22,9 +22,6 @@ REFERENCES_PER_MANIFEST = 744
 
 _OWN_NAMES = {"chunks", "manifests", "snapshots", "transactions", "overwritten", "refs", "repo", "config.yaml"}
 LOCK_NAME = "kaiseki.lock"
-
-_FULL = (f"os error {errno.ENOSPC}", f"os error {errno.EDQUOT}", "No space left", "Disk quota exceeded")
-_LIMIT = (f"os error {errno.EFBIG}", "File too large")
 
 
 @dataclass(frozen=True)
@@ -142,15 +139,5 @@ def storage_errors(where: str, done: str) -> Iterator[None]:
             f"stop one of the two runs and resume the other"
         ) from error
     except (icechunk.IcechunkError, OSError) as error:
-        text = str(error)
-        number = error.errno if isinstance(error, OSError) else None
-        if number in (errno.ENOSPC, errno.EDQUOT) or any(part in text for part in _FULL):
-            raise ResourceError(
-                f"The disk that holds {where} is full; nothing of this commit was kept, free some space and resume"
-            ) from error
-        if number == errno.EFBIG or any(part in text for part in _LIMIT):
-            raise ResourceError(
-                f"A file of {where} would pass the file size limit of this process; nothing of this commit was kept, "
-                f"raise the limit (ulimit -f) and resume"
-            ) from error
-        raise StoreError(f"{where} could not be {done}: {first_line(error)}") from error
+        full = out_of_space(error, where, "nothing of this commit was kept", "resume")
+        raise full or StoreError(f"{where} could not be {done}: {first_line(error)}") from error

@@ -46,7 +46,7 @@ class CycleTransaction:
         self._fields: dict[tuple[str, str], zarr.Array] = {}
         self._open, self._failed = True, False
 
-    def write_fields(self, group: str, time: np.datetime64, fields: Mapping[str, Any]) -> None:
+    def write_fields(self, group: str, time: np.datetime64, fields: Mapping[str, Any], comment: str = "") -> None:
         """Write fields of one time, float32, without loss.
 
         Args:
@@ -55,6 +55,7 @@ class CycleTransaction:
             fields: arrays by internal variable name, (z, y, x), (soil level, y, x) or (y, x) as the table of variables
                 says. Grid-relative `u` and `v` at cell centres are given together and stored as eastward and northward
                 wind, rotated in single precision.
+            comment: CF attribute of the fields that are laid out by this write: how they were made.
 
         Raises:
             StoreError: no such group or time, the time was written by another cycle, a wrong shape, u without v, an
@@ -72,7 +73,7 @@ class CycleTransaction:
                     row.cell_methods == "" or row.cell_methods.startswith("time: point")
                 ):
                     raise StoreError(f"{row.name} belongs to an interval and is written to 'forecast', not 'analysis'")
-                self._field(group, row, np.asarray(values).shape)[index] = np.asarray(values, np.float32)
+                self._field(group, row, np.asarray(values).shape, comment)[index] = np.asarray(values, np.float32)
 
     def write_observations(self, columns: Any) -> None:
         """Write the observation table of the cycle with its departures, once.
@@ -176,7 +177,7 @@ class CycleTransaction:
         turned = {"eastward_wind": u * self._cos + v * self._sin, "northward_wind": v * self._cos - u * self._sin}
         return {name: value for name, value in fields.items() if name not in _WINDS} | turned
 
-    def _field(self, group: str, row: Variable, shape: Sequence[int]) -> zarr.Array:
+    def _field(self, group: str, row: Variable, shape: Sequence[int], comment: str) -> zarr.Array:
         """The array of a variable, laid out over the whole time axis the first time it is met."""
         axes = schema.AXES[row.levels]
         if "soil_level" in axes and "soil_level" not in self._sizes:
@@ -186,16 +187,19 @@ class CycleTransaction:
             raise StoreError(f"{row.name} must have the shape {expected} along {axes[1:]}; got {tuple(shape)}")
         known = self._fields.get((group, row.name))
         if known is None:
-            known = self._fields[group, row.name] = self._laid_out(group, row, (self._axes[group].size, *expected))
+            known = self._fields[group, row.name] = self._laid_out(
+                group, row, (self._axes[group].size, *expected), comment
+            )
         return known
 
-    def _laid_out(self, group: str, row: Variable, shape: tuple[int, ...]) -> zarr.Array:
+    def _laid_out(self, group: str, row: Variable, shape: tuple[int, ...], comment: str) -> zarr.Array:
         """The array of a variable in the store, made if it is not there."""
         members = group_at(self._root, group)
         if row.name in members:
             return array_at(members, row.name)
         encoding: Any = self._root.attrs["field_encoding"]
         attributes = row.attributes() | {"grid_mapping": GRID_MAPPING, "coordinates": "lat lon"}
+        attributes |= {"comment": comment} if comment else {}
         return create_field(
             members,
             row.name,

@@ -11,6 +11,7 @@ import numpy as np
 
 from kaiseki.assimilation.ensemble import Ensemble
 from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.assimilation.uncertainty import Errors
 from kaiseki.config import Assimilation
 from kaiseki.core.errors import InputError
 from kaiseki.grid import Domain
@@ -99,6 +100,9 @@ class Analysis:
         table: the rows given, with departures before and after, errors as used, flags, and as `spread` the standard
             deviation of the background at the assimilated values.
         diagnostics: JSON-able; see `problem.diagnose`.
+        errors: standard deviation of the analysis error at the end of the window by the names of `uncertainty.FIELDS`,
+            on the grid of the increment; None from an engine that does not know it.
+        errors_from: how the errors were found, in a sentence for the reader of the archive.
         anomalies: what the members differ by from the analysis at the end of the window, (N, 5, nz, J, I) in the order
             of `VARIABLES` on the members' grid; None from engines that leave the members as they are.
     """
@@ -107,6 +111,8 @@ class Analysis:
     table: Table
     diagnostics: dict[str, Any]
     anomalies: np.ndarray | None = None
+    errors: Errors | None = None
+    errors_from: str = ""
 
 
 class Engine(ABC):

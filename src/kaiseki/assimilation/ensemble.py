@@ -7,6 +7,7 @@ Q. J. R. Meteorol. Soc. 142, 1453-1472, section 2.1), and the anomalies are upda
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ from scipy.sparse import csr_array, kron
 from kaiseki.assimilation.operators import LinearOperator, linearise, locate
 from kaiseki.assimilation.operators.plan import places
 from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.assimilation.uncertainty import FROM_MEMBERS, of_members
 from kaiseki.config import EnsembleSettings
 from kaiseki.core.constants import P0
 from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
@@ -29,6 +31,7 @@ from kaiseki.statistics.localisation import linear_interpolation, neighbourhoods
 from kaiseki.statistics.robust import Likelihood
 
 if TYPE_CHECKING:
+    from kaiseki.assimilation.contract import Analysis
     from kaiseki.assimilation.problem import Problem
 
 
@@ -201,6 +204,20 @@ def _between(lower: Weights, upper: Weights, share: float) -> Weights:
     return Weights(
         (1.0 - share) * lower.mean + share * upper.mean, (1.0 - share) * lower.transform + share * upper.transform
     )
+
+
+def with_members(analysis: Analysis, ensemble: Ensemble, anomalies: np.ndarray | None) -> Analysis:
+    """An analysis with the anomalies of its members and the errors that they say it has.
+
+    Args:
+        analysis: of an engine.
+        ensemble: of the window.
+        anomalies: after the analysis, see `Analysis`; None where it left the members as they are.
+    """
+    errors = of_members(
+        ensemble.anomalies[:, -1] if anomalies is None else anomalies, ensemble.coarsening, ensemble.mean[-1]
+    )
+    return dataclasses.replace(analysis, anomalies=anomalies, errors=errors, errors_from=FROM_MEMBERS)
 
 
 def onto_outer(increment: np.ndarray, ensemble: Ensemble, mask: np.ndarray) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ cannot change the analysis, not even in the last bit.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,13 @@ from kaiseki.assimilation.contract import Analysis, AnalysisInput, Log
 from kaiseki.assimilation.operators import LinearOperator, Plan, elevation, linearise, locate, model_height
 from kaiseki.assimilation.operators.plan import places
 from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.assimilation.uncertainty import FROM_HESSIAN, Uncertainty
 from kaiseki.config import Assimilation
 from kaiseki.core.errors import InputError
 from kaiseki.observations import Flag, Table, usable
 from kaiseki.observations.errors import PRESSURE_PER_METRE
 from kaiseki.observations.flags import names
-from kaiseki.statistics import VARIABLES, Covariance
+from kaiseki.statistics import VARIABLES, BackgroundCovariance, Covariance
 from kaiseki.statistics.conjugate_gradients import Step
 
 
@@ -89,6 +91,10 @@ class Problem:
     def adjoint(self, normalised: np.ndarray) -> np.ndarray:
         """S^T H^T R^(-1/2) r, (n,)."""
         return sqrt_transpose(self.covariance, self.operator.transpose(normalised / self.error))
+
+    def stacked_increment(self, control: np.ndarray) -> np.ndarray:
+        """S v, (5, nz, ny, nx) in the order of `VARIABLES`."""
+        return sqrt(self.covariance, control).reshape(len(VARIABLES), *self.background.domain.shape)
 
     def increment(self, control: np.ndarray) -> dict[str, np.ndarray]:
         """S v as fields."""
@@ -181,6 +187,7 @@ def finish(
     unseen: np.ndarray | None = None,
     analysed: Trajectory | None = None,
     remarks: tuple[str, ...] = (),
+    uncertainty: Uncertainty | None = None,
 ) -> Analysis:
     """The analysis of an increment: departures after, flags of what lost weight, diagnostics.
 
@@ -198,6 +205,7 @@ def finish(
         analysed: trajectory from the start of the window plus the increment; when absent the increment is that of all
             times.
         remarks: sentences for the reader of the diagnostics.
+        uncertainty: of the analysis; None where the engine finds it elsewhere.
     """
     table = problem.table
     fields = (problem.background.plus(increment) if analysed is None else analysed).stacked()
@@ -231,7 +239,11 @@ def finish(
         "chi_square": consistency.chi_square(cost - cost_of_oscillations, len(problem.used)),
         "remarks": list(remarks),
     }
-    return Analysis(increment, table, diagnostics)
+    analysis = Analysis(increment, table, diagnostics)
+    if uncertainty is None:
+        return analysis
+    diagnostics["error_pairs"] = uncertainty.pairs
+    return dataclasses.replace(analysis, errors=uncertainty.errors(), errors_from=FROM_HESSIAN)
 
 
 def diagnose(table: Table, problem: Problem, spread: np.ndarray) -> dict[str, Any]:
@@ -259,10 +271,25 @@ def diagnose(table: Table, problem: Problem, spread: np.ndarray) -> dict[str, An
     }
 
 
-def nothing_to_do(problem: Problem, name: str, log: Log | None) -> Analysis:
+def uncertainty_of(problem: Problem, scale: float = 1.0) -> Uncertainty | None:
+    """The uncertainty at the end of the window before any observation is used; None where members know it.
+
+    Args:
+        problem: gives the covariance.
+        scale: see `Uncertainty`.
+    """
+    if not isinstance(problem.covariance, BackgroundCovariance):
+        return None
+    background = problem.background
+    return Uncertainty(problem.covariance, background.domain, background.fields[-1], scale)
+
+
+def nothing_to_do(problem: Problem, name: str, log: Log | None, uncertainty: Uncertainty | None = None) -> Analysis:
     """The background as analysis, with a clear line, where no observation counts."""
     line = f"No observation of {len(problem.table)} values can be assimilated; the analysis is the background"
     if log is not None:
         log(line)
     zero = {variable: np.zeros(problem.background.domain.shape) for variable in VARIABLES}
-    return finish(problem, name, zero, (), converged=True, cost=0.0, cost_before=0.0, remarks=(line,))
+    return finish(
+        problem, name, zero, (), converged=True, cost=0.0, cost_before=0.0, remarks=(line,), uncertainty=uncertainty
+    )

@@ -10,6 +10,7 @@ from cyclopts import App
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.config import Experiment
 from kaiseki.config.reading import schema_of
+from kaiseki.core.progress import say
 from kaiseki.core.timing import format_utc
 
 app = App(name="config", help="Show, check and describe experiment files.", help_format="plaintext")
@@ -31,7 +32,7 @@ def show(file: Path, /, *, json: Json = False) -> None:
 
 @app.command
 def check(file: Path, /, *, json: Json = False) -> None:
-    """Check an experiment and say in one line what it would run.
+    """Check an experiment as far as that is possible without its data, and say in one line what it would run.
 
     Parameters
     ----------
@@ -40,10 +41,13 @@ def check(file: Path, /, *, json: Json = False) -> None:
     """
     begin(json)
     experiment = Experiment.load(file)
+    if not (complete := check_experiment(experiment)):
+        say("The model, the engine and the twin were not checked, for JAX cannot be used; install kaiseki[run]")
     period = experiment.period
     cycles = sum(1 for _ in period.windows())
     result = {
         "valid": True,
+        "complete": complete,
         "case": experiment.case.name,
         "kind": experiment.case.kind,
         "domain": experiment.domain.preset,
@@ -59,6 +63,26 @@ def check(file: Path, /, *, json: Json = False) -> None:
         f"{cycles} cycles of {period.window_hours:g} h, engine {experiment.assimilation.engine}"
     )
     emit(result, json=json, text=lambda: sentence)
+
+
+def check_experiment(experiment: Experiment) -> bool:
+    """Refuse what cannot be run, whatever the data are; `kaiseki config check` and every run begin with it.
+
+    Returns:
+        Whether all was checked; False without JAX.
+
+    Raises:
+        ConfigError: says which key is wrong and what would help.
+    """
+    from kaiseki.cycle import checks
+
+    if not checks.check_experiment(experiment):
+        return False
+    if experiment.twin is not None:
+        from kaiseki.cli.twin import check_twin
+
+        check_twin(experiment)
+    return True
 
 
 @app.command

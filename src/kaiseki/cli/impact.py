@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from kaiseki.cli.installed import need
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.cli.runs import Data, make_case_of
 from kaiseki.core.errors import InputError
+from kaiseki.core.files import write_text
 from kaiseki.core.timing import parse_time
 
 if TYPE_CHECKING:
@@ -32,13 +34,14 @@ def impact(folder: Path, /, *, time: Time = None, data: Data = None, probes: Pro
     folder
         Folder of the run.
     """
+    begin(json)
+    need("run", "report", what="kaiseki impact")
     from kaiseki.core.memory import keep_freed_memory
     from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
     from kaiseki.cycle.folder import RunFolder
     from kaiseki.cycle.impact import study
     from kaiseki.report import Run
 
-    begin(json)
     keep_loops_apart()
     keep_compiled()
     keep_freed_memory()
@@ -47,12 +50,11 @@ def impact(folder: Path, /, *, time: Time = None, data: Data = None, probes: Pro
     chosen = Run(folder).sonde_time if time is None else parse_time(time)
     if chosen is None:
         raise InputError(f"{folder} has no analysis with soundings; give one with --time")
-    case = make_case_of(noted)(noted, place, data)
-    found = study(case, chosen, _truth(case), probes=probes).as_dict()
-    path = folder / "impact.json"
-    partial = path.with_suffix(".json.part")
-    partial.write_text(json_module.dumps(found, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with place.preparing():
+        case = make_case_of(noted)(noted, place, data)
+        truth = _truth(case)
+    found = study(case, chosen, truth, probes=probes).as_dict()
+    path = write_text(folder / "impact.json", json_module.dumps(found, indent=1) + "\n")
     emit({"impact": str(path), **found}, json=json, text=lambda: _lines(found, path))
 
 

@@ -41,7 +41,7 @@ def collect() -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "processors": _processors(),
         "memory": _memory(),
-        "devices": _devices(),
+        **_devices(),
     }
 
 
@@ -67,13 +67,18 @@ def _memory() -> dict[str, int] | None:
     return {"total": int(memory.total), "available": int(memory.available)}
 
 
-def _devices() -> list[dict[str, str]] | None:
-    """Devices of JAX; None where JAX is absent (the base install is the client)."""
+def _devices() -> dict[str, Any]:
+    """Devices of JAX, None where it is absent (the base install is the client); and why it refuses this machine."""
     try:
         import jax
+
+        found = [{"platform": device.platform, "kind": device.device_kind} for device in jax.devices()]
     except ImportError:
-        return None
-    return [{"platform": device.platform, "kind": device.device_kind} for device in jax.devices()]
+        return {"devices": None, "jax_refusal": None}
+    except RuntimeError as error:
+        # A processor without AVX, or an accelerator that cannot be used.
+        return {"devices": None, "jax_refusal": " ".join(str(error).split())}
+    return {"devices": found, "jax_refusal": None}
 
 
 def _lines(result: dict[str, Any]) -> str:
@@ -83,7 +88,9 @@ def _lines(result: dict[str, Any]) -> str:
         memory_text = "not known (psutil is not installed)"
     else:
         memory_text = f"{memory['total'] / 2**30:.1f} GiB, {memory['available'] / 2**30:.1f} GiB available"
-    if devices is None:
+    if result["jax_refusal"]:
+        device_text = f"none (JAX cannot be used on this machine: {result['jax_refusal']})"
+    elif devices is None:
         device_text = "none (JAX is not installed; install kaiseki[run] to run the model)"
     else:
         device_text = ", ".join(f"{device['platform']} ({device['kind']})" for device in devices)

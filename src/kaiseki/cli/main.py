@@ -7,7 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from kaiseki.cli.installed import explain
 from kaiseki.core.errors import INTERRUPTED, ConfigError, KaisekiError
+from kaiseki.core.interrupt import interruptible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,10 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        _dispatch(tokens)
+        with interruptible():
+            _dispatch(tokens)
         sys.stdout.flush()
     except KaisekiError as error:
         return _fail(error, as_json="--json" in tokens)
+    except ImportError as error:
+        # What `need` could not foresee; an import that fails for another reason is a defect.
+        missing = explain(error, " ".join(["kaiseki", *tokens[:1]]))
+        if missing is None:
+            raise
+        return _fail(missing, as_json="--json" in tokens)
     except KeyboardInterrupt:
         print("kaiseki: interrupted", file=sys.stderr)
         return INTERRUPTED

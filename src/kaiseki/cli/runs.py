@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from kaiseki.cli.installed import need
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.progress import say
@@ -56,6 +57,7 @@ def demo(
         Which embedded twin experiment: twin-1, the default, or twin-2, which shares less with the system.
     """
     begin(json)
+    need("run", "report", what="kaiseki demo")
     if case is not None and twin is not None:
         raise ConfigError(f"Both --case {case} and --twin {twin} are given; please give one of them")
     if case is None:
@@ -86,6 +88,7 @@ def run(
         Experiment file.
     """
     begin(json)
+    need("run", "report", what="kaiseki run")
     _whole(_experiment(file), data, out, force=force, baselines=baselines, verbose=verbose, json=json)
 
 
@@ -109,6 +112,7 @@ def resume(
     from kaiseki.cycle.folder import RunFolder
 
     begin(json)
+    need("run", "report", what="kaiseki resume")
     noted = RunFolder(folder).noted()
     _whole(noted, data, folder, force=force, baselines=baselines, verbose=verbose, json=json)
 
@@ -121,9 +125,10 @@ def verify(folder: Path, /, *, json: Json = False) -> None:
     folder
         Folder of the run.
     """
+    begin(json)
+    need("report", what="kaiseki verify")
     from kaiseki.report import Run, judge, write_scores
 
-    begin(json)
     opened = Run(folder)
     judgement = judge(opened)
     path = write_scores(opened, judgement)
@@ -143,6 +148,7 @@ def report(folder: Path, /, *, data: Data = None, json: Json = False) -> None:
         Folder of the run.
     """
     begin(json)
+    need("report", what="kaiseki report")
     from kaiseki.report import make_report
 
     page = make_report(folder, data_root=data)
@@ -165,6 +171,7 @@ def _whole(
     verbose: bool,
     json: bool,
 ) -> None:
+    from kaiseki.cli.config import check_experiment
     from kaiseki.core.memory import keep_freed_memory
     from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
     from kaiseki.cycle.folder import RunFolder
@@ -178,6 +185,7 @@ def _whole(
     keep_loops_apart()
     keep_compiled()
     keep_freed_memory()
+    check_experiment(experiment)
     announce(experiment, force=force)
     seconds = run_whole(
         experiment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,44 @@ import numpy as np
 from kaiseki.archive import RunStore
 from kaiseki.archive.schema import FORECAST
 from kaiseki.config import Experiment
+from kaiseki.core.errors import ConfigError
 from kaiseki.core.progress import say
 
 if TYPE_CHECKING:
     from kaiseki.cycle.case import Case
     from kaiseki.cycle.folder import RunFolder
     from kaiseki.twin import States
+
+
+def check_twin(experiment: Experiment) -> None:
+    """The part of `cycle.checks.check_experiment` that belongs to a twin: grids and times of its nature run.
+
+    Raises:
+        ConfigError: says which key is wrong and what would help.
+    """
+    from kaiseki.cycle.model_checks import check_inside
+    from kaiseki.grid.build import domain_from_section
+    from kaiseki.twin.integration import INTERVAL_HOURS, twin_of
+    from kaiseki.twin.nature import nature_domain
+    from kaiseki.twin.wide import wide_domain
+
+    period, hour = experiment.period, round(3600 * INTERVAL_HOURS)
+    times = {
+        "period.cold_start": int(period.first.astype("datetime64[s]").astype(np.int64)),
+        "period.output_hours": round(3600 * period.output_hours),
+        "driving.interval_hours": round(3600 * experiment.driving.interval_hours),
+    }
+    for key, seconds in times.items():
+        if seconds % hour:
+            raise ConfigError(f"{key} must be whole hours in a twin experiment, whose nature run is kept every hour")
+    experiment.physics.with_constants(twin_of(experiment).physics)
+    inner = domain_from_section(dataclasses.replace(experiment.domain, terrain="flat"))
+    try:
+        nature, wide = nature_domain(experiment), wide_domain(experiment)
+    except ConfigError as error:
+        raise ConfigError(f"The twin's nature run or the weather around it cannot be placed: {error}") from error
+    check_inside(inner, nature, "domain", "the grid of the nature run")
+    check_inside(nature, wide, "The grid of the nature run", "that of the weather around it")
 
 
 def store_truth(experiment: Experiment, folder: RunFolder, nature: States) -> None:
@@ -30,7 +63,7 @@ def store_truth(experiment: Experiment, folder: RunFolder, nature: States) -> No
     with folder.open_store("truth", experiment, nature.domain, [period.last]) as store, store.cycle(period.last) as out:
         for time in store.times:
             fields = nature.at(time)
-            # Soil layers and sums since the start of the nature run judge nothing.
+            # Soil layers judge nothing; precipitation is of an hour, not of the output interval.
             kept = {name: f for name, f in fields.items() if name != ACCUMULATED and not name.startswith("soil")}
             out.write_fields(FORECAST, time, kept)
         out.write_diagnostics({"engine": "nature"})

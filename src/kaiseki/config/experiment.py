@@ -10,8 +10,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from kaiseki.config.assimilation import Assimilation
 from kaiseki.config.base import Section
@@ -24,6 +26,8 @@ from kaiseki.config.period import Case, Period
 from kaiseki.config.physics import Physics
 from kaiseki.config.writing import to_mapping, to_toml
 from kaiseki.core.errors import ConfigError
+from kaiseki.core.files import write_text
+from kaiseki.core.timing import JST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +89,24 @@ class Experiment(Section):
         return to_toml(to_mapping(self, times_as_text=False, without_none=True))
 
     def save(self, path: str | Path) -> None:
-        """Write `to_toml` to a file."""
-        Path(path).write_text(self.to_toml(), encoding="utf-8")
+        """Write `to_toml` to a file, whole or not at all.
+
+        Raises:
+            StoreError, ResourceError: as `core.files.whole_file`.
+        """
+        write_text(Path(path), self.to_toml())
+
+    @property
+    def civil_time(self) -> tzinfo | None:
+        """What reports show beside UTC: the configured time zone, else JST on a preset of Japan that was not moved.
+
+        None shows nothing.
+        """
+        zone, domain = self.case.time_zone, self.domain
+        if zone is not None:
+            return None if zone == "UTC" else ZoneInfo(zone)
+        moved = (domain.reference_latitude, domain.reference_longitude, domain.reference_index)
+        return JST if (domain.preset or "").startswith("japan-") and moved == (None, None, None) else None
 
     def to_json(self) -> str:
         """The whole experiment as JSON, as it is stored in the archive."""

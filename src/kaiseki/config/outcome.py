@@ -47,7 +47,7 @@ class Twin(Section):
 
     seed: Seed = 1
     """Seed of the initial truth, of the boundary perturbation and of the observation errors."""
-    spacing_factor: Fraction = 0.75
+    spacing_factor: Annotated[float, Bounds(gt=0, le=1)] = 0.75
     """Grid length of the nature run in units of that of the assimilating model."""
     spin_up_hours: NotNegative = 6.0
     """Nature run before the cold start."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
@@ -28,6 +29,9 @@ class Case(Section):
     """One line for the head of the report."""
     kind: Literal["twin", "real"]
     """Where observations come from: a nature run of our own (twin) or files (real)."""
+    time_zone: str | None = None
+    """Civil time that reports show beside UTC, by its name in the time-zone database ("Europe/Berlin"); "UTC" for none.
+    Without it the presets of Japan show Japan Standard Time and all other domains UTC alone."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -36,6 +40,13 @@ class Case(Section):
                 f"name = {self.name!r}, but it becomes part of file names: letters, digits, dots, underscores and "
                 "hyphens only, beginning with a letter or digit"
             )
+        try:
+            if self.time_zone is not None:
+                ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ConfigError(
+                f'time_zone = {self.time_zone!r}: no such time zone here; give a name such as "Europe/Berlin", or "UTC"'
+            ) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,8 @@ class Microphysics(Section):
     """Its power of the ice content."""
     collection_liquid: float = 0.7
     """Efficiency with which snow collects cloud water."""
+    collection_rain: float = 1.0
+    """Efficiency with which melting snow collects rain, whose heat melts it (Lin et al. 1983)."""
     collection_ice: float = 0.3
     """Efficiency with which snow collects cloud ice at the melting point; it falls with `aggregation_cooling`."""
     freezing_rate: float = 100.0

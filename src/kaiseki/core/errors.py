@@ -47,5 +47,9 @@ class ResourceError(KaisekiError):
     exit_code = 6
 
 
+class InstallationError(KaisekiError):
+    """A package is not installed that the command needs."""
+
+
 INTERRUPTED = 130
 """Exit code after an interrupt from the keyboard (128 + SIGINT, the shell's custom)."""

@@ -1,10 +1,14 @@
-"""Files that an experiment names by patterns relative to a data folder."""
+"""Files: those that an experiment names by patterns, and those that are written whole or not at all."""
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kaiseki.core.errors import ConfigError
+from kaiseki.core.errors import ConfigError, KaisekiError, ResourceError, StoreError
 
 
 def files_of(patterns: tuple[str, ...], data: Path | None, key: str) -> list[Path]:
@@ -31,3 +35,90 @@ def files_of(patterns: tuple[str, ...], data: Path | None, key: str) -> list[Pat
             raise ConfigError(f"No file matches {key} = {pattern!r} in {root}; check the pattern and the data folder")
         files += matches
     return files
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A scratch name beside a path that takes the path's place at the end of the block, and is removed on an error.
+
+    The scratch name is that of the process, so that two processes which write one file do not mix; the last to end
+    wins. What it does not do: outlive a loss of power (nothing is forced to the disk).
+
+    Raises:
+        StoreError: the file cannot be written.
+        ResourceError: the disk is full, or a quota or a limit of file size was met.
+    """
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with _written(path):
+            yield scratch
+            scratch.replace(path)
+    finally:
+        with suppress(OSError):
+            scratch.unlink()
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file in UTF-8, whole or not at all, and return its path.
+
+    Names of files that are no text in the locale's encoding come as lone surrogates; they are written as escapes.
+
+    Raises:
+        StoreError, ResourceError: as `whole_file`.
+    """
+    with whole_file(path) as scratch:
+        scratch.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; one that is there stays.
+
+    Raises:
+        StoreError, ResourceError: as `whole_file`.
+    """
+    with _written(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Errors of the system on writing a path as one sentence each."""
+    try:
+        yield
+    except KaisekiError:
+        raise
+    except (OSError, RuntimeError) as error:
+        # HDF5 tells of a full disk by a RuntimeError when it closes a file; any other RuntimeError is a defect.
+        found = out_of_space(error, str(path), f"{path.name} was not written", "call the command again")
+        if found is None and isinstance(error, RuntimeError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise found or StoreError(
+            f"{path} could not be written: {reason}; make it writable or give another folder"
+        ) from error
+
+
+_FULL = (f"os error {errno.ENOSPC}", f"os error {errno.EDQUOT}", "No space left", "Disk quota exceeded")
+_LIMIT = (f"os error {errno.EFBIG}", "File too large")
+
+
+def out_of_space(error: BaseException, where: str, kept: str, then: str) -> ResourceError | None:
+    """The error for a full disk or a limit of file size, told by number or by words; None for all others.
+
+    Args:
+        error: of the system or of a library that writes files.
+        where: what was being written.
+        kept: what became of it, a clause.
+        then: what to do when there is space again, an imperative.
+    """
+    text = str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT) or any(part in text for part in _FULL):
+        return ResourceError(f"The disk that holds {where} is full; {kept}, free some space and {then}")
+    if number == errno.EFBIG or any(part in text for part in _LIMIT):
+        return ResourceError(
+            f"A file of {where} would pass the file size limit of this process; {kept}, "
+            f"raise the limit (ulimit -f) and {then}"
+        )
+    return None

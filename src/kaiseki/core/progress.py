@@ -17,6 +17,8 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self, cast, runtime_checkable
 
+from kaiseki.core.interrupt import stop_if_asked
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -120,7 +122,12 @@ class Progress:
             self._line("done" if kind is None else "stopped")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """So many steps more are done; `note` is shown beside the count."""
+        """So many steps more are done; `note` is shown beside the count.
+
+        Raises:
+            KeyboardInterrupt: an interrupt was lost before (`core.interrupt`).
+        """
+        stop_if_asked()
         self.done += steps
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=steps, note=note)

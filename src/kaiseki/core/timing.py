@@ -1,4 +1,4 @@
-"""Time labels: UTC inside, JST only at the door; half-open windows (T - 3 h, T].
+"""Time labels: UTC inside, civil time only at the door; half-open windows (T - 3 h, T].
 
 Times between rooms are `numpy.datetime64[s]` in UTC. An accumulation or a mean carries the label of the end of its
 interval; an analysis at T uses the reports of the window that ends at T.
@@ -7,8 +7,10 @@ interval; an analysis at T uses the reports of the window that ends at T.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import numpy as np
@@ -73,12 +75,35 @@ def format_jst(time: Time) -> str:
     return (to_datetime(time) + timedelta(hours=9)).strftime("%Y-%m-%d %H:%M JST")
 
 
+JST = timezone(timedelta(hours=9), "JST")
+"""Japan Standard Time; Japan has had no summer time since 1951."""
+
+_civil: ContextVar[tzinfo | None] = ContextVar("kaiseki_civil_time", default=None)
+
+
+@contextmanager
+def civil_time(zone: tzinfo | None) -> Iterator[None]:
+    """Show this civil time beside UTC in the labels made within the block; None shows UTC alone."""
+    token = _civil.set(zone)
+    try:
+        yield
+    finally:
+        _civil.reset(token)
+
+
 def label(time: Time) -> str:
-    """Label for titles: "1989-01-01 12:00 UTC (21:00 JST)"; the date of JST is given where it is another."""
-    utc = to_datetime(time)
-    jst = utc + timedelta(hours=9)
-    local = jst.strftime("%H:%M JST" if jst.date() == utc.date() else "%d %b %H:%M JST")
-    return f"{utc.strftime('%Y-%m-%d %H:%M UTC')} ({local})"
+    """Label for titles: "1989-01-01 12:00 UTC", and in `civil_time(JST)` "1989-01-01 12:00 UTC (21:00 JST)".
+
+    The date of the civil time is given where it is another; a zone without letters is shown as "UTC-03".
+    """
+    utc, zone = to_datetime(time), _civil.get()
+    text = utc.strftime("%Y-%m-%d %H:%M UTC")
+    if zone is None:
+        return text
+    local = utc.astimezone(zone)
+    name = local.tzname() or ""
+    clock = local.strftime("%H:%M" if local.date() == utc.date() else "%d %b %H:%M")
+    return f"{text} ({clock} {name if name.isalpha() else f'UTC{name}'})"
 
 
 def from_jst(time: Time) -> Time:

@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from kaiseki.config import DigitalFilter, Experiment
-from kaiseki.core.errors import ConfigError
 from kaiseki.core.timing import hours
+from kaiseki.cycle.checks import shortest_stretch
 from kaiseki.cycle.driving import Boundaries, Carried, Driving
 from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.folder import RunFolder
+from kaiseki.cycle.model_checks import check_division
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.forecast.model import Model, with_time_steps
 from kaiseki.forecast.reference import ReferenceProfile
@@ -38,15 +39,10 @@ def model_of(experiment: Experiment, domain: Domain, reference: ReferenceProfile
     """The forecast model with the experiment's dynamics and physics on a domain.
 
     Raises:
-        ConfigError: the time step does not divide the output interval.
+        ConfigError: the time step does not divide the output interval or that of the boundary states.
     """
     parameters = with_time_steps(experiment.dynamics, domain)
-    output = 3600.0 * experiment.period.output_hours
-    if output % parameters.dt:
-        raise ConfigError(
-            f"The time step of {parameters.dt:g} s on {domain.name} does not divide the output interval of "
-            f"{output:g} s; give dynamics.time_step a divisor of it"
-        )
+    check_division(parameters.dt, domain, shortest_stretch(experiment), experiment.period.output_hours)
     return Model.make(
         domain,
         reference,

@@ -26,7 +26,7 @@ from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.forecast.members import advance_members, stack, unstack
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
-from kaiseki.forecast.state import State
+from kaiseki.forecast.state import State, begin_interval
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics import VARIABLES
 from kaiseki.statistics.covariance import BackgroundCovariance, build
@@ -169,6 +169,7 @@ class EnsembleRun:
         assert states is not None
         fields = []
         for slot in slots:
+            states = begin_interval(states)
             while time < slot:
                 states, time = self._stretch(states, time, slot)
             fields.append(self._observed(states))
@@ -204,14 +205,13 @@ class EnsembleRun:
         return anomalies
 
     def spread(self, anomalies: np.ndarray) -> Fields:
-        """Standard deviation of the members on the grid of the analysis, by the names of core/variables.csv."""
-        u, v = self.model.domain.to_east_north(anomalies[:, 0], anomalies[:, 1])
-        fields = {"eastward_wind": u, "northward_wind": v}
-        fields |= {name: anomalies[:, i] for i, name in enumerate(VARIABLES) if i > 1}
+        """Standard deviation of the members' pressure and humidity on the grid of the analysis, what `Analysis.errors`
+        does not hold, by the names of core/variables.csv."""
         found = {}
-        for name, values in fields.items():
-            deviation = np.std(values, axis=0, ddof=1, dtype=np.float64)
-            found[f"{name}_spread"] = self.coarsening.refine(deviation).astype(np.float32)
+        for number, name in enumerate(VARIABLES):
+            if name in ("pressure", "qv"):
+                deviation = np.std(anomalies[:, number], axis=0, ddof=1, dtype=np.float64)
+                found[f"{name}_spread"] = self.coarsening.refine(deviation).astype(np.float32)
         return found
 
     def _stretch(self, states: State, time: np.datetime64, slot: np.datetime64) -> tuple[State, np.datetime64]:

@@ -30,13 +30,8 @@ def of_air(model: Model, state: State) -> Fields:
 
 
 def of_state(model: Model, state: State) -> Fields:
-    """All that the model has to say about a state; the precipitation is that since time 0."""
+    """All that the model has to say about a state; the precipitation is that of the interval that ends with it."""
     return of_air(model, state) | {name: np.asarray(a) for name, a in model.surface_fields(state).items()}
-
-
-def over_interval(fields: Mapping[str, np.ndarray], before: np.ndarray) -> Fields:
-    """The same with the precipitation since the start turned into that of the interval since `before` was noted."""
-    return dict(fields) | {ACCUMULATED: np.maximum(fields[ACCUMULATED] - before, 0.0)}
 
 
 def instantaneous(fields: Mapping[str, np.ndarray]) -> Fields:
@@ -79,5 +74,4 @@ __all__ = [
     "instantaneous",
     "observed",
     "of_state",
-    "over_interval",
 ]

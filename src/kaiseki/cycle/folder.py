@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from kaiseki.archive import RunStore
+from kaiseki.archive.lock import WriterLock
 from kaiseki.config import Experiment
-from kaiseki.core.errors import ConfigError, InputError, StoreError
+from kaiseki.core.errors import ConfigError, InputError
+from kaiseki.core.files import make_folder
 from kaiseki.core.timing import slots
 from kaiseki.grid import Domain
 
@@ -49,12 +51,23 @@ class RunFolder:
         """The run store of one experiment: analysis, free_run, optimal_interpolation, driving, coarse, truth."""
         return self.path / f"{name}.store"
 
+    def preparing(self) -> WriterLock:
+        """The lock under which a case is made ready, a context manager; two at once would mix their files.
+
+        Raises:
+            StoreError: another process makes it ready (the message names it), or the folder cannot be written.
+            ResourceError: the disk is full.
+        """
+        make_folder(self.path)
+        return WriterLock(self.path / "preparation.lock", f"The run in {self.path}")
+
     def begin(self, experiment: Experiment) -> None:
         """Make the directory and note the experiment, or make sure that it is the one noted.
 
         Raises:
             ConfigError: the directory holds a run of another experiment.
             StoreError: it cannot be written.
+            ResourceError: the disk is full.
         """
         if self.experiment.exists():
             noted = Experiment.load(self.experiment)
@@ -64,15 +77,8 @@ class RunFolder:
                     "give another folder with --out, or remove that one"
                 )
             return
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            partial = self.experiment.with_suffix(".partial")
-            experiment.save(partial)
-            partial.replace(self.experiment)
-        except OSError as error:
-            raise StoreError(
-                f"{self.path} cannot be written: {error.strerror}; give another folder with --out"
-            ) from error
+        make_folder(self.path)
+        experiment.save(self.experiment)
 
     def noted(self) -> Experiment:
         """The experiment of the run that lies here.

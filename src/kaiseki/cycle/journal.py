@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from kaiseki.archive.schema import label
-from kaiseki.core.errors import StoreError
+from kaiseki.core.files import make_folder, whole_file
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Journal:
 
         Raises:
             StoreError: it cannot be written.
+            ResourceError: the disk is full.
         """
         if self._window is None:
             return answer(question)
@@ -57,14 +58,9 @@ class Journal:
         if found is not None:
             return found
         found = np.asarray(answer(question))
-        partial = path.with_suffix(".partial")
-        try:
-            self._window.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                np.savez(file, question=question, answer=found)
-            partial.replace(path)
-        except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+        make_folder(self._window)
+        with whole_file(path) as scratch, scratch.open("wb") as file:
+            np.savez(file, question=question, answer=found)
         return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from kaiseki.archive.schema import label
 from kaiseki.assimilation import Analysis, Trajectory, engine
 from kaiseki.config import Experiment
+from kaiseki.core.files import whole_file
 from kaiseki.core.timing import Window, hours
 from kaiseki.cycle.analyst import analyst_of, compare_only
 from kaiseki.cycle.case import Case, filter_of, model_of, reference_of, soil_depth
@@ -74,10 +75,9 @@ def kept(folder: RunFolder, time: np.datetime64, samples: SampleAnalyses) -> Fie
     """The analysis from the samples at a time; made once and read back ever after, by a resumed run too."""
     path = folder.path / f"samples_{label(time)}.npz"
     if not path.exists():
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
-            np.savez(file, **samples.at(time))  # type: ignore[arg-type]
-        partial.replace(path)
+        analysed = samples.at(time)
+        with whole_file(path) as scratch, scratch.open("wb") as file:
+            np.savez(file, **analysed)  # type: ignore[arg-type]
     with np.load(path) as file:
         return {name: file[name] for name in file.files}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kaiseki.archive.transaction import to_json
 from kaiseki.config import Experiment
-from kaiseki.core.files import files_of
+from kaiseki.core.files import files_of, write_text
 from kaiseki.core.progress import say
 from kaiseki.cycle import observing
 from kaiseki.cycle.case import Case, reference_of
@@ -40,9 +40,7 @@ def real_observations(experiment: Experiment, folder: RunFolder, data: Path | No
 
 def save_inventory(table: Table, folder: RunFolder) -> None:
     """Counts and ranges of decoded reports, for the report of the run and for comparison with other decoders."""
-    partial = folder.inventory.with_suffix(".partial")
-    partial.write_text(json.dumps(to_json(inventory(table))), encoding="utf-8")
-    partial.replace(folder.inventory)
+    write_text(folder.inventory, json.dumps(to_json(inventory(table))))
 
 
 def real_case(

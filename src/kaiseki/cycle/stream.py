@@ -24,7 +24,7 @@ from kaiseki.cycle.window import OuterWindow, brought
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
-from kaiseki.forecast.state import State
+from kaiseki.forecast.state import State, begin_interval
 from kaiseki.observations import Table
 
 type Analyst = Callable[[Trajectory, Window, OuterWindow], Analysis]
@@ -157,9 +157,12 @@ class Stream:
             state, tendency = self._initialise(state, end, analysed)
             continued = fd.of_state(self.model, state)
         out.write_fields(fd.ANALYSIS, end, fd.instantaneous(analysed))
+        spread = {f"{name}_spread": field for name, field in (analysis.errors or {}).items()}
         if self.ensemble is not None:
             anomalies = self.ensemble.centre(continued, analysis.anomalies, end)
-            out.write_fields(fd.ANALYSIS, end, self.ensemble.spread(anomalies))
+            spread |= self.ensemble.spread(anomalies)
+        if spread:
+            out.write_fields(fd.ANALYSIS, end, spread, comment=analysis.errors_from)
         out.write_observations(analysis.table.to_arrow())
         seconds = {
             "forecast": forecast_done - begun,
@@ -190,10 +193,9 @@ class Stream:
         time = start
         while time < end:
             nxt = min(time + self.output, end)
-            before = current[fd.ACCUMULATED]
             state = self.advance(state, time, nxt)
             time, current = nxt, fd.of_state(self.model, state)
-            out.write_fields(fd.FORECAST, time, fd.over_interval(current, before))
+            out.write_fields(fd.FORECAST, time, current)
             if time >= first_slot:
                 slots.append((time, state, brought(current)))
         times, states, fields = zip(*slots, strict=True)
@@ -201,7 +203,11 @@ class Stream:
         return state, OuterWindow(self.model, self.advance, times, states, fields, current, self.inner)
 
     def advance(self, state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> State:
-        """Carry the state from start to end, from one boundary time to the next; `change` is added to the boundary."""
+        """Carry the state from start to end, from one boundary time to the next; `change` is added to the boundary.
+
+        Its precipitation is then what fell from start to end.
+        """
+        state = begin_interval(state)
         step = self.boundaries.interval
         time, origin = start, floored(start, step)
         while time < end:

@@ -73,6 +73,9 @@ def run_whole(
 
     Returns:
         Seconds spent on each: `preparation`, `analysis`, and the baselines.
+
+    Raises:
+        StoreError: another process makes the same run ready.
     """
     seconds: dict[str, float] = {}
 
@@ -83,8 +86,9 @@ def run_whole(
         say(f"{name}: {duration(seconds[name])}")
         return result
 
-    folder.begin(experiment)
-    case = timed("preparation", lambda: make_case(experiment, folder, data, report))
+    with folder.preparing():
+        folder.begin(experiment)
+        case = timed("preparation", lambda: make_case(experiment, folder, data, report))
     assert isinstance(case, Case)
     timed("analysis", lambda: run_experiment(case, "analysis", report))
     if (sentence := nothing_used(folder)) is not None:

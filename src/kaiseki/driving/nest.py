@@ -24,6 +24,20 @@ def _standard_log_pressure(height: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(STANDARD_PRESSURE) + exponent * np.log1p(-LAPSE_RATE * height / STANDARD_TEMPERATURE))
 
 
+def check_top(inner: np.ndarray, outer: np.ndarray) -> None:
+    """Refuse an inner domain whose highest level lies clearly over that of the outer one; heights in m.
+
+    Raises:
+        InputError: says by how much.
+    """
+    gap = float((inner - outer).max())
+    if gap > 1500.0:
+        raise InputError(
+            f"The inner domain's highest level lies {gap:.0f} m over the outer domain's; lower its top or "
+            "raise the outer one."
+        )
+
+
 @dataclass(frozen=True)
 class Nest:
     """Everything that depends on the two geometries only, built once for many times.
@@ -58,12 +72,7 @@ class Nest:
         linear = interpolation(*axes, method="linear", reach=reach)
         cubic = linear if method == "linear" else interpolation(*axes, method=method, reach=reach)
         ground, z = cubic(source_domain.terrain), cubic(source_domain.z)
-        gap = float((target_domain.z[-1] - z[-1]).max())
-        if gap > 1500.0:
-            raise InputError(
-                f"The inner domain's highest level lies {gap:.0f} m over the outer domain's; lower its top or "
-                "raise the outer one."
-            )
+        check_top(target_domain.z[-1], z[-1])
         return cls(source_domain, target_domain, cubic, linear, ground, z, Columns.build(z, target_domain.z))
 
     def _check(self, fields: dict[str, np.ndarray]) -> None:

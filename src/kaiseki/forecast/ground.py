@@ -27,9 +27,9 @@ def surface_fields(
 ) -> dict[str, Array]:
     """Fields (y, x) by the names of core/variables.csv; winds at 10 m along the grid as u_10m and v_10m.
 
-    Always: precipitation (kg m-2 since time 0), surface_pressure and mean_sea_level_pressure (Pa). With physics also
-        skin_temperature, sst, temperature_2m (K), specific_humidity_2m, snow (kg m-2 of land) and (nsoil, y, x)
-        soil_temperature, soil_moisture.
+    Always: precipitation (kg m-2 since `state.begin_interval`), surface_pressure and mean_sea_level_pressure (Pa). With
+        physics also skin_temperature, sst, temperature_2m (K), specific_humidity_2m, snow (kg m-2 of land) and
+        (nsoil, y, x) soil_temperature, soil_moisture.
     """
     air = to_atmosphere(state, metrics, edges)
     depth = metrics.z[0] - metrics.z_half[0]

@@ -14,6 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from kaiseki.config.physics import Physics
 from kaiseki.core.errors import NumericsError
+from kaiseki.core.interrupt import stop_if_asked
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.integrate import Forcing, advance, steps
@@ -90,6 +91,7 @@ def advance_members(
     Raises:
         BlownUp: says where and when the first member that is no longer finite left the range of numbers.
     """
+    stop_if_asked()
     n, dt = model.steps(seconds), model.parameters.dt
     span = duration or seconds
     mesh = Mesh(np.array(devices_for(states.drho.shape[0])), ("member",))

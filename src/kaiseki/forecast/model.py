@@ -17,6 +17,7 @@ from jax import Array
 from kaiseki.config import DigitalFilter, Dynamics
 from kaiseki.config.physics import Physics
 from kaiseki.core.errors import ConfigError, NumericsError
+from kaiseki.core.interrupt import stop_if_asked
 from kaiseki.forecast.checks import blown_up, check_levels, check_start, check_steps, longest_short_step
 from kaiseki.forecast.convert import add_increment, to_atmosphere, to_state
 from kaiseki.forecast.dynamics.edges import Edges
@@ -140,8 +141,9 @@ class Model:
         return add_increment(state, dict(increment), self.domain, self.reference, self.metrics)
 
     def surface_fields(self, state: State) -> dict[str, np.ndarray]:
-        """What lies at the ground, by the names of core/variables.csv: pressures and precipitation (kg m-2 since time
-        0), and with physics the surface, the soil and the air near the ground (see `ground.surface_fields`)."""
+        """What lies at the ground, by the names of core/variables.csv: pressures and precipitation (kg m-2 since
+        `state.begin_interval`), and with physics the surface, the soil and the air near the ground (see
+        `ground.surface_fields`)."""
         found = surface_fields(state, self.metrics, self.site, self.physics, self.parameters.edges)
         fields = {name: np.asarray(a) for name, a in found.items()}
         if "u_10m" in fields:
@@ -167,7 +169,8 @@ class Model:
     def advance(
         self, state: State, forcing: Forcing | None, seconds: float, duration: float | None = None, elapsed: float = 0.0
     ) -> State:
-        """Carry the state forwards by `seconds`.
+        """Carry the state forwards by `seconds`; precipitation is added to what the state has (see
+        `state.begin_interval`).
 
         Args:
             state: where to begin.
@@ -179,6 +182,7 @@ class Model:
         Raises:
             BlownUp: the state is no longer finite; says where and when, and holds the last good state.
         """
+        stop_if_asked()
         n, dt = self.steps(seconds), self.parameters.dt
         span = duration or seconds
 

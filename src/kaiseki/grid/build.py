@@ -11,11 +11,9 @@ import numpy as np
 from kaiseki.config import DomainSettings, Levels
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.files import files_of
-from kaiseki.grid import island_arc, terrain
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.levels import stretched_interfaces
 from kaiseki.grid.presets import GridSpecification, specification, usual_rim
-from kaiseki.grid.smoothing import smooth
 
 
 def interfaces(levels: Levels) -> tuple[float, ...]:
@@ -75,6 +73,10 @@ def domain_from_section(section: DomainSettings, data_root: Path | None = None, 
     domain = specification_from_section(section, name).domain()
     if section.terrain == "flat":
         return domain
+    # Late, for these need SciPy, and a flat grid is there for the client too.
+    from kaiseki.grid import island_arc, terrain
+    from kaiseki.grid.smoothing import smooth
+
     if section.terrain == "analytic":
         height, land = island_arc.on(domain)
     else:

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kaiseki.core.errors import InputError, StoreError
+from kaiseki.core.errors import InputError
+from kaiseki.core.files import whole_file
 from kaiseki.observations.columns import COLUMNS, REQUIRED
 
 SCHEMA_VERSION: Final = 1
@@ -308,15 +309,10 @@ class Table:
 
         Raises:
             StoreError: the file cannot be written.
+            ResourceError: the disk is full.
         """
-        target = Path(path)
-        partial = target.with_name(target.name + ".partial")
-        try:
-            pq.write_table(self.to_arrow(), partial, compression="zstd")
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise StoreError(f"The observations could not be written to {target}: {error.strerror or error}") from error
+        with whole_file(Path(path)) as scratch:
+            pq.write_table(self.to_arrow(), scratch, compression="zstd")
 
     @classmethod
     def from_parquet(cls, path: str | Path) -> Self:

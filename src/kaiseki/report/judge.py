@@ -12,10 +12,12 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.archive import on_pressure_levels
+from kaiseki.core.files import write_text
 from kaiseki.core.timing import format_utc
 from kaiseki.grid import Domain
 from kaiseki.report.run import DEPARTURES, Run
 from kaiseki.verification import Departures, align, score_rows, scorecard, verdict
+from kaiseki.verification.calibration import with_expected
 from kaiseki.verification.scorecard import BASELINES
 from kaiseki.verification.truth import (
     BOTTOM,
@@ -47,8 +49,8 @@ class Judgement:
 
 
 def departures_at(run: Run, time: np.datetime64) -> Departures | None:
-    """Departures of all experiments at a cycle inside the rim, on their common observations without gross errors; None
-    without a table."""
+    """Departures of all experiments at a cycle inside the rim, on their common observations without gross errors, with
+    what the archive expects of them; None without a table."""
     reference = run.table("analysis", time)
     if reference is None:
         return None
@@ -58,7 +60,11 @@ def departures_at(run: Run, time: np.datetime64) -> Departures | None:
         # A cold start has a background but no analysis of its own; what has no number at all is no experiment.
         if table is not None and column in table and np.isfinite(table[column]).any():
             tables[experiment] = (table, column)
-    return align(reference, tables).inside(run.domain).plausible() if tables else None
+    if not tables:
+        return None
+    found = align(reference, tables).inside(run.domain).plausible()
+    fields = run.errors(time)
+    return found if fields is None or "error" not in found.columns else with_expected(found, fields, run.domain)
 
 
 def judge(run: Run) -> Judgement:
@@ -93,11 +99,12 @@ def judge(run: Run) -> Judgement:
 
 
 def write_scores(run: Run, judgement: Judgement) -> Path:
-    """Write the rows as `scores.json` into the run directory, whole or not at all; returns its path."""
-    path = run.directory / "scores.json"
-    scratch = path.with_suffix(".json.part")
-    scratch.write_text(json.dumps(judgement.rows, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return scratch.replace(path)
+    """Write the rows as `scores.json` into the run directory, whole or not at all; returns its path.
+
+    Raises:
+        StoreError, ResourceError: as `core.files.whole_file`.
+    """
+    return write_text(run.directory / "scores.json", json.dumps(judgement.rows, indent=1, allow_nan=False) + "\n")
 
 
 def _against_truth(

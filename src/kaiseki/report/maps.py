@@ -72,9 +72,11 @@ def _barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int 
     u, v = u[chosen, chosen], v[chosen, chosen]
     x, y = np.meshgrid(base.x[chosen], base.y[chosen])
     good = np.isfinite(u) & np.isfinite(v)
+    # Barbs point to the low pressure, which lies left of the wind in the north and right of it in the south.
+    south = base.domain.lat[chosen, chosen][good] < 0.0
     axes.barbs(
         x[good], y[good], u[good], v[good], length=4.6, linewidth=0.5, color="#2b333b", barb_increments=_BARBS,
-        zorder=5.5, sizes={"emptybarb": 0.06},
+        zorder=5.5, sizes={"emptybarb": 0.06}, flip_barb=south,
         path_effects=[Stroke(linewidth=1.5, foreground="#fdfcf9", alpha=0.8), Normal()],
     )  # fmt: skip
 
@@ -258,15 +260,17 @@ def uncertainty_map(
     wind: tuple[np.ndarray, np.ndarray],
     base: Basemap,
     time: np.datetime64,
+    made: str = "",
 ) -> Picture:
-    """Standard deviation of the members after the analysis in four panels.
+    """Standard deviation of the analysis error in four panels.
 
     Args:
-        surface_pressure: of the lowest level [Pa], (ny, nx).
+        surface_pressure: at the ground [Pa], (ny, nx).
         temperature: at 850 hPa [K].
         wind: of the vector wind at 500 and 250 hPa [m s-1].
         base: the map below.
         time: of the analysis.
+        made: sentence that says how it was found.
     """
     fields = [
         ("pressure at the ground", surface_pressure / _HPA, "hPa"),
@@ -280,8 +284,8 @@ def uncertainty_map(
     ]
     figure = _four(base, "Uncertainty of the analysis", label(time), panels, "YlGnBu")
     medians = [f"{name} {np.nanmedian(field):.2g} {unit}" for name, field, unit in fields]
-    alt = f"Four maps of the ensemble's standard deviation at {format_utc(time)}, medians: {'; '.join(medians)}."
-    caption = "Standard deviation of the members after the analysis: small where observations are many."
+    alt = f"Four maps of the analysis error's standard deviation at {format_utc(time)}, medians: {'; '.join(medians)}."
+    caption = f"How far off the analysis is thought to be: little where observations are many. {made}".rstrip()
     return png_picture(figure, alt, caption, wide=True)
 
 

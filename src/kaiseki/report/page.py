@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import xarray as xr
 
 from kaiseki.archive import on_pressure_levels
 from kaiseki.archive.metadata import program_version
-from kaiseki.core.timing import format_utc, label
+from kaiseki.core.files import write_text
+from kaiseki.core.timing import JST, civil_time, format_utc, label
 from kaiseki.report import charts, impact, maps, network, series, tables, words
 from kaiseki.report.basemap import Basemap, coast_files
 from kaiseki.report.judge import Judgement, departures_at, judge
@@ -45,12 +47,15 @@ def make_report(
     Raises:
         InputError: no such directory, or a file of coastlines that cannot be read.
         ConfigError: `experiment.toml` is missing or wrong.
-        StoreError: there is no `analysis.store`, or it has no complete cycle.
+        StoreError: there is no `analysis.store`, it has no complete cycle, or the page cannot be written.
+        ResourceError: the disk is full.
     """
     run = Run(Path(run_directory))
     inventory = run.inventory()  # a fault in a file is told before the long part
     base = Basemap(run.domain, coast_files(run.experiment.domain.coast_files, data_root))
-    context = _context(run, title, base, inventory, judge(run) if judgement is None else judgement)
+    judgement = judge(run) if judgement is None else judgement
+    with civil_time(run.experiment.civil_time):
+        context = _context(run, title, base, inventory, judgement)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kaiseki.report"),
         autoescape=True,
@@ -59,10 +64,7 @@ def make_report(
         lstrip_blocks=True,
     )
     text = environment.get_template("report.html.j2").render(context)
-    path = run.directory / "report.html"
-    scratch = path.with_suffix(".html.part")
-    scratch.write_text(text, encoding="utf-8")
-    return scratch.replace(path)
+    return write_text(run.directory / "report.html", text)
 
 
 def _context(
@@ -93,6 +95,7 @@ def _context(
             *_each(series.pressure_series, judgement.rows),
             *_each(series.tendencies, diagnostics),
         ],
+        "calibration": tables.calibration(judgement.rows),
         "cycle_table": tables.cycles(diagnostics),
         "minimisation": _each(series.minimisation, diagnostics),
         "impact": _each(impact.impact_chart, impact.read(run.directory)),
@@ -103,9 +106,17 @@ def _context(
         "facts": tables.facts(run),
         "open_line": f'kaiseki.open("{run.directory.name}/analysis.store")',
         "credits": words.credits(experiment, _sources(run)),
-        "limits": words.LIMITS,
+        "limits": words.limits(
+            experiment.assimilation.engine, knows_errors=any(run.errors(time) is not None for time in run.cycles)
+        ),
+        "clock": _clock(experiment.civil_time),
         "version": program_version(),
     }
+
+
+def _clock(zone: tzinfo | None) -> str:
+    """Words for the civil time beside UTC, empty for none."""
+    return "" if zone is None else "Japan Standard Time" if zone is JST else f"the civil time of {zone}"
 
 
 _MISSING = {
@@ -161,13 +172,16 @@ def _weather(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:
 
 
 def _uncertainty(dataset: xr.Dataset, base: Basemap, time: np.datetime64) -> Picture:
-    """The members' spread on pressure levels."""
+    """The uncertainty of the analysis on pressure levels."""
     names = [f"{name}_spread" for name in ("temperature", "eastward_wind", "northward_wind")]
     found = on_pressure_levels(dataset, (85_000.0, 50_000.0, 25_000.0), names)
     temperature, east, north = (found[name].values.astype(float) for name in names)
     wind = np.hypot(east, north)
-    ground = dataset["pressure_spread"].values[0].astype(float)
-    return maps.uncertainty_map(ground, temperature[0], (wind[1], wind[2]), base, time)
+    # Archives made before the ground had its own variable.
+    known = "surface_pressure_spread" in dataset
+    ground = (dataset["surface_pressure_spread"] if known else dataset["pressure_spread"][0]).values.astype(float)
+    made = str(dataset["temperature_spread"].attrs.get("comment", ""))
+    return maps.uncertainty_map(ground, temperature[0], (wind[1], wind[2]), base, time, made)
 
 
 def _precipitation(run: Run, base: Basemap, time: np.datetime64) -> list[Picture]:

@@ -31,6 +31,10 @@ DEPARTURES: Final[dict[str, tuple[str, str]]] = {
 """Where the departures of each experiment stand: store, column."""
 
 
+ERRORS: Final = ("temperature_spread", "eastward_wind_spread", "northward_wind_spread", "surface_pressure_spread")
+"""Errors of the analysis by their names in the archive, whatever the engine."""
+
+
 class Run:
     """A run on disk, see docs/architecture.md.
 
@@ -135,6 +139,19 @@ class Run:
             if time in moments and "temperature" in dataset:
                 return dataset.isel(time=int(np.flatnonzero(moments == time)[0]))
         return None
+
+    def errors(self, time: np.datetime64) -> dict[str, np.ndarray] | None:
+        """Pressure and the errors of the analysis of a time by their names in the archive; None where it gives none."""
+        dataset = self._dataset("analysis", "analysis")
+        if dataset is None or any(name not in dataset for name in ERRORS):
+            return None
+        moments = np.flatnonzero(dataset["time"].values.astype("datetime64[s]") == time)
+        if not moments.size:
+            return None
+        now = dataset.isel(time=int(moments[0]))
+        fields = {name: np.asarray(now[name].values, float) for name in ("pressure", *ERRORS)}
+        # The cold start has no error of its own.
+        return fields if np.isfinite(fields[ERRORS[0]]).any() else None
 
     def _dataset(self, store: str, kind: Kind) -> xr.Dataset | None:
         """All fields of one kind, opened once; None where a store has none yet."""

@@ -105,6 +105,26 @@ def scores(rows: Sequence[Mapping[str, Any]], main: np.datetime64, last: np.date
     return result
 
 
+def calibration(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Expected over observed departures of the analysis from withheld observations, pooled and at the surface."""
+    return [
+        {
+            "time": _short_time(row["time"]),
+            "target": words.target_words(row),
+            "n": _count(row["n"]),
+            "unit": words.unit(row["variable"]),
+            "expected": words.number(row["expected"], row["variable"]),
+            "observed": words.number(row["rms"], row["variable"]),
+            "ratio": f"{row['expected'] / row['rms']:.2f}" if row["rms"] else "–",
+            "interval": f"{row['expected'] / row['rms_high']:.2f} – {row['expected'] / row['rms_low']:.2f}"
+            if row["rms_low"]
+            else "–",
+        }
+        for row in rows
+        if "expected" in row and _is_main(row)
+    ]
+
+
 def _is_main(row: Mapping[str, Any]) -> bool:
     return not isinstance(row["level"], float | int) or (row["variable"], row["level"]) == ("geopotential_height", 5e4)
 

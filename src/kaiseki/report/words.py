@@ -40,10 +40,7 @@ FLAG_WORDS = (
 )
 """Reasons in the order of the bits of `observations.Flag`."""
 
-LIMITS = (
-    "The analysis is three-dimensional: observations are compared at their own times, but the correction is applied as "
-    "one field; four-dimensional assimilation is a later step.",
-    "One deterministic analysis: the archive does not say how uncertain a single value is.",
+_LIMITS = (
     "The model is a first version with single-moment cloud physics and no convection scheme; at 20 to 60 km, "
     "precipitation is a by-product and is not assimilated.",
     "Satellite radiances, radar, GNSS delays, 2-m temperature and 10-m wind over land are not assimilated.",
@@ -51,6 +48,34 @@ LIMITS = (
     "and below the minimum number of values no verdict is drawn.",
 )
 """What every run of this version cannot do."""
+
+_THREE_DIMENSIONAL = ("3dfgat", "optimal_interpolation")
+"""Engines whose correction does not change within the window."""
+
+
+def limits(engine: str, *, knows_errors: bool) -> list[str]:
+    """What a run cannot do.
+
+    Args:
+        engine: of its analysis.
+        knows_errors: whether its archive holds the uncertainty of the analysis.
+    """
+    found = []
+    if engine in _THREE_DIMENSIONAL:
+        found.append(
+            "The analysis is three-dimensional: observations are compared at their own times, but the correction is "
+            "applied as one field."
+        )
+    if knows_errors:
+        found.append(
+            "The uncertainty of temperature, wind and pressure in the archive is only as good as the errors assumed of "
+            "background and observations; it is given at the times of the analyses after the first, and clouds, "
+            "precipitation and the ground have none."
+        )
+    else:
+        found.append("The archive does not say how uncertain a single value is.")
+    return [*found, *_LIMITS]
+
 
 _CREDITS = (
     (("prepbufr",), "Observations: NCEP PREPBUFR, NOAA National Centers for Environmental Prediction."),

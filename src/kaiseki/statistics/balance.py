@@ -109,8 +109,8 @@ class Balance:
 
     def __call__(self, fields: ControlFields) -> Increment:
         """The increment; linear in `fields`."""
-        dx_psi, dy_psi = _difference(fields.psi, 2), _difference(fields.psi, 1)
-        dx_chi, dy_chi = _difference(fields.chi, 2), _difference(fields.chi, 1)
+        dx_psi, dy_psi = difference(fields.psi, 2), difference(fields.psi, 1)
+        dx_chi, dy_chi = difference(fields.chi, 2), difference(fields.chi, 1)
         rotational = self.rotational[:, None, None]
         u = self.gradient * (dx_chi - rotational * dy_psi)
         v = self.gradient * (dy_chi + rotational * dx_psi)
@@ -134,7 +134,7 @@ class Balance:
         return _interpolate(fields, self.lower, self.upper_weight)
 
 
-def _difference(field: Any, axis: int) -> Any:
+def difference(field: Any, axis: int) -> Any:
     """Difference of both neighbours along an axis; at the edges twice the one-sided one."""
     field = jnp.moveaxis(field, axis, 0)
     inner = field[2:] - field[:-2]

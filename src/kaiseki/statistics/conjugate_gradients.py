@@ -8,18 +8,22 @@ Seminar on Data Assimilation, on the value of re-orthogonalisation).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from kaiseki.core.errors import NumericsError
+from kaiseki.core.interrupt import stop_if_asked
 
 type Vector = np.ndarray
 type Report = Callable[[str], None]
 
 RITZ_ERROR = 0.05
 """A Ritz pair is used for preconditioning when the norm of its residual is at most this part of its value."""
+
+INFORMATIVE = 1.001
+"""Ritz value from which a pair says something of the observations: a thousandth of the variance along it."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +41,56 @@ class Step:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """What a minimisation has learnt of the Hessian.
+    """What a minimisation has learnt of the Hessian: A u_k = theta_k u_k + e_k b.
 
     Attributes:
         values: (k,) Ritz values, rising.
         vectors: (n, k) of length 1.
-        errors: (k,) norms of A u - theta u.
+        remainders: (k,) e, whose sizes are the norms of A u - theta u.
+        beyond: (n,) b of length 1, the next Lanczos vector, the same for all pairs; zero where the search space holds
+            all that the right-hand side leads to.
     """
 
     values: np.ndarray = field(default_factory=lambda: np.empty(0))
     vectors: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    errors: np.ndarray = field(default_factory=lambda: np.empty(0))
+    remainders: np.ndarray = field(default_factory=lambda: np.empty(0))
+    beyond: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def errors(self) -> np.ndarray:
+        """(k,) norms of A u - theta u."""
+        return np.asarray(np.abs(self.remainders))
 
     def leading(self, error: float = RITZ_ERROR) -> Spectrum:
         """The pairs that are known well."""
-        good = self.errors <= error * self.values
-        return Spectrum(self.values[good], self.vectors[:, good], self.errors[good])
+        return self._some(self.errors <= error * self.values)
+
+    def largest(self, number: int) -> Spectrum:
+        """The pairs of the largest values, at most `number` of them, that say something of the observations."""
+        rank = len(self.values) - np.arange(len(self.values))
+        return self._some((rank <= number) & (self.values > INFORMATIVE))
+
+    def _some(self, chosen: np.ndarray) -> Spectrum:
+        return Spectrum(self.values[chosen], self.vectors[:, chosen], self.remainders[chosen], self.beyond)
+
+    def explained(self) -> Iterator[Vector]:
+        """Vectors y (n,), one per pair, for which 1 - sum of y y^T is never below the inverse of A = 1 + G^T G.
+
+        It is the covariance of v ~ N(0, 1) given the observations' combinations (G u_k)^T (G v + noise) alone: fewer
+        data than all, so a covariance that is nowhere smaller, that shrinks with every pair added, and that is the
+        inverse where the pairs are all there are. Where the pairs are exact, y y^T = (1 - 1/theta) u u^T (Fisher and
+        Courtier 1995, ECMWF Tech. Memo. 220); with these alone, pairs that have not converged would promise
+        too much. With Theta the values and e the remainders,
+
+            y = [U (Theta - 1) + b e^T] L^-T,   L L^T = Theta^2 - Theta + e e^T,
+
+        for the combinations have the signal U^T (A - 1)^2 U and the noise U^T (A - 1) U. Every value must be above 1.
+        """
+        lower = np.linalg.cholesky(np.diag(self.values**2 - self.values) + np.outer(self.remainders, self.remainders))
+        inverse = np.linalg.inv(lower)
+        within, without = (self.values - 1.0)[:, None] * inverse.T, inverse @ self.remainders
+        for number in range(len(self.values)):
+            yield self.vectors @ within[:, number] + without[number] * self.beyond
 
     def inverse(self, vector: Vector) -> Vector:
         """The inverse Hessian as far as it is known, v + U (1/theta - 1) U^T v: the spectral preconditioner of Fisher
@@ -93,10 +131,12 @@ def _tridiagonal(alphas: list[float], betas: list[float]) -> tuple[np.ndarray, n
     return values, vectors
 
 
-def _spectrum(alphas: list[float], betas: list[float], basis: list[Vector]) -> Spectrum:
+def _spectrum(alphas: list[float], betas: list[float], basis: list[Vector], residual: Vector) -> Spectrum:
     values, rotation = _tridiagonal(alphas, betas)
-    errors = np.sqrt(betas[-1]) / alphas[-1] * np.abs(rotation[-1])
-    return Spectrum(values, np.stack(basis, axis=1) @ rotation, errors)
+    remainders = -np.sqrt(betas[-1]) / alphas[-1] * rotation[-1]
+    norm = float(np.linalg.norm(residual))
+    beyond = residual / norm if norm > 0.0 else np.zeros_like(residual)
+    return Spectrum(values, np.stack(basis, axis=1) @ rotation, remainders, beyond)
 
 
 def conjugate_gradients(
@@ -159,6 +199,7 @@ def conjugate_gradients(
     square = float(residual @ turned)
     direction = turned.copy()
     for iteration in range(1, iterations + 1):
+        stop_if_asked()
         if norm <= target or norm == 0.0:
             break
         basis.append(residual / np.sqrt(square))
@@ -183,5 +224,5 @@ def conjugate_gradients(
         betas.append(beta)
         note(iteration)
     ritz = _tridiagonal(alphas, betas)[0] if alphas else np.empty(0)
-    spectrum = _spectrum(alphas, betas, basis) if plain and alphas else Spectrum()
+    spectrum = _spectrum(alphas, betas, basis, residual) if plain and alphas else Spectrum()
     return Minimum(control, tuple(steps), norm <= target, ritz, spectrum)

@@ -61,6 +61,9 @@ class LeastSquares:
 type Remember = Callable[[Vector, Callable[[Vector], Vector]], Vector]
 """(question, what answers it) -> answer, which may have been kept from before a kill."""
 
+type Learn = Callable[[Spectrum], None]
+"""Takes what the first inner loop has learnt of the Hessian, while the linearisation it belongs to is at hand."""
+
 type Linearise = Callable[[Vector, int], LeastSquares]
 """The least squares that touch a nonlinear problem at a control (n,), for the outer loop of a number, from 1: same cost
 and same gradient there. A NumericsError says that there is none."""
@@ -93,6 +96,7 @@ def reweighted(
     reduction: float = 1e-3,
     tolerance: float = 1e-3,
     report: Report | None = None,
+    learn: Learn | None = None,
 ) -> Robust:
     """Minimise a robust cost by outer loops of re-weighted least squares; the true cost falls in every loop.
 
@@ -108,6 +112,7 @@ def reweighted(
         reduction=reduction,
         tolerance=tolerance,
         report=report,
+        learn=learn,
     )
 
 
@@ -123,6 +128,7 @@ def outer_loops(
     tolerance: float = 1e-3,
     report: Report | None = None,
     remember: Remember | None = None,
+    learn: Learn | None = None,
 ) -> Robust:
     """Minimise a robust and possibly nonlinear cost by outer loops.
 
@@ -142,6 +148,7 @@ def outer_loops(
         tolerance: ends when the true cost falls by less than this part of itself.
         report: called with a line per iteration.
         remember: gives the products of the Hessian.
+        learn: see `Learn`.
 
     Raises:
         NumericsError: see `conjugate_gradients`.
@@ -165,6 +172,8 @@ def outer_loops(
             report=report,
             remember=remember,
         )
+        if learn is not None and loop == 1:
+            learn(inner.spectrum)
         known = known if len(known.values) else inner.spectrum.leading()
         steps.extend(inner.steps)
         before, here = here, _not_above(here, inner.control, linearise, loop + 1, likelihood, report)

@@ -8,6 +8,7 @@ import json
 import numpy as np
 
 from kaiseki.assimilation import AnalysisInput, Engine
+from kaiseki.assimilation.uncertainty import FIELDS
 from kaiseki.statistics import VARIABLES
 
 LEFT_ALONE = ("report", "value", "withheld", "latitude", "time")
@@ -35,6 +36,14 @@ def check_engine(engine: Engine, given: AnalysisInput) -> None:
         assert isinstance(field, np.ndarray), f"the increment of {name} is a NumPy array"
         assert field.shape == given.background.domain.shape, f"the increment of {name} has the shape of the domain"
         assert np.isfinite(field).all(), f"the increment of {name} is finite"
+    errors = analysis.errors
+    assert errors is None or set(errors) == set(FIELDS), "errors are those of uncertainty.FIELDS, or not known"
+    for name, field in (errors or {}).items():
+        expected = given.background.domain.shape[1 if name == "surface_pressure" else 0 :]
+        assert field.shape == expected, f"the error of {name} has the shape of the domain"
+        assert np.isfinite(field).all(), f"the error of {name} is finite"
+        assert (field >= 0.0).all(), f"the error of {name} is not negative"
+    assert errors is None or analysis.errors_from, "an engine that knows its error says how"
     before, after = given.observations, analysis.table
     assert len(after) == len(before), "an engine gives back the rows it was given"
     for name in LEFT_ALONE:

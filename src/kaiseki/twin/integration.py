@@ -16,6 +16,7 @@ from kaiseki.core.timing import format_utc, hours
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.forecast.model import Forcing, Model, default_parameters, with_time_steps
 from kaiseki.forecast.reference import ReferenceProfile
+from kaiseki.forecast.state import begin_interval
 from kaiseki.grid import Domain
 
 INTERVAL_HOURS: Final = 1
@@ -93,7 +94,7 @@ def integrate(
         filter_: digital filter of the start; None leaves it as it is.
 
     Yields:
-        Time and fields, float32: all of the atmosphere and of the ground.
+        Time and fields, float32: all of the atmosphere and of the ground; precipitation of the hour before.
 
     Raises:
         NumericsError: the model failed.
@@ -107,7 +108,7 @@ def integrate(
         for number, time in enumerate(times):
             if number:
                 after = model.boundary(boundary(time))
-                state = model.advance(state, Forcing(before, after), seconds)
+                state = model.advance(begin_interval(state), Forcing(before, after), seconds)
                 before = after
                 progress.advance(note=format_utc(time))
             fields = model.atmosphere(state).as_dict() | model.surface_fields(state)

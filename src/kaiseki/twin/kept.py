@@ -12,9 +12,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from kaiseki.config import Experiment
-from kaiseki.core.errors import StoreError
+from kaiseki.core.files import whole_file
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 """Part of every digest; to be raised when the flow or the runs change."""
 
 
@@ -36,16 +36,11 @@ def keep(path: Path, digest: str, times: np.ndarray, fields: Mapping[str, np.nda
 
     Raises:
         StoreError: the file cannot be written.
+        ResourceError: the disk is full.
     """
-    partial = path.with_name(path.name + ".partial")
     content: dict[str, np.ndarray] = {"digest": np.asarray(digest), "times": times.astype(np.int64), **fields}
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **content)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(f"{path} could not be written: {error.strerror or error}") from error
+    with whole_file(path) as scratch, scratch.open("wb") as file:
+        np.savez(file, allow_pickle=False, **content)
 
 
 def find(path: Path, digest: str) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaiseki.config import Experiment
-from kaiseki.core.errors import StoreError
+from kaiseki.core.files import make_folder
 from kaiseki.core.timing import Window
 from kaiseki.grid import Domain
 from kaiseki.observations import Table
@@ -76,10 +76,7 @@ def prepare(experiment: Experiment, domain: Domain, directory: Path) -> Twin:
         NumericsError: the model failed.
         StoreError: the directory cannot be written.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{directory} cannot be made: {error.strerror or error}") from error
+    make_folder(directory)
     nature = run_nature(experiment, directory)
     reports = directory / REPORTS
     write_reports(experiment, nature, reports)

@@ -25,7 +25,7 @@ class States:
         domain: their grid.
         times: (nt,) datetime64[s].
         fields: name -> float32 (nt, nz, ny, nx) of u, v (grid-relative), w, temperature, pressure, qv, qc, qr, qi, qs,
-            (nt, ny, nx) and (nt, nsoil, ny, nx) of what the model has at the ground; precipitation since its start.
+            (nt, ny, nx) and (nt, nsoil, ny, nx) of what the model has at the ground; precipitation of the hour before.
     """
 
     domain: Domain

@@ -32,6 +32,9 @@ IDENTITY = ("time", "latitude", "longitude", "pressure", "kind", "station", "qua
 NEEDED = (*IDENTITY, "withheld", "flags")
 """Columns without which nothing can be scored."""
 
+ALSO = ("error",)
+"""Columns that are kept where the reference has them."""
+
 GROSS = 8.0
 """Robust standard deviations beyond which a value that no experiment comes near to is taken for a gross error."""
 
@@ -43,7 +46,7 @@ class Departures:
     """Observations and the departures y - H(x) of several experiments from them.
 
     Attributes:
-        columns: `NEEDED` columns, (n,) each.
+        columns: `NEEDED` columns, those of `ALSO` that are known, and what is added to them, (n,) each.
         values: departures by experiment, (n,) each, all finite.
     """
 
@@ -155,7 +158,7 @@ def align(reference: Columns, experiments: Mapping[str, tuple[Columns, str]]) ->
     order = np.argsort(first[keep])
     rows = first[keep][order]
     return Departures(
-        {name: np.asarray(reference[name])[rows] for name in NEEDED},
+        {name: np.asarray(reference[name])[rows] for name in (*NEEDED, *ALSO) if name in reference},
         {name: values[keep][order] for name, values in found.items()},
     )
 

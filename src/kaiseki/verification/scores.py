@@ -1,20 +1,22 @@
 """Scores of departures: bias and root mean square with 95 % intervals by station, in rows of one form.
 
 `bias` is the mean of observation minus experiment; for the vector wind it is the length of the mean difference
-vector. `rms` is the root of the mean square; for the wind, of the squared length of the difference vector.
+vector. `rms` is the root of the mean square; for the wind, of the squared length of the difference vector. `expected`
+is what the rms would be if the analysis had the error that its archive says (`calibration`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import format_utc
 from kaiseki.verification.bootstrap import CONFIDENCE, SAMPLES, Groups, interval
+from kaiseki.verification.calibration import EXPECTED
 from kaiseki.verification.departures import AGAINST, Departures, codes
 
 MANDATORY_LEVELS = (85_000.0, 70_000.0, 50_000.0, 40_000.0, 30_000.0, 25_000.0)
@@ -74,10 +76,12 @@ def targets(levels: Sequence[float] = MANDATORY_LEVELS) -> list[Target]:
 
 @dataclass(frozen=True)
 class Sample:
-    """The values of one target: components of the departures, (n, 1) or for the wind (n, 2), and their stations."""
+    """The values of one target: components of the departures, (n, 1) or for the wind (n, 2), their stations, and how
+    large they are expected to be, None where nobody says."""
 
     station: np.ndarray
     values: dict[str, np.ndarray]
+    expected: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -93,14 +97,13 @@ def sample(departures: Departures, target: Target) -> Sample:
         distance = np.abs(columns["pressure"][:, None] - np.asarray(target.levels)).min(axis=1, initial=np.inf)
         rows &= (columns["kind"].astype(np.str_) == "sonde") & (distance <= LEVEL_TOLERANCE)
     chosen = departures.take(np.flatnonzero(rows))
-    if target.variable == WIND:
-        east, north = _pairs(chosen)
-        station = chosen.columns["station"][east]
-        values = {name: np.stack([value[east], value[north]], axis=1) for name, value in chosen.values.items()}
-    else:
-        station = chosen.columns["station"]
-        values = {name: value[:, None] for name, value in chosen.values.items()}
-    return Sample(_identity(chosen, station, east if target.variable == WIND else None), values)
+    every = np.arange(len(chosen))
+    parts = _pairs(chosen) if target.variable == WIND else (every,)
+    values = {name: np.stack([value[part] for part in parts], axis=1) for name, value in chosen.values.items()}
+    said = chosen.columns.get(EXPECTED)
+    expected = None if said is None else np.stack([said[part] for part in parts], axis=1)
+    station = chosen.columns["station"][parts[0]]
+    return Sample(_identity(chosen, station, parts[0] if target.variable == WIND else None), values, expected)
 
 
 def _identity(chosen: Departures, station: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
@@ -139,6 +142,11 @@ def bias_and_rms(values: np.ndarray) -> tuple[float, float]:
     return bias, float(np.sqrt((values**2).sum(axis=1).mean()))
 
 
+def _known(expected: np.ndarray | None) -> TypeGuard[np.ndarray]:
+    """Whether every value has an expected departure."""
+    return expected is not None and bool(np.isfinite(expected).all())
+
+
 def score_rows(
     departures: Departures,
     *,
@@ -164,7 +172,8 @@ def score_rows(
 
     Returns:
         {case, experiment, against, variable, level, time, n, bias, rms, rms_low, rms_high}: level in Pa, "850-250" or
-        None; time as ISO 8601 in UTC; values in SI units.
+        None; time as ISO 8601 in UTC; values in SI units. Rows of the analysis against withheld observations have
+        `expected` as well where the departures know it.
 
     Raises:
         InputError: a confidence outside (0, 1), or an unknown `against`.
@@ -197,4 +206,6 @@ def score_rows(
                         "rms_high": high,
                     }
                 )
+                if which == "withheld" and experiment == "analysis" and _known(values.expected):
+                    rows[-1]["expected"] = bias_and_rms(values.expected)[1]
     return rows

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
-from kaiseki.assimilation.ensemble import Ensemble, Seen, onto_outer, seen, transformed
+from kaiseki.assimilation.ensemble import Ensemble, Seen, onto_outer, seen, transformed, with_members
 from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
 from kaiseki.config import Assimilation
 from kaiseki.statistics import VARIABLES
@@ -90,7 +90,7 @@ class FourDEnVar(Engine):
         ensemble = self.members_of(given)
         problem = prepare(given)
         if not len(problem.used):
-            return nothing_to_do(problem, self.name, given.log)
+            return with_members(nothing_to_do(problem, self.name, given.log), ensemble, None)
         found = seen(problem, ensemble)
         problem = dataclasses.replace(problem, spread=found.spread)
         chain = Chain(problem, found, covariance_of(ensemble, given.settings))
@@ -118,4 +118,4 @@ class FourDEnVar(Engine):
             cost_before=result.costs[0],
             weights=result.weights,
         )
-        return dataclasses.replace(analysis, anomalies=anomalies)
+        return with_members(analysis, ensemble, anomalies)

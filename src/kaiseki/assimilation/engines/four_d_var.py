@@ -25,9 +25,12 @@ from kaiseki.assimilation.problem import (
     prepare,
     sqrt,
     sqrt_transpose,
+    uncertainty_of,
 )
 from kaiseki.assimilation.trajectory import Trajectory
+from kaiseki.assimilation.uncertainty import PAIRS_CARRIED
 from kaiseki.statistics import VARIABLES
+from kaiseki.statistics.conjugate_gradients import Spectrum
 from kaiseki.statistics.minimise import LeastSquares, outer_loops
 from kaiseki.statistics.robust import likelihood
 
@@ -54,10 +57,18 @@ class FourDVar(Engine):
 
 def minimise(problem: Problem, name: str, window: WindowModel, given: AnalysisInput) -> Analysis:
     """The analysis of a problem whose covariance is that of the start of the window."""
-    if not len(problem.used):
-        return nothing_to_do(problem, name, given.log)
     settings, four_d = given.settings, given.settings.four_d_var
+    uncertainty = uncertainty_of(problem, 1.0 / four_d.background_deviation)
+    if not len(problem.used):
+        return nothing_to_do(problem, name, given.log, uncertainty)
     loops = _Loops(problem, window, four_d.coarsening, four_d.gravity_wave_penalty)
+
+    def learn(spectrum: Spectrum) -> None:
+        if uncertainty is not None:
+            model = loops.propagation
+            at_end = (model.tangent(problem.increment(y))[0][-1] for y in spectrum.largest(PAIRS_CARRIED).explained())
+            uncertainty.explain(at_end, model.domain, model.slots[-1])
+
     result = outer_loops(
         loops,
         problem.covariance.control_size,
@@ -67,6 +78,7 @@ def minimise(problem: Problem, name: str, window: WindowModel, given: AnalysisIn
         reduction=four_d.gradient_reduction,
         report=given.log,
         remember=given.checkpoint,
+        learn=learn,
     )
     increment = problem.increment(result.minimum.control)
     analysed = loops.trajectory_of(increment, result.minimum.control)
@@ -84,11 +96,12 @@ def minimise(problem: Problem, name: str, window: WindowModel, given: AnalysisIn
         weights=result.weights[:number],
         unseen=result.problem.counted[:number] == 0.0,
         analysed=analysed,
+        uncertainty=uncertainty,
     )
 
 
 class _Loops:
-    """Linearises about the trajectory of a control; remembers the last trajectory."""
+    """Linearises about the trajectory of a control; remembers the last trajectory and its linear model."""
 
     def __init__(self, problem: Problem, window: WindowModel, coarsening: tuple[int, ...], penalty: float) -> None:
         self.problem = problem
@@ -98,6 +111,7 @@ class _Loops:
         self.table = problem.table.take(problem.used)
         self.plan = locate(problem.background, self.table)
         self.last: tuple[np.ndarray, Trajectory] = (np.zeros(problem.covariance.control_size), problem.background)
+        self.propagation: Propagation
 
     def trajectory_of(self, increment: dict[str, np.ndarray], control: np.ndarray) -> Trajectory:
         """The forecast from the start plus an increment."""
@@ -109,7 +123,7 @@ class _Loops:
         problem = self.problem
         trajectory = self.trajectory_of(problem.increment(control), control)
         departure = observed(self.table) - evaluate(trajectory.stacked(), self.plan)
-        propagation = self.window.linear(self.coarsening[min(loop, len(self.coarsening)) - 1])
+        propagation = self.propagation = self.window.linear(self.coarsening[min(loop, len(self.coarsening)) - 1])
         inner = Trajectory(trajectory.times, propagation.slots, propagation.domain)
         operator, equivalent = linearise(inner.stacked(), locate(inner, self.table), by_slot=True)
         chain = Chain(problem, propagation, operator, self.penalty)

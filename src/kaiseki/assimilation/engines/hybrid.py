@@ -14,7 +14,7 @@ import numpy as np
 from kaiseki.assimilation import consistency
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
 from kaiseki.assimilation.engines import four_d_var
-from kaiseki.assimilation.ensemble import Ensemble, seen, transformed
+from kaiseki.assimilation.ensemble import Ensemble, seen, transformed, with_members
 from kaiseki.assimilation.problem import prepare
 from kaiseki.config import Assimilation
 from kaiseki.statistics import Covariance
@@ -50,7 +50,7 @@ class Hybrid(Engine):
         problem = prepare(dataclasses.replace(given, covariance=joined))
         analysis = four_d_var.minimise(problem, self.name, window, given)
         if not len(problem.used):
-            return analysis
+            return with_members(analysis, ensemble, None)
         robust = likelihood(given.settings.robust, given.settings.robust_threshold)
         found = seen(problem, ensemble)
         _, anomalies, _ = transformed(problem, ensemble, found, given.settings.ensemble, robust)
@@ -58,6 +58,5 @@ class Hybrid(Engine):
         spread = np.full(len(analysis.table), np.nan)
         spread[problem.used] = np.where(found.exists, found.spread, np.nan)
         skill = consistency.spread_skill(analysis.table, np.isfinite(spread), spread)
-        return dataclasses.replace(
-            analysis, anomalies=anomalies, diagnostics={**analysis.diagnostics, "spread_skill": skill}
-        )
+        analysis = dataclasses.replace(analysis, diagnostics={**analysis.diagnostics, "spread_skill": skill})
+        return with_members(analysis, ensemble, anomalies)

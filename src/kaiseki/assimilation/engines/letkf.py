@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
-from kaiseki.assimilation.ensemble import onto_outer, seen, transformed
+from kaiseki.assimilation.ensemble import onto_outer, seen, transformed, with_members
 from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
 from kaiseki.statistics.robust import likelihood
 
@@ -33,7 +33,7 @@ class Letkf(Engine):
         ensemble = self.members_of(given)
         problem = prepare(given)
         if not len(problem.used):
-            return nothing_to_do(problem, self.name, given.log)
+            return with_members(nothing_to_do(problem, self.name, given.log), ensemble, None)
         found = seen(problem, ensemble)
         robust = likelihood(given.settings.robust, given.settings.robust_threshold)
         coarse, anomalies, weights = transformed(problem, ensemble, found, given.settings.ensemble, robust)
@@ -52,7 +52,7 @@ class Letkf(Engine):
             cost_before=before,
             weights=weights,
         )
-        return dataclasses.replace(analysis, anomalies=anomalies)
+        return with_members(analysis, ensemble, anomalies)
 
 
 def cost_of(problem: Problem, increment: dict[str, np.ndarray]) -> float:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
-from kaiseki.assimilation.problem import finish, nothing_to_do, prepare
+from kaiseki.assimilation.problem import finish, nothing_to_do, prepare, uncertainty_of
+from kaiseki.assimilation.uncertainty import PAIRS
 from kaiseki.statistics.conjugate_gradients import conjugate_gradients
 
 
@@ -34,8 +35,9 @@ class OptimalInterpolation(Engine):
             NumericsError: the minimisation left the range of numbers.
         """
         problem = prepare(given)
+        uncertainty = uncertainty_of(problem)
         if not len(problem.used):
-            return nothing_to_do(problem, self.name, given.log)
+            return nothing_to_do(problem, self.name, given.log, uncertainty)
         departure = problem.departure / problem.error
 
         def matrix(vector: np.ndarray) -> np.ndarray:
@@ -50,6 +52,15 @@ class OptimalInterpolation(Engine):
         )
         control = problem.adjoint(minimum.control)
         residual = departure - problem.forward(control)
+        if uncertainty is not None:
+            # The inverse of the matrix is never below the sum of u u^T / theta over its Ritz pairs.
+            pairs = minimum.spectrum.largest(PAIRS)
+            controls = (
+                problem.adjoint(pair) / np.sqrt(value)
+                for value, pair in zip(pairs.values, pairs.vectors.T, strict=True)
+            )
+            increments = map(problem.stacked_increment, controls)
+            uncertainty.explain(increments, given.background.domain, given.background.fields[-1])
         return finish(
             problem,
             self.name,
@@ -58,4 +69,5 @@ class OptimalInterpolation(Engine):
             converged=minimum.converged,
             cost=0.5 * float(control @ control) + 0.5 * float(residual @ residual),
             cost_before=0.5 * float(departure @ departure),
+            uncertainty=uncertainty,
         )

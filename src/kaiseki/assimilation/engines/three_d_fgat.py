@@ -12,7 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
-from kaiseki.assimilation.problem import finish, nothing_to_do, prepare
+from kaiseki.assimilation.problem import finish, nothing_to_do, prepare, uncertainty_of
+from kaiseki.assimilation.uncertainty import PAIRS
+from kaiseki.statistics.conjugate_gradients import Spectrum
 from kaiseki.statistics.minimise import LeastSquares, reweighted
 from kaiseki.statistics.robust import likelihood
 
@@ -31,8 +33,15 @@ class ThreeDFgat(Engine):
             NumericsError: the minimisation left the range of numbers.
         """
         problem = prepare(given)
+        uncertainty = uncertainty_of(problem)
         if not len(problem.used):
-            return nothing_to_do(problem, self.name, given.log)
+            return nothing_to_do(problem, self.name, given.log, uncertainty)
+
+        def learn(spectrum: Spectrum) -> None:
+            if uncertainty is not None:
+                increments = map(problem.stacked_increment, spectrum.largest(PAIRS).explained())
+                uncertainty.explain(increments, given.background.domain, given.background.fields[-1])
+
         robust = likelihood(given.settings.robust, given.settings.robust_threshold)
         cost = LeastSquares(
             problem.forward, problem.adjoint, problem.departure / problem.error, np.ones(len(problem.used))
@@ -45,6 +54,7 @@ class ThreeDFgat(Engine):
             iterations=given.settings.inner_iterations,
             reduction=given.settings.gradient_reduction,
             report=given.log,
+            learn=learn,
         )
         return finish(
             problem,
@@ -55,4 +65,5 @@ class ThreeDFgat(Engine):
             cost=result.costs[-1],
             cost_before=result.costs[0],
             weights=result.weights,
+            uncertainty=uncertainty,
         )

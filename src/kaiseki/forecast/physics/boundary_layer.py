@@ -173,7 +173,8 @@ def mix(
     warmth: tuple[Array, Array],
     moisture: tuple[Array, Array],
 ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-    """Mix wind, dry static energy and water for one step; dry air is the mass that is mixed.
+    """Mix wind, dry static energy and water for one step; dry air is the mass that is mixed, with its water where it is
+    momentum that is mixed.
 
     Args:
         momentum, heat: conductances between the layers, kg m-2 s-1.
@@ -188,7 +189,14 @@ def mix(
     none = (jnp.zeros_like(drag), jnp.zeros_like(drag))
     energy = columns.temperature + GRAVITY / CP_DRY * columns.height
     water = columns.water
-    (du, dv), _ = diffuse((columns.u, columns.v), columns.dry, momentum, dt, ((drag, none[0]), (drag, none[0])))
+    moist = 1.0 + water.total()
+    (du, dv), _ = diffuse(
+        (columns.u, columns.v),
+        columns.dry * moist,
+        momentum * _between(moist),
+        dt,
+        ((drag, none[0]), (drag, none[0])),
+    )
     changes, fluxes = diffuse(
         (energy, water.rv, water.rc, water.ri), columns.dry, heat, dt, (warmth, moisture, none, none)
     )

@@ -6,6 +6,11 @@ ratios r, as against the model's
 specific contents q), and heat capacity is that of the dry air: condensing dr warms by L dr / cp. The model's heat
 variable follows from rho theta_m = theta (rho_d + Rv/Rd rho_v): it does not know of condensate, so falling rain changes
 mass but not heat.
+
+Water that moves between the layers has the velocity of the air that it leaves and takes that momentum along, out of the
+model at the ground (Ooyama 2001, J. Atmos. Sci. 58, 2073-2102; Satoh 2003, Mon. Wea. Rev. 131, 1033-1050), so that
+neither falling rain nor the mixing of vapour changes a uniform wind. What comes from the ground comes at rest. The fall
+speed itself counts in no momentum: drops weigh on the air through the total density.
 """
 
 from __future__ import annotations
@@ -14,12 +19,13 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from kaiseki.core.constants import EPSILON, GRAVITY, KAPPA, P0
+from kaiseki.forecast.dynamics.acoustic import slope_flux
 from kaiseki.forecast.dynamics.edges import OPEN, Edges
 from kaiseki.forecast.dynamics.metrics import Metrics
-from kaiseki.forecast.dynamics.operators import mean, to_faces
+from kaiseki.forecast.dynamics.operators import mean, to_faces, to_interfaces
 from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.fields import WATER
 from kaiseki.forecast.state import State
@@ -107,6 +113,46 @@ def heat_change(columns: Columns, warming: Array, vapour: Array) -> Array:
     theta = columns.temperature / columns.exner
     new = 1.0 + (columns.water.rv + vapour) / EPSILON
     return columns.dry * (warming / columns.exner * new + theta * vapour / EPSILON)
+
+
+def falling(dry: Array, change: Array) -> Array:
+    """Water (z, y, x) that went down through the bottom of each layer, kg m-2 of true area, where the mixing ratio of
+    all water changed by `change` in layers of dry mass `dry`; nothing comes through the lid."""
+    return -lax.cumsum(dry * change, axis=0, reverse=True)
+
+
+def momentum_of_water(ru: Array, rv: Array, mass: Array, down: Array, metrics: Metrics, edges: Edges) -> list[Array]:
+    """Changes of ru and rv by the water that moved between the layers.
+
+    Args:
+        ru, rv: as in `State`, before.
+        mass: (z, y, x) h a rho, before.
+        down: see `falling`.
+    """
+    through = metrics.area * down
+    found = []
+    for flux, axis in ((ru, -1), (rv, -2)):
+        specific, water = flux / to_faces(mass, axis, edges), to_faces(through, axis, edges)
+        none = jnp.zeros_like(flux[:1])
+        # Down with the momentum of the layer above the interface, up with that of the layer below; the ground is still.
+        carried = water * jnp.where(water > 0.0, specific, jnp.concatenate([none, specific[:-1]]))
+        found.append(jnp.concatenate([carried[1:], none]) - carried)
+    return found
+
+
+def momentum_after_fall(state: State, metrics: Metrics, down: Array, edges: Edges) -> tuple[Array, Array, Array]:
+    """ru, rv and rw of a state in which water fell (see `falling`) but its momentum stayed, and drho is still that of
+    before."""
+    mass, h = metrics.volume * metrics.rho_ref + state.drho, metrics.thickness
+    d_ru, d_rv = momentum_of_water(state.ru, state.rv, mass, down, metrics, edges)
+    ru, rv = state.ru + d_ru, state.rv + d_rv
+    inner = state.rw[1:-1]
+    none = jnp.zeros_like(inner[:1])
+    specific = jnp.concatenate([inner / (metrics.area * to_interfaces(mass / metrics.volume, h)), none])
+    # Through the centres of the layers, which bound the cells of w.
+    through = metrics.area * 0.5 * (down + jnp.concatenate([down[1:], none]))
+    inner = inner + (through[1:] * specific[1:] - through[:-1] * specific[:-1]) / (0.5 * (h[1:] + h[:-1]))
+    return ru, rv, jnp.concatenate([slope_flux(ru, rv, metrics)[:1], inner, state.rw[-1:]])
 
 
 def specific_contents(water: Water, categories: int) -> Array:

@@ -23,7 +23,15 @@ from kaiseki.forecast.physics.boundary_layer import (
     mix,
     profile_diffusivities,
 )
-from kaiseki.forecast.physics.columns import Columns, heat_change, make_columns, specific_contents
+from kaiseki.forecast.physics.columns import (
+    Columns,
+    falling,
+    heat_change,
+    make_columns,
+    momentum_after_fall,
+    momentum_of_water,
+    specific_contents,
+)
 from kaiseki.forecast.physics.exchange import Tile, land_tile, sea_tile, wind_speed
 from kaiseki.forecast.physics.microphysics import microphysics
 from kaiseki.forecast.physics.radiation import solar, thermal
@@ -76,7 +84,7 @@ def _radiation(columns: Columns, surface: Surface, site: Site, time: Array, p: P
         # The downward flux that the ground reflects is small and taken from the last call.
         emission = emission + (1.0 - r.emissivity) * held.longwave
         heating, longwave, _ = thermal(columns, emission, r)
-        seconds = time.astype(heating.dtype) + 0.5 * p.radiation_interval
+        seconds = time + round(0.5 * p.radiation_interval)
         cosine, distance = cosine_of_zenith(site.clock, seconds, site.lat, site.lon)
         albedo = f * _land_albedo(surface, p) + (1.0 - f) * r.sea_albedo
         sunny, shortwave = solar(columns, cosine, distance, albedo, r)
@@ -160,15 +168,18 @@ def tendencies(
     mass = metrics.volume * metrics.rho_ref + state.drho
     fu = to_faces(mass * du, -1, edges) * metrics.map_u / dt
     fv = to_faces(mass * dv, -2, edges) * metrics.map_v / dt
+    d_rt = d_rv + d_rc + d_ri
+    carried = momentum_of_water(state.ru, state.rv, mass, falling(columns.dry, d_rt), metrics, edges)
+    fu, fv = fu + carried[0] / dt, fv + carried[1] / dt
     fu, fv = close(fu, -1, edges), close(fv, -2, edges)  # the outermost faces belong to the boundary
     heat = heat_change(columns, dt_air, d_rv) * metrics.area / dt
-    slow = Slow(fu, fv, jnp.zeros_like(state.rw), scale * (d_rv + d_rc + d_ri), heat)
+    slow = Slow(fu, fv, jnp.zeros_like(state.rw), scale * d_rt, heat)
     return slow, jnp.stack([scale * d_rv, scale * d_rc, zero, scale * d_ri, zero][: p.categories]), surface
 
 
 def condense(state: State, metrics: Metrics, p: Physics, dt: float, edges: Edges = OPEN) -> State:
-    """State after clouds and precipitation of a step of dt (s): water, mass and heat changed at unchanged pressure,
-    precipitation added up."""
+    """State after clouds and precipitation of a step of dt (s): water, mass, momentum and heat changed at unchanged
+    pressure, precipitation added up."""
     columns = make_columns(state, metrics, edges)
     if p.warm_rain:
         temperature, water, rain = warm_rain(columns, dt, p.schemes.warm_rain)
@@ -178,9 +189,14 @@ def condense(state: State, metrics: Metrics, p: Physics, dt: float, edges: Edges
     surface = state.surface
     if p.soil and isinstance(surface, Surface):
         surface = receive(surface, rain, snow, p.schemes.soil)
+    change = water.total() - columns.water.total()
+    ru, rv, rw = momentum_after_fall(state, metrics, falling(columns.dry, change), edges)
     return dataclasses.replace(
         state,
-        drho=state.drho + metrics.area * columns.dry * (water.total() - columns.water.total()),
+        ru=ru,
+        rv=rv,
+        rw=rw,
+        drho=state.drho + metrics.area * columns.dry * change,
         drt=state.drt
         + metrics.area * heat_change(columns, temperature - columns.temperature, water.rv - columns.water.rv),
         water=specific_contents(water, p.categories),

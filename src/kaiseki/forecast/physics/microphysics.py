@@ -3,10 +3,15 @@
 Cloud condensate is in equilibrium with the vapour, liquid and ice together according to temperature
 (`diagnostics.saturation`). Cloud water becomes rain after Khairoutdinov and Kogan (2000, Mon. Wea. Rev. 128, 229-243)
 or, by choice, Kessler (1969, Meteor. Monogr. 10, No. 32); ice aggregates to snow and is collected by it after Lin,
-Farley and Orville (1983, J. Climate Appl. Meteor. 22, 1065-1092); rain evaporates, snow grows or sublimates, melts,
-rain freezes (Bigg 1953) with the ventilated rates of Hong, Dudhia and Chen (2004, Mon. Wea. Rev. 132, 103-120).
-Everything happens on one way from the top to the ground, so that what falls through many layers within a long step
-takes part in all of them; no process can take more than there is.
+Farley and Orville (1983, J. Climate Appl. Meteor. 22, 1065-1092); rain evaporates, snow grows or sublimates, rain
+freezes (Bigg 1953) with the ventilated rates of Hong, Dudhia and Chen (2004, Mon. Wea. Rev. 132, 103-120). Snow melts
+as wet spheres at 0 degC: by the heat of the air, of the vapour that condenses on it or evaporates from it, and of the
+cloud water and rain that it collects (Lin et al. 1983, eq. 32; Rutledge and Hobbs 1983, J. Atmos. Sci. 40, 1185-1206,
+eq. A25 for the ventilation of flakes). Everything happens on one way from the top to the ground, so that what falls
+through many layers within a long step takes part in all of them; no process can take more than there is.
+
+Rain that snow collects gives its heat but stays rain: below the melting point it freezes by nuclei alone. Conductivity,
+viscosity and Schmidt number of the air are those at 0 degC.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from jax import Array, lax
 
 from kaiseki.config.physics import Microphysics
 from kaiseki.core.constants import (
+    C_LIQUID,
     CP_DRY,
     FREEZING,
     LATENT_FUSION,
@@ -108,11 +114,17 @@ def _particles(content: Array, particle_density: float, intercept: Array | float
     return content, inverse, intercept * jnp.where(content > TRACE, 1.0, 0.0)
 
 
+PLATES = 4.0
+"""4 pi times the capacitance of a thin disc over its diameter D, D / pi."""
+SPHERES = 2.0 * math.pi
+"""4 pi times the capacitance of a sphere over its diameter D, D / 2."""
+
+
 def _ventilation(
     particles: Particles, density: Array, factor: float, power: float, shape: tuple[float, float, float]
 ) -> Array:
-    """Diffusional exchange of a distribution, m-2: N0 shape0 [shape1 / lambda^2 + shape2 ventilation] (Hong et al.
-    2004, A.7 and A.13)."""
+    """Diffusional exchange of a distribution, m-2: shape0 times the sum of D (shape1 + shape2 Sc^1/3 Re^1/2) over it,
+    N0 shape0 [shape1 / lambda^2 + shape2 ventilation] (Hong et al. 2004, A.7 and A.13)."""
     _, inverse, intercept = particles
     b = 0.5 * (power + 5.0)
     wind = (
@@ -124,13 +136,17 @@ def _ventilation(
     return shape[0] * intercept * (shape[1] * inverse**2 + shape[2] * wind * inverse**b)
 
 
+def _diffusivity(t: Array, p: Array) -> Array:
+    """Diffusivity of water vapour in air, m2/s (Hong et al. 2004)."""
+    return 8.794e-5 * jnp.maximum(t, saturation.COLDEST) ** 1.81 / p
+
+
 def _approach(
     exchange: Array, t: Array, p: Array, rv: Array, density: Array, latent: float, saturated: Array, dt: float
 ) -> Array:
     """Vapour (mixing ratio) that particles give off in dt on the way to saturation: positive evaporates, negative is
     deposited."""
-    diffusivity = 8.794e-5 * jnp.maximum(t, saturation.COLDEST) ** 1.81 / p
-    resistance = latent**2 / (CONDUCTIVITY * R_VAPOUR * t**2) + 1.0 / (density * saturated * diffusivity)
+    resistance = latent**2 / (CONDUCTIVITY * R_VAPOUR * t**2) + 1.0 / (density * saturated * _diffusivity(t, p))
     rate = exchange / (density * resistance * saturated)
     feedback = 1.0 + latent**2 * saturated / (CP_DRY * R_VAPOUR * t**2)
     return (saturated - rv) / feedback * -jnp.expm1(-rate * feedback * dt)
@@ -141,6 +157,41 @@ def autoconversion(rc: Array, p: Microphysics) -> Array:
     if p.autoconversion == "kessler":
         return p.kessler_rate * jnp.maximum(rc - p.kessler_threshold, 0.0) / rc
     return p.autoconversion_rate * p.droplet_number**-1.79 * rc**1.47
+
+
+def _collected_rain(drops: Particles, flakes: Particles, approach: Array) -> Array:
+    """Rain that flakes sweep up, kg m-3 s-1, both kinds meeting at one speed `approach` (m/s; Lin et al. 1983, eq.
+    28)."""
+    d, f = drops[1], flakes[1]
+    places = d**4 * (5.0 * d**2 * f + 2.0 * d * f**2 + 0.5 * f**3)
+    return math.pi**2 * WATER_DENSITY * drops[2] * flakes[2] * approach * places
+
+
+def _melting(
+    exchange: Array, t: Array, p: Array, rv: Array, snow: Array, density: Array, collected: Array, dt: float
+) -> tuple[Array, Array, Array]:
+    """Melting of wet flakes at 0 degC within dt.
+
+    Args:
+        exchange: of the flakes as spheres, m-2.
+        t, p, rv, snow, density: of the air, the mixing ratios of vapour and snow.
+        collected: cloud water and rain that the flakes collect, kg per kg of dry air and second.
+
+    Returns:
+        snow that became rain, snow that became vapour (negative: vapour that became rain), and whether flakes are wet:
+        else the heat does not make up for what evaporates, they stay colder than 0 degC and only sublimate.
+    """
+    warmth = jnp.maximum(t - FREEZING, 0.0)
+    rate = CONDUCTIVITY * exchange / (density * CP_DRY) + C_LIQUID / CP_DRY * collected
+    heat = CP_DRY * warmth * -jnp.expm1(-rate * dt)
+    surface = saturation.mixing_ratio(saturation.over_ice(jnp.full_like(t, FREEZING)), p)
+    evaporated = (surface - rv) * -jnp.expm1(-exchange * _diffusivity(t, p) * dt)
+    # Melting and evaporating from water take what sublimating and melting the rest take.
+    melted = (heat - LATENT_SUBLIMATION * evaporated) / LATENT_FUSION
+    wet = (t > FREEZING) & (melted > 0.0)
+    lost = jnp.where(wet, melted + evaporated, 1.0)
+    share = jnp.where(wet, jnp.minimum(snow / jnp.maximum(lost, 1e-30), 1.0), 0.0)
+    return share * melted, share * evaporated, wet
 
 
 def microphysics(columns: Columns, dt: float, p: Microphysics) -> tuple[Array, Water, Array, Array]:
@@ -197,6 +248,7 @@ def microphysics(columns: Columns, dt: float, p: Microphysics) -> tuple[Array, W
         left = taken * (to_rain + riming) - rimed
         rc, rain, snow = rc - taken * (to_rain + riming), rain + left, snow + rimed
         t = t + LATENT_FUSION / CP_DRY * rimed
+        collected = taken * riming / dt
 
         # Cloud ice to snow.
         chill = jnp.exp(-p.aggregation_cooling * jnp.clip(cold, 0.0, 100.0))
@@ -206,25 +258,30 @@ def microphysics(columns: Columns, dt: float, p: Microphysics) -> tuple[Array, W
         taken = ri * to_snow * dt / (1.0 + to_snow * dt)
         ri, snow = ri - taken, snow + taken
 
-        # Evaporation of rain; growth or sublimation of snow.
-        exchange = _ventilation(drops, density, p.rain_speed, p.rain_speed_power, (2.0 * math.pi, 0.78, 0.31))
+        # Evaporation of rain; growth, sublimation or melting of snow.
+        exchange = _ventilation(drops, density, p.rain_speed, p.rain_speed_power, (SPHERES, 0.78, 0.31))
         saturated = saturation.mixing_ratio(saturation.over_water(t), pressure)
         change = jnp.clip(_approach(exchange, t, pressure, rv, density, LATENT_VAPORISATION, saturated, dt), 0.0, rain)
         rv, rain, t = rv + change, rain - change, t - LATENT_VAPORISATION / CP_DRY * change
-        exchange = _ventilation(flakes, density, p.snow_speed, p.snow_speed_power, (4.0, 0.65, 0.44))
+        shape = (0.65, 0.44)
+        exchange = _ventilation(flakes, density, p.snow_speed, p.snow_speed_power, (SPHERES, *shape))
+        swept = p.collection_rain * _collected_rain(drops, flakes, jnp.abs(v_rain - v_snow)) / density
+        collected = collected + jnp.minimum(swept, rain / dt)
+        melted, sublimated, wet = _melting(exchange, t, pressure, rv, snow, density, collected, dt)
         saturated = saturation.mixing_ratio(saturation.over_ice(t), pressure)
-        change = jnp.minimum(_approach(exchange, t, pressure, rv, density, LATENT_SUBLIMATION, saturated, dt), snow)
-        change = jnp.where(t < FREEZING, change, jnp.maximum(change, 0.0))
-        rv, snow, t = rv + change, snow - change, t - LATENT_SUBLIMATION / CP_DRY * change
+        change = _approach(PLATES / SPHERES * exchange, t, pressure, rv, density, LATENT_SUBLIMATION, saturated, dt)
+        change = jnp.minimum(jnp.where(t < FREEZING, change, jnp.maximum(change, 0.0)), snow)
+        change = jnp.where(wet, sublimated, change)
+        rv, rain, snow = rv + change, rain + melted, snow - change - melted
+        t = t - (LATENT_SUBLIMATION * change + LATENT_FUSION * melted) / CP_DRY
 
-        # Melting of snow, freezing of drops, each at most to the melting point.
+        # Freezing of drops, at most to the melting point.
         capacity = CP_DRY / LATENT_FUSION * (t - FREEZING)
-        melted = jnp.clip(capacity * -jnp.expm1(-CONDUCTIVITY * exchange / (density * CP_DRY) * dt), 0.0, snow)
         nuclei = jnp.expm1(p.freezing_cooling * jnp.clip(FREEZING - t, 0.0, 40.0))
         bigg = 20.0 * math.pi**2 * p.freezing_rate * WATER_DENSITY * p.rain_intercept * nuclei * drops[1] ** 7
         rate = bigg / jnp.maximum(drops[0], TRACE)
         frozen = jnp.clip(jnp.minimum(rain * rate * dt / (1.0 + rate * dt), -capacity), 0.0)
-        rain, snow, t = rain + melted - frozen, snow - melted + frozen, t + LATENT_FUSION / CP_DRY * (frozen - melted)
+        rain, snow, t = rain - frozen, snow + frozen, t + LATENT_FUSION / CP_DRY * frozen
 
         out = (rain * (1.0 - stay_rain), snow * (1.0 - stay_snow), ri * (1.0 - stay_ice))
         result = (t, rv, rc, rain - out[0], ri - out[2], snow - out[1])

@@ -23,7 +23,7 @@ from kaiseki.forecast.dynamics.edges import OPEN, close
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.operators import to_faces
 from kaiseki.forecast.physics.boundary_layer import conductance, local_diffusivities, mix
-from kaiseki.forecast.physics.columns import Columns, heat_change, make_columns
+from kaiseki.forecast.physics.columns import Columns, falling, heat_change, make_columns, momentum_of_water
 from kaiseki.forecast.state import State
 
 
@@ -58,8 +58,9 @@ def regular_physics(state: State, land: Array, metrics: Metrics, p: RegularPhysi
         rain = _condensation(columns.temperature + warming, columns.water.rv + vapour, columns.pressure, p)
         warming, vapour = warming + LATENT_VAPORISATION / CP_DRY * rain, vapour - rain
     mass = metrics.volume * metrics.rho_ref + state.drho
-    fu = close(to_faces(mass * du, -1, OPEN) * metrics.map_u / dt, -1, OPEN)
-    fv = close(to_faces(mass * dv, -2, OPEN) * metrics.map_v / dt, -2, OPEN)
+    carried = momentum_of_water(state.ru, state.rv, mass, falling(columns.dry, vapour), metrics, OPEN)
+    fu = close((to_faces(mass * du, -1, OPEN) * metrics.map_u + carried[0]) / dt, -1, OPEN)
+    fv = close((to_faces(mass * dv, -2, OPEN) * metrics.map_v + carried[1]) / dt, -2, OPEN)
     wet = columns.dry * metrics.area / dt * vapour
     slow = Slow(fu, fv, jnp.zeros_like(state.rw), wet, heat_change(columns, warming, vapour) * metrics.area / dt)
     none = [jnp.zeros_like(wet)] * (state.water.shape[0] - 1)

@@ -44,15 +44,17 @@ def sun_clock(epoch: np.datetime64, dtype: type = np.float32) -> SunClock:
 
 def cosine_of_zenith(clock: SunClock, seconds: Array, lat: Array, lon: Array) -> tuple[Array, Array]:
     """Cosine of the solar zenith angle at latitude and longitude (radians) and (mean distance / distance of the sun)^2,
-    `seconds` after the epoch."""
-    days = seconds / DAY
+    `seconds` after the epoch, best as an integer: single precision knows the second for half a year."""
+    whole, rest = jnp.divmod(seconds, round(DAY))
+    turn = rest.astype(lat.dtype) / DAY
+    days = whole.astype(lat.dtype) + turn
     mean = clock.longitude + jnp.deg2rad(0.9856474) * days
     g = clock.anomaly + jnp.deg2rad(0.9856003) * days
     ecliptic = mean + jnp.deg2rad(1.915) * jnp.sin(g) + jnp.deg2rad(0.020) * jnp.sin(2.0 * g)
     ascension = jnp.arctan2(jnp.cos(clock.obliquity) * jnp.sin(ecliptic), jnp.cos(ecliptic))
     sine = jnp.sin(clock.obliquity) * jnp.sin(ecliptic)
     # Whole days and the rest apart: the day's own turn would lose digits in single precision.
-    sidereal = clock.sidereal + jnp.deg2rad(0.98564736) * days + 2.0 * jnp.pi * (days - jnp.floor(days))
+    sidereal = clock.sidereal + jnp.deg2rad(0.98564736) * days + 2.0 * jnp.pi * turn
     hour = sidereal + lon - ascension
     cosine = jnp.sin(lat) * sine + jnp.cos(lat) * jnp.sqrt(1.0 - sine**2) * jnp.cos(hour)
     distance = 1.00014 - 0.01671 * jnp.cos(g) - 0.00014 * jnp.cos(2.0 * g)
