@@ -25,7 +25,7 @@ from formats.bufr_writer import (
 from kaiseki.core.errors import InputError
 from kaiseki.formats.prepbufr import Decoded, decode, read
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+QUICK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 FAULTS = "data/faults"
 MODERN = "data/observations/prepbufr_20201101"
 
@@ -109,6 +109,12 @@ def test_a_first_length_made_of_blanks(length: int) -> None:
     made = file(LAYOUT, SUBSETS)
     pads = [length - len(made[0]), *(3 for _ in made[1:])]
     assert stations(decode(framed(made, 4, "big", pads, [0] * len(made)), "made")) == NAMES
+
+
+@pytest.mark.parametrize("front", [bytes(4), bytes(8), b"    ", b"\r\n\r\n"])
+def test_padding_in_front_that_is_as_long_as_a_control_word(front: bytes) -> None:
+    made = file(LAYOUT, SUBSETS)
+    assert stations(decode(front + b"".join(made), "made")) == NAMES
 
 
 def test_records_of_several_messages() -> None:

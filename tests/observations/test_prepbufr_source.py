@@ -328,6 +328,25 @@ def test_sequence_numbers_that_tell_nothing(
     )
 
 
+def test_parts_of_a_file_with_dictionaries_of_their_own(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The second part has one report of the first in another form, and counts its others from 0 again."""
+    longer = (*HEAD, Field("012200", "EXTRA", 9), Loop("PRSLEVEL", "361002", "031001", LEVEL))
+    first = many([0, 1], [100.0, 101.0])
+    second = [[*report[:8], 0, report[8]] for report in many([0, 1, 2], [110.0, 101.0, 112.0])]
+    parts = [
+        made(tmp_path, {230: ("ADPUPA", layout, subsets)}, name)
+        for name, layout, subsets in (("first", PROFILE, first), ("second", longer, second))
+    ]
+    path = tmp_path / "whole"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    table = PrepbufrSource([path]).read()
+    assert f"{path}: 2 reports ADPUPA left out" in caplog.text
+    assert table.count_reports() == 4
+    by_report = set(zip(table.column("report").tolist(), table.column("longitude").tolist(), strict=True))
+    assert len(by_report) == 4
+    assert len(table) == 4 * 4
+
+
 def test_reports_of_one_place_without_numbers_stay_apart(tmp_path: Path) -> None:
     """Three satellite winds of one name, time and place; two ascents of one station and hour."""
     winds = [[*head("METEO7", 140, 20, 0, 0, 253, 63, 5), *level(6, p, wind=(100, 0)), []] for p in (300, 400, 500)]

@@ -19,6 +19,7 @@ from kaiseki.observations.sources.prepbufr_columns import (
     columns,
     inside,
     joined,
+    of_earlier_parts,
     repeated_flights,
     times,
     without_sequence_number,
@@ -159,6 +160,8 @@ class _Inside:
         """Message type, cycle, and form of what the file holds, chosen or not."""
         self.apart: list[NDArray[np.bool_]] = []
         """Of each message type asked about, which of the chosen reports have no sequence number of their own."""
+        self._earlier: dict[str, list[tuple[Arrays, np.ndarray]]] = {}
+        """Headers and cycles by message type: of several where the tables or the form of the messages change."""
 
     def __call__(self, kind: str, head: Mapping[str, NDArray[np.generic]], cycle: np.ndarray) -> NDArray[np.bool_]:
         for name, form in REQUIRED_HEADER.items():
@@ -178,6 +181,15 @@ class _Inside:
         for form, of_form in (("aircraft profiles", profile), ("reports", ~profile)):
             self.told |= {(kind, str(at.astype("datetime64[m]")), form) for at in np.unique(cycle[of_form])}
         apart = without_sequence_number(dict(head), cycle)
+        earlier = self._earlier.setdefault(kind, [])
+        if earlier:
+            repeated, collide = of_earlier_parts(dict(head), cycle, earlier)
+            if repeated.any():
+                what = "%s: %d reports %s left out: the file holds them once more before"
+                _LOG.warning(what, self.path, int(repeated.sum()), kind)
+            chosen &= ~repeated
+            apart |= collide
+        earlier.append((dict(head), cycle))
         shared = int((apart & np.isfinite(np.asarray(head.get("SQN", hours * np.nan), dtype=float))).sum())
         if shared:
             what = "%s: %d reports %s have the sequence number (SQN) of another: told apart by station, time and place"

@@ -30,6 +30,8 @@ WITH_OWN_ELEVATION = ("sonde", "pilot", "synop", "ship", "buoy", "paob")
 WITH_PRESSURE = ("sonde", "synop", "ship", "buoy", "paob")
 FIRST_WIND_TYPE = 200
 """Report types 1xx hold mass, 2xx hold wind and only repeat the pressure."""
+IDENTITY = ("SID", "DHR", "XOB", "YOB")
+"""Header values that are the same in both reports, mass and wind, of one observation."""
 SEQUENCE_BITS = 19
 SPARE_BITS = 4
 BY_ORDER = np.int64(1) << 62
@@ -259,18 +261,53 @@ def without_sequence_number(head: Arrays, cycle: np.ndarray) -> NDArray[np.bool_
         head: header values of all reports of one message type.
         cycle: (reports,) cycle times.
     """
-    sequence = _floats(head, "SQN")
-    given = np.isfinite(sequence)
-    number = _series(head, cycle, 0, _integers(_floats(head, "TYP"), NO_MARK)) << SEQUENCE_BITS
-    number |= np.where(given, sequence, 0.0).astype(np.int64)
+    number, given = _in_sequence(head, cycle)
     order = np.argsort(number, kind="stable")
     order = order[given[order]]
     after, before = order[1:], order[:-1]
     same = number[after] == number[before]
     differ = np.zeros(same.shape, dtype=bool)
-    for name in ("SID", "DHR", "XOB", "YOB"):
-        differ |= head[name][after] != head[name][before]
+    for name in IDENTITY:
+        one, other = head[name][after], head[name][before]
+        differ |= (one != other) & ((one == one) | (other == other))
     return ~given | np.isin(number, number[after[same & differ]])
+
+
+def of_earlier_parts(
+    head: Arrays, cycle: np.ndarray, earlier: list[tuple[Arrays, np.ndarray]]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(reports,) which stand in an earlier part of the file too, and which share only the sequence number with one.
+
+    Args:
+        head, cycle: header values and cycle times of all reports of a message type in one part of a file.
+        earlier: the same of the parts before.
+    """
+
+    def keys(head: Arrays, cycle: np.ndarray) -> tuple[list[tuple], list[tuple]]:
+        number, given = _in_sequence(head, cycle)
+        columns = [number, given, *(head[name] for name in IDENTITY)]
+        whole = list(zip(*(c.tolist() for c in columns), head["TYP"].tolist(), strict=True))
+        return [key[:-1] for key in whole], whole
+
+    known_places: set[tuple] = set()
+    known: set[tuple] = set()
+    for part in earlier:
+        places, whole = keys(*part)
+        known_places.update(places)
+        known.update(whole)
+    numbers = {place[0] for place in known_places if place[1]}
+    places, whole = keys(head, cycle)
+    repeated = [key[1] and key in known for key in whole]
+    shared = [place[1] and place[0] in numbers and place not in known_places for place in places]
+    return np.array(repeated, dtype=bool), np.array(shared, dtype=bool)
+
+
+def _in_sequence(head: Arrays, cycle: np.ndarray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(reports,) numbers made of the series and SQN, and whether there is one."""
+    sequence = _floats(head, "SQN")
+    given = np.isfinite(sequence)
+    series = _series(head, cycle, 0, _integers(_floats(head, "TYP"), NO_MARK))
+    return (series << SEQUENCE_BITS) | np.where(given, sequence, 0.0).astype(np.int64), given
 
 
 def _series(head: Arrays, cycle: np.ndarray, category: int, report_type: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -290,8 +327,7 @@ def _first_of_pair(
 
     The n-th mass report of a station, time and place belongs to the n-th wind report.
     """
-    names = ("SID", "DHR", "XOB", "YOB")
-    _, place = np.unique(np.rec.fromarrays([series[at], *(head[name][at] for name in names)]), return_inverse=True)
+    _, place = np.unique(np.rec.fromarrays([series[at], *(head[name][at] for name in IDENTITY)]), return_inverse=True)
     form, order_in_file = report_type[at] // 100, ordinal[at]
     order = np.lexsort((order_in_file, form, place))
     new = np.ones(order.size, dtype=bool)
