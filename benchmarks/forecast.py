@@ -72,7 +72,7 @@ def forward(nx: int, ny: int, nz: int, patches: int) -> dict[str, Any]:
     from benchmarks.traffic import Program
     from kaiseki.forecast.dynamics.parameters import DynamicsParameters
     from kaiseki.forecast.integrate import advance
-    from kaiseki.forecast.patches import DividedModel
+    from kaiseki.forecast.parallel.patches import DividedModel
 
     model, state = storm((ny, nx), nz, SPACING, DEPTH, STEP)
     run: Any = model
@@ -114,7 +114,7 @@ def derivative(nx: int, ny: int, nz: int, which: str) -> dict[str, Any]:
     import jax
     from validation.supercell import storm
 
-    from kaiseki.forecast.linear import LinearModel, Perturbation
+    from kaiseki.forecast.linear.forecast import LinearModel, Perturbation
 
     model, state = storm((ny, nx), nz, SPACING, DEPTH, STEP)
     state = dataclasses.replace(state, water=state.water[:2])

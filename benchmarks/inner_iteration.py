@@ -24,10 +24,10 @@ from validation.supercell import storm
 from benchmarks.forecast import ASSUMED_SHARE, H200_BANDWIDTH
 from benchmarks.traffic import Program
 from kaiseki.core.memory import keep_freed_memory
-from kaiseki.cycle.compilation import keep_loops_apart
-from kaiseki.forecast.increments import ANALYSED
-from kaiseki.forecast.physics.regular import RegularPhysics
-from kaiseki.forecast.window import LinearWindow, _adjoint, _tangent
+from kaiseki.experiments.compilation import keep_loops_apart
+from kaiseki.forecast.linear.increments import ANALYSED
+from kaiseki.forecast.linear.simplified_physics import RegularPhysics
+from kaiseki.forecast.linear.window import LinearWindow, _adjoint, _tangent
 
 HERE = Path(__file__).resolve().parent
 SPACING, DEPTH, STEP, STEPS = 15_000.0, 400.0, 75.0, 12

@@ -17,12 +17,12 @@ import platform
 import resource
 from pathlib import Path
 
+from kaiseki.archive.run import RunFolder
 from kaiseki.config import Experiment
 from kaiseki.core.memory import keep_freed_memory
-from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
-from kaiseki.cycle.cost import estimate
-from kaiseki.cycle.folder import RunFolder
-from kaiseki.cycle.whole import announce, run_whole
+from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
+from kaiseki.experiments.cost import estimate
+from kaiseki.experiments.run import announce, run_whole
 from kaiseki.grid.build import domain_from_section
 
 HERE = Path(__file__).resolve().parent

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.linear import Energy, LinearModel, Perturbation, plain_product
+from kaiseki.forecast.linear.forecast import Energy, LinearModel, Perturbation, plain_product
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State

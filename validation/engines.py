@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 
 from kaiseki.archive import RunStore
+from kaiseki.archive.run import Run
 from kaiseki.config import Experiment
 from kaiseki.core.timing import parse_time
-from kaiseki.report.judge import comparable
-from kaiseki.report.run import Run
-from kaiseki.twin import TWINS
+from kaiseki.experiments.twin import TWINS
 from kaiseki.verification import align
 from kaiseki.verification.departures import NEEDED, Departures, pool
 from kaiseki.verification.paired import compare
+from kaiseki.verification.run import comparable
 from kaiseki.verification.scores import HEIGHT, PRESSURE, TEMPERATURE, WIND, Target, sample, targets
 from kaiseki.verification.truth import (
     ENERGY,

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from kaiseki.archive.run import Run
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.core.timing import parse_time
-from kaiseki.report.run import Run
 from kaiseki.verification.departures import WRONG_BITS, Columns, inside_rim
 
 HERE = Path(__file__).resolve().parent

@@ -23,16 +23,16 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 
+from kaiseki.archive.run import RunFolder
 from kaiseki.assimilation.inner import BROUGHT, InnerModel
 from kaiseki.core.constants import CP_DRY, R_DRY
 from kaiseki.core.timing import HOUR
 from kaiseki.cycle.analyst import covariance_at_start, cycled_errors
-from kaiseki.cycle.case import Case
-from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
-from kaiseki.cycle.folder import RunFolder
-from kaiseki.cycle.real_data import real_case
+from kaiseki.experiments.case import Case
+from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
+from kaiseki.experiments.real_data import real_case
 from kaiseki.forecast.integrate import Forcing
-from kaiseki.forecast.linear import smooth
+from kaiseki.forecast.linear.forecast import smooth
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.statistics import VARIABLES

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from kaiseki.archive.run import Run
 from kaiseki.core.timing import format_utc, parse_time
-from kaiseki.report.judge import departures_at
-from kaiseki.report.run import Run
 from kaiseki.verification import pool, score_rows, scorecard
+from kaiseki.verification.run import departures_at
 from kaiseki.verification.scores import PRESSURE, Target, sample
 from validation.engines import REFERENCE, TIMES, experiment_of, finish
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from kaiseki.cli.twin import twin_case
+from kaiseki.archive.run import RunFolder
 from kaiseki.core.memory import keep_freed_memory
-from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
-from kaiseki.cycle.folder import RunFolder
-from kaiseki.cycle.impact import study
-from kaiseki.twin import prepare
+from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
+from kaiseki.experiments.impact import study
+from kaiseki.experiments.twin import prepare
+from kaiseki.experiments.twin.case import twin_case
 from validation.shelf import record, within
 
 CASE = "observation_impact"

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from kaiseki.archive.run import Run
 from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.timing import parse_time
-from kaiseki.report.run import Run
 from kaiseki.verification.departures import NO_EQUIVALENT_BITS, WRONG_BITS, inside_rim
 
 HERE = Path(__file__).resolve().parent

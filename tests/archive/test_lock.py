@@ -13,7 +13,7 @@ import pytest
 from archive import contender
 from archive.runs import create, cycle_times, every_array, same_values, whole_run, write_cycle
 from kaiseki.archive import RunStore
-from kaiseki.archive.lock import WriterLock
+from kaiseki.archive.store.lock import WriterLock
 from kaiseki.core.errors import StoreError
 
 

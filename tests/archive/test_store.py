@@ -37,9 +37,10 @@ from archive.runs import (
     whole_run,
     write_cycle,
 )
-from kaiseki.archive import RunStore, schema
-from kaiseki.archive.restart import read_tree, write_tree
-from kaiseki.archive.transaction import to_json
+from kaiseki.archive import RunStore
+from kaiseki.archive.store import schema
+from kaiseki.archive.store.restart import read_tree, write_tree
+from kaiseki.archive.store.transaction import to_json
 from kaiseki.core.errors import InputError, StoreError
 
 CYCLES = 2

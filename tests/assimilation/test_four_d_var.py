@@ -22,8 +22,8 @@ from kaiseki.core.errors import InputError, NumericsError
 from kaiseki.cycle.window import OuterWindow, of_states
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.integrate import Forcing
+from kaiseki.forecast.linear.simplified_physics import RegularPhysics
 from kaiseki.forecast.model import Model
-from kaiseki.forecast.physics.regular import RegularPhysics
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State

@@ -192,8 +192,8 @@ def test_a_twin_is_checked_too(
 def test_without_jax_the_rest_is_checked_and_said(
     file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "kaiseki.cycle.model_checks", None)
-    monkeypatch.delattr("kaiseki.cycle.model_checks", raising=False)
+    monkeypatch.setitem(sys.modules, "kaiseki.experiments.model_checks", None)
+    monkeypatch.delattr("kaiseki.experiments.model_checks", raising=False)
     assert main(["config", "check", str(file)]) == 0
     assert "were not checked, for JAX cannot be used; install kaiseki[run]" in capsys.readouterr().err
     assert main(["config", "check", str(file), "--json"]) == 0

@@ -19,13 +19,13 @@ import numpy as np
 from archive.runs import whole_run
 from cycle.small import experiment, observations
 from kaiseki.archive import export_netcdf, export_observations
+from kaiseki.archive.run import RunFolder
 from kaiseki.core.errors import KaisekiError
-from kaiseki.cycle import case, nesting
-from kaiseki.cycle.folder import RunFolder
 from kaiseki.cycle.journal import Journal
-from kaiseki.report import write_scores
-from kaiseki.twin import kept
-from kaiseki.twin.flow import Flow
+from kaiseki.experiments import case, nesting
+from kaiseki.experiments.twin import kept
+from kaiseki.experiments.twin.flow import Flow
+from kaiseki.verification.run import write_scores
 
 
 def writers(folder: Path) -> dict[str, Callable[[], object]]:

@@ -72,7 +72,7 @@ EVERY_EXTRA = [name for packages in EXTRAS.values() for name in packages]
 
 
 def answers(tmp_path: Path, *blocked: str) -> dict[str, tuple[int, str]]:
-    from kaiseki.twin import DEMO
+    from kaiseki.experiments.twin import DEMO
 
     command = [sys.executable, "-c", COMMANDS, str(DEMO), *blocked]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
@@ -131,7 +131,7 @@ sys.exit(main(sys.argv[1:]))
     ],
 )
 def test_a_processor_without_avx_is_told(command: list[str], code: int, words: str, tmp_path: Path) -> None:
-    from kaiseki.twin import DEMO
+    from kaiseki.experiments.twin import DEMO
 
     file = [str(DEMO)] if command[0] == "config" else []
     call = [sys.executable, "-c", OLD_PROCESSOR, *command, *file]

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from kaiseki.archive.run import RunFolder
 from kaiseki.config import Experiment
-from kaiseki.cycle.case import Case, reference_of
-from kaiseki.cycle.experiments import run_experiment
-from kaiseki.cycle.folder import RunFolder
 from kaiseki.driving import atmosphere_on_domain
+from kaiseki.experiments.baselines import run_experiment
+from kaiseki.experiments.case import Case, reference_of
+from kaiseki.experiments.twin.flow import Flow
 from kaiseki.grid.build import domain_from_section
 from kaiseki.observations import Table
-from kaiseki.twin.flow import Flow
 
 DOMAIN = {
     "spacing": 150_000.0,

@@ -13,10 +13,10 @@ import xarray as xr
 import zarr
 
 from cycle import small
-from kaiseki.archive.restart import read_tree, write_tree
+from kaiseki.archive.store.restart import read_tree, write_tree
 from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.core.files import files_of
-from kaiseki.cycle.driving import Analyses, Boundaries, Carried, Dataset, mixed
+from kaiseki.cycle.driving_fields import Analyses, Boundaries, Carried, Dataset, mixed
 from kaiseki.cycle.snapshot import from_tree, to_tree
 
 NOON, SIX = np.datetime64("1989-01-01T12:00:00"), np.datetime64("1989-01-01T18:00:00")

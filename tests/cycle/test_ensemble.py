@@ -13,10 +13,10 @@ from cycle import small
 from cycle.test_stream import arrays, assert_equal
 from kaiseki.archive import RunStore
 from kaiseki.config import Experiment
-from kaiseki.cycle import experiments
 from kaiseki.cycle import fields as fd
-from kaiseki.cycle.case import Case
 from kaiseki.cycle.ensemble import EnsembleRun, Perturbations
+from kaiseki.experiments import baselines as experiments
+from kaiseki.experiments.case import Case
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics import VARIABLES
 

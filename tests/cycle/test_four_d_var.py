@@ -11,10 +11,10 @@ import pytest
 from cycle import small
 from cycle.test_stream import arrays, assert_equal, departures
 from kaiseki.archive import RunStore
-from kaiseki.archive.schema import label
+from kaiseki.archive.store.schema import label
 from kaiseki.config import Experiment
-from kaiseki.cycle import experiments
 from kaiseki.cycle.journal import Journal
+from kaiseki.experiments import baselines as experiments
 from kaiseki.observations import Flag
 
 FOUR_D = {

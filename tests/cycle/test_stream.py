@@ -17,13 +17,13 @@ import zarr
 import kaiseki
 from cycle import small
 from kaiseki.archive import RunStore
+from kaiseki.archive.run import RunFolder
 from kaiseki.core.errors import ConfigError
-from kaiseki.cycle import experiments
 from kaiseki.cycle import fields as fd
-from kaiseki.cycle.case import Case
-from kaiseki.cycle.folder import RunFolder
 from kaiseki.cycle.snapshot import from_tree, to_tree
-from kaiseki.cycle.whole import nothing_used, run_whole
+from kaiseki.experiments import baselines as experiments
+from kaiseki.experiments.case import Case
+from kaiseki.experiments.run import nothing_used, run_whole
 from kaiseki.observations import Flag, Table
 
 

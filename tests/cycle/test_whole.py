@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from cycle import small
+from kaiseki.archive.run import RunFolder
 from kaiseki.core.errors import StoreError
-from kaiseki.cycle.folder import RunFolder
-from kaiseki.cycle.whole import run_whole
+from kaiseki.experiments.run import run_whole
 
 HOLDER = """
 import sys, time
 from pathlib import Path
 from cycle import small
-from kaiseki.cycle.folder import RunFolder
-from kaiseki.cycle.whole import run_whole
+from kaiseki.archive.run import RunFolder
+from kaiseki.experiments.run import run_whole
 
 def make_case(*_):
     print("preparing", flush=True)

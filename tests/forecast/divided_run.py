@@ -18,7 +18,7 @@ from kaiseki.core.errors import ConfigError
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
-from kaiseki.forecast.patches import DividedModel
+from kaiseki.forecast.parallel.patches import DividedModel
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
 from kaiseki.grid.plane import plane

@@ -11,7 +11,7 @@ from divided_run import windy
 
 from kaiseki.core.errors import NumericsError
 from kaiseki.forecast.integrate import Forcing
-from kaiseki.forecast.members import advance_members, devices_for, stack, unstack
+from kaiseki.forecast.parallel.members import advance_members, devices_for, stack, unstack
 from kaiseki.forecast.state import State
 
 

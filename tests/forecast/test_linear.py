@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from kaiseki.forecast.linear import Energy, LinearModel, Perturbation, plain_product
+from kaiseki.forecast.linear.forecast import Energy, LinearModel, Perturbation, plain_product
 from validation import derivatives
 
 

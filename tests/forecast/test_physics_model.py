@@ -14,6 +14,7 @@ from kaiseki.config import DigitalFilter
 from kaiseki.core.constants import CP_DRY, EPSILON, LATENT_FUSION, LATENT_VAPORISATION
 from kaiseki.core.errors import ConfigError
 from kaiseki.driving.onto_domain import atmosphere_on_domain
+from kaiseki.experiments.twin.flow import Flow
 from kaiseki.forecast.dynamics.metrics import make_metrics
 from kaiseki.forecast.model import Forcing, Model
 from kaiseki.forecast.physics import Physics, Surface
@@ -24,7 +25,6 @@ from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
 from kaiseki.grid.presets import GridSpecification
-from kaiseki.twin.flow import Flow
 
 EPOCH = np.datetime64("1989-01-01T00:00:00")
 REFERENCE = ReferenceProfile()

@@ -15,9 +15,9 @@ import pytest
 
 from forecast.test_physics_model import double
 from kaiseki.forecast.dynamics.metrics import Metrics
+from kaiseki.forecast.linear.simplified_physics import RegularPhysics, regular_physics
 from kaiseki.forecast.physics import Physics
 from kaiseki.forecast.physics.driver import condense, tendencies
-from kaiseki.forecast.physics.regular import RegularPhysics, regular_physics
 from kaiseki.forecast.physics.surface import Surface
 from kaiseki.forecast.state import State
 

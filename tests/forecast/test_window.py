@@ -12,15 +12,15 @@ import pytest
 from assimilation import worlds
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.increments import ANALYSED, from_model, into_model
 from kaiseki.forecast.integrate import Forcing
+from kaiseki.forecast.linear.increments import ANALYSED, from_model, into_model
+from kaiseki.forecast.linear.simplified_physics import RegularPhysics
+from kaiseki.forecast.linear.window import LinearWindow, _segment
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.perturbation import Perturbation
-from kaiseki.forecast.physics.regular import RegularPhysics
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
-from kaiseki.forecast.window import LinearWindow, _segment
 from kaiseki.grid import Domain
 
 GRID = worlds.domain(ny=10, nx=11, nz=8, hill=500.0)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kaiseki.report import Judgement, Run, judge
+from kaiseki.archive.run import Run
+from kaiseki.verification.run import Judgement, judge
 from report import synthetic
 
 

@@ -10,7 +10,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from kaiseki.report import Judgement, make_report
+from kaiseki.report import make_report
+from kaiseki.verification.run import Judgement
 
 pytestmark = pytest.mark.slow
 

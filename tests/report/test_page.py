@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from kaiseki.core.errors import ConfigError, InputError, ResourceError, StoreError
-from kaiseki.report import Judgement, make_report
+from kaiseki.report import make_report
 from kaiseki.report.words import FLAG_WORDS, limits
+from kaiseki.verification.run import Judgement
 from report import synthetic
 
 SECTIONS = "verdict scores weather departures cycles network inventory archive limits credits".split()
@@ -269,7 +270,8 @@ def test_reasons_follow_the_flags():
 
 
 def test_scores_are_json(twin: Path, judged: Judgement, tmp_path: Path):
-    from kaiseki.report import Run, write_scores
+    from kaiseki.archive.run import Run
+    from kaiseki.verification.run import write_scores
 
     rows = json.loads(write_scores(Run(twin), judged).read_text(encoding="utf-8"))
     assert rows == json.loads(json.dumps(judged.rows))

@@ -1,11 +1,11 @@
 """The archive: the run store, `kaiseki.open`, products, export. No JAX."""
 
-from kaiseki.archive.export import export_netcdf
-from kaiseki.archive.open import export_observations, observations, open_archive, open_domain
-from kaiseki.archive.products import interpolate_to_pressure, on_pressure_levels
-from kaiseki.archive.schema import SCHEMA_VERSION
-from kaiseki.archive.store import RunStore
-from kaiseki.archive.transaction import CycleTransaction
+from kaiseki.archive.exchange.netcdf import export_netcdf
+from kaiseki.archive.products.pressure_levels import interpolate_to_pressure, on_pressure_levels
+from kaiseki.archive.reader import export_observations, observations, open_archive, open_domain
+from kaiseki.archive.store.run_store import RunStore
+from kaiseki.archive.store.schema import SCHEMA_VERSION
+from kaiseki.archive.store.transaction import CycleTransaction
 
 __all__ = [
     "SCHEMA_VERSION",

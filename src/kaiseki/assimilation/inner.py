@@ -24,13 +24,13 @@ from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.fields import WATER, Atmosphere
 from kaiseki.forecast.filter import filter_weights
 from kaiseki.forecast.integrate import Forcing
-from kaiseki.forecast.linear import means_on_faces
+from kaiseki.forecast.linear.forecast import means_on_faces
+from kaiseki.forecast.linear.simplified_physics import RegularPhysics
+from kaiseki.forecast.linear.window import MEMORY, LinearWindow
 from kaiseki.forecast.model import Model, default_parameters
 from kaiseki.forecast.perturbation import Perturbation
-from kaiseki.forecast.physics.regular import RegularPhysics
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
-from kaiseki.forecast.window import MEMORY, LinearWindow
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics import VARIABLES

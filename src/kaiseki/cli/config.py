@@ -74,12 +74,12 @@ def check_experiment(experiment: Experiment) -> bool:
     Raises:
         ConfigError: says which key is wrong and what would help.
     """
-    from kaiseki.cycle import checks
+    from kaiseki.experiments import checks
 
     if not checks.check_experiment(experiment):
         return False
     if experiment.twin is not None:
-        from kaiseki.cli.twin import check_twin
+        from kaiseki.experiments.twin.case import check_twin
 
         check_twin(experiment)
     return True

@@ -16,8 +16,8 @@ from kaiseki.core.files import write_text
 from kaiseki.core.timing import parse_time
 
 if TYPE_CHECKING:
-    from kaiseki.cycle.case import Case
-    from kaiseki.cycle.impact import Truth
+    from kaiseki.experiments.case import Case
+    from kaiseki.experiments.impact import Truth
 
 Probes = Annotated[int, Parameter(help="Random vectors for the degrees of freedom; 0 leaves them out.")]
 Time = Annotated[str | None, Parameter(help="Time of the analysis; by default the last with many soundings.")]
@@ -36,11 +36,10 @@ def impact(folder: Path, /, *, time: Time = None, data: Data = None, probes: Pro
     """
     begin(json)
     need("run", "report", what="kaiseki impact")
+    from kaiseki.archive.run import Run, RunFolder
     from kaiseki.core.memory import keep_freed_memory
-    from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
-    from kaiseki.cycle.folder import RunFolder
-    from kaiseki.cycle.impact import study
-    from kaiseki.report import Run
+    from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
+    from kaiseki.experiments.impact import study
 
     keep_loops_apart()
     keep_compiled()
@@ -62,7 +61,7 @@ def _truth(case: Case) -> Truth | None:
     """The nature run of a twin on the domain of the analysis."""
     if case.experiment.case.kind != "twin":
         return None
-    from kaiseki.twin import prepare
+    from kaiseki.experiments.twin import prepare
 
     return prepare(case.experiment, case.domain, case.folder.path / "twin").truth
 

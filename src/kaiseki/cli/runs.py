@@ -18,9 +18,9 @@ from kaiseki.core.timing import format_utc
 if TYPE_CHECKING:
     import numpy as np
 
+    from kaiseki.archive.run import RunFolder
     from kaiseki.config import Experiment
-    from kaiseki.cycle.folder import RunFolder
-    from kaiseki.report import Judgement
+    from kaiseki.verification.run import Judgement
 
 Data = Annotated[Path | None, Parameter(name="--data", help="Folder that the paths of the experiment are relative to.")]
 Out = Annotated[Path | None, Parameter(name="--out", help="Folder of the run; by default out/<name of the case>.")]
@@ -61,7 +61,7 @@ def demo(
     if case is not None and twin is not None:
         raise ConfigError(f"Both --case {case} and --twin {twin} are given; please give one of them")
     if case is None:
-        from kaiseki.twin import TWINS
+        from kaiseki.experiments.twin import TWINS
 
         case = TWINS[twin or "twin-1"]
     _whole(_experiment(case), data, out, force=force, baselines=True, verbose=verbose, json=json)
@@ -109,7 +109,7 @@ def resume(
     folder
         Folder of the run.
     """
-    from kaiseki.cycle.folder import RunFolder
+    from kaiseki.archive.run import RunFolder
 
     begin(json)
     need("run", "report", what="kaiseki resume")
@@ -127,7 +127,8 @@ def verify(folder: Path, /, *, json: Json = False) -> None:
     """
     begin(json)
     need("report", what="kaiseki verify")
-    from kaiseki.report import Run, judge, write_scores
+    from kaiseki.archive.run import Run
+    from kaiseki.verification.run import judge, write_scores
 
     opened = Run(folder)
     judgement = judge(opened)
@@ -171,11 +172,11 @@ def _whole(
     verbose: bool,
     json: bool,
 ) -> None:
+    from kaiseki.archive.run import RunFolder
     from kaiseki.cli.config import check_experiment
     from kaiseki.core.memory import keep_freed_memory
-    from kaiseki.cycle.compilation import keep_compiled, keep_loops_apart
-    from kaiseki.cycle.folder import RunFolder
-    from kaiseki.cycle.whole import announce, run_whole
+    from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
+    from kaiseki.experiments.run import announce, run_whole
 
     if data is not None and not data.is_dir():
         raise ConfigError(
@@ -195,7 +196,9 @@ def _whole(
         baselines=baselines,
         report=say if verbose else None,
     )
-    from kaiseki.report import Run, judge, make_report, write_scores
+    from kaiseki.archive.run import Run
+    from kaiseki.report import make_report
+    from kaiseki.verification.run import judge, write_scores
 
     opened = Run(folder.path)
     judgement = judge(opened)
@@ -216,10 +219,10 @@ def _whole(
 def make_case_of(experiment: Experiment) -> Callable[..., Any]:
     """What makes the case of an experiment ready: of real data, or the twin."""
     if experiment.case.kind == "twin":
-        from kaiseki.cli.twin import twin_case
+        from kaiseki.experiments.twin.case import twin_case
 
         return twin_case
-    from kaiseki.cycle.real_data import real_case
+    from kaiseki.experiments.real_data import real_case
 
     return real_case
 

@@ -31,8 +31,8 @@ def tune(folder: Path, /, *, until: Until, balance: Balance = 0.9, json: Json = 
     folder
         Folder of the run.
     """
+    from kaiseki.archive.run import RunFolder
     from kaiseki.assimilation.estimate import observation_errors, suggest
-    from kaiseki.cycle.folder import RunFolder
     from kaiseki.observations import Table
 
     begin(json)

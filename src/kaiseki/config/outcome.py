@@ -60,7 +60,7 @@ class Twin(Section):
     """Whose physics and dynamics the weather around the nature run has: those of the assimilating model, or its own."""
     sea_anomaly: Annotated[float, Bounds(ge=-5, le=5)] = 0.0
     """Amplitude of the difference between the sea temperature of nature and the one that the assimilating model is
-    given, K; a wave pattern, see `kaiseki.twin.flow`."""
+    given, K; a wave pattern, see `kaiseki.experiments.twin.flow`."""
     boundary_perturbation: NotNegative = 1.0
     """Size of the error of the driving fields, in units of a typical error of a global analysis."""
     initial_perturbation: NotNegative = 1.0

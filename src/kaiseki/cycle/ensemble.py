@@ -20,11 +20,11 @@ import numpy as np
 from kaiseki.assimilation.ensemble import Ensemble
 from kaiseki.assimilation.inner import parameters_on
 from kaiseki.config import BackgroundError, EnsembleSettings
-from kaiseki.cycle.driving import Carried, floored
+from kaiseki.cycle.driving_fields import Carried, floored
 from kaiseki.cycle.fields import OBSERVED, Fields
 from kaiseki.cycle.snapshot import from_tree, to_tree
-from kaiseki.forecast.members import advance_members, stack, unstack
 from kaiseki.forecast.model import Model
+from kaiseki.forecast.parallel.members import advance_members, stack, unstack
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State, begin_interval
 from kaiseki.grid.coarsening import Coarsening

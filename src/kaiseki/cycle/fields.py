@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kaiseki.archive import RunStore
-from kaiseki.archive.schema import ANALYSIS, FORECAST
+from kaiseki.archive.store.schema import ANALYSIS, FORECAST
 from kaiseki.core.errors import StoreError
 from kaiseki.core.timing import format_utc
 from kaiseki.forecast.model import Model

@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from kaiseki.archive.schema import label
+from kaiseki.archive.store.schema import label
 from kaiseki.core.files import make_folder, whole_file
 
 

@@ -16,7 +16,7 @@ from kaiseki.config import DigitalFilter
 from kaiseki.core.progress import Progress, say
 from kaiseki.core.timing import HOUR, Window, format_utc
 from kaiseki.cycle import fields as fd
-from kaiseki.cycle.driving import Boundaries, floored
+from kaiseki.cycle.driving_fields import Boundaries, floored
 from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.cycle.journal import Journal
 from kaiseki.cycle.snapshot import from_tree, to_tree

@@ -13,16 +13,16 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.archive import on_pressure_levels
-from kaiseki.archive.metadata import program_version
+from kaiseki.archive.run import Run
+from kaiseki.archive.store.metadata import program_version
 from kaiseki.core.files import write_text
 from kaiseki.core.timing import JST, civil_time, format_utc, label
 from kaiseki.report import charts, impact, maps, network, series, tables, words
 from kaiseki.report.basemap import Basemap, coast_files
-from kaiseki.report.judge import Judgement, departures_at, judge
-from kaiseki.report.run import Run
 from kaiseki.report.style import Picture
 from kaiseki.report.weather import weather
 from kaiseki.verification import consistency_rows, pool
+from kaiseki.verification.run import Judgement, departures_at, judge
 
 
 def make_report(
@@ -64,7 +64,7 @@ def make_report(
         lstrip_blocks=True,
     )
     text = environment.get_template("report.html.j2").render(context)
-    return write_text(run.directory / "report.html", text)
+    return write_text(run.folder.report, text)
 
 
 def _context(
@@ -98,13 +98,13 @@ def _context(
         "calibration": tables.calibration(judgement.rows),
         "cycle_table": tables.cycles(diagnostics),
         "minimisation": _each(series.minimisation, diagnostics),
-        "impact": _each(impact.impact_chart, impact.read(run.directory)),
+        "impact": _each(impact.impact_chart, impact.read(run.folder.path)),
         "consistency": _each(series.consistency, consistency),
         "network": _network(run, base, main),
         "rejections": tables.rejections(run),
         "inventory": _inventory(inventory),
         "facts": tables.facts(run),
-        "open_line": f'kaiseki.open("{run.directory.name}/analysis.store")',
+        "open_line": f'kaiseki.open("{run.folder.path.name}/analysis.store")',
         "credits": words.credits(experiment, _sources(run)),
         "limits": words.limits(
             experiment.assimilation.engine, knows_errors=any(run.errors(time) is not None for time in run.cycles)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from kaiseki.archive.run import Run
 from kaiseki.core.timing import format_utc, label, parse_time, to_datetime
 from kaiseki.report import words
-from kaiseki.report.judge import Judgement
-from kaiseki.report.run import Run
 from kaiseki.report.style import LOOKS
+from kaiseki.verification.run import Judgement
 
 _AGAINST = {"truth": "truth", "withheld": "withheld observations", "assimilated": "assimilated observations"}
 

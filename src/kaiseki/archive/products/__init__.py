@@ -1,0 +1,1 @@
+"""Products made of what the archive holds."""

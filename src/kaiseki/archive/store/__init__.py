@@ -1,0 +1,1 @@
+"""The run store: one Icechunk repository, one commit per cycle."""

@@ -1,0 +1,126 @@
+"""The layout of a new run store: every group and time axis exists before the first cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import zarr
+
+from kaiseki.archive.store import schema
+from kaiseki.archive.store.arrays import group_at, put, values_at
+from kaiseki.archive.store.metadata import (
+    AXIS_ATTRIBUTES,
+    GRID_MAPPING,
+    STATIC_ATTRIBUTES,
+    domain_attributes,
+    global_attributes,
+    grid_mapping,
+)
+from kaiseki.grid import Domain, LambertConformal
+
+
+def lay_out(
+    store: Any,
+    experiment_json: str,
+    domain: Domain,
+    times: np.ndarray,
+    cycle_times: np.ndarray,
+    soil_depth: np.ndarray | None,
+    encoding: Mapping[str, Any],
+    title: str,
+    attributes: Mapping[str, str],
+) -> None:
+    """Write the empty layout into a Zarr store.
+
+    Args:
+        store: writable Zarr store.
+        experiment_json: the experiment as JSON text.
+        domain: gives the static fields.
+        times: axis of the group `forecast`, datetime64[s].
+        cycle_times: ends of the cycles, axis of the groups `analysis` and `cycles`, datetime64[s].
+        soil_depth: depths of the soil layers [m], None without soil.
+        encoding: chunk and compression level of the fields.
+        title: title of the run.
+        attributes: further global attributes.
+    """
+    root = zarr.create_group(store, zarr_format=3)
+    root.attrs.update(
+        global_attributes(domain, title, attributes)
+        | {
+            "kaiseki_store": schema.KIND,
+            "schema_version": schema.SCHEMA_VERSION,
+            "experiment": experiment_json,
+            "domain": domain_attributes(domain),
+            "field_encoding": dict(encoding),
+            "described_by": sorted(attributes),
+        }
+    )
+    _static(root.create_group(schema.STATIC), domain, soil_depth)
+    for name, axis in ((schema.FORECAST, times), (schema.ANALYSIS, cycle_times)):
+        group = root.create_group(name)
+        put(group, "time", schema.encode_time(axis), axes=("time",), attributes=schema.TIME_ATTRIBUTES)
+        # Number of the cycle that wrote a time, -1: none yet. One cycle owns a time, so that nothing is overwritten.
+        put(
+            group,
+            "cycle",
+            np.full(axis.size, -1, np.int32),
+            axes=("time",),
+            attributes={"long_name": "number of the cycle that wrote this time (-1: none yet)"},
+        )
+    cycles = root.create_group(schema.CYCLES)
+    put(cycles, "time", schema.encode_time(cycle_times), axes=("time",), attributes=schema.TIME_ATTRIBUTES)
+    put(
+        cycles,
+        "complete",
+        np.zeros(cycle_times.size, np.uint8),
+        axes=("time",),
+        attributes={"long_name": "1 where the cycle is complete"},
+    )
+
+
+def _static(group: zarr.Group, domain: Domain, soil_depth: np.ndarray | None) -> None:
+    """Coordinates and fixed fields."""
+    axes: dict[str, Any] = {"x": domain.x, "y": domain.y, "level": domain.zeta}
+    if soil_depth is not None:
+        axes["soil_level"] = soil_depth
+    for name, values in axes.items():
+        put(group, name, values, axes=(name,), attributes=AXIS_ATTRIBUTES[name])
+    plane, half = ("y", "x"), ("half_level",)
+    fields: dict[str, tuple[tuple[str, ...], Any]] = {
+        "lat": (plane, domain.lat),
+        "lon": (plane, domain.lon),
+        "altitude": (("level", *plane), np.asarray(domain.z, np.float32)),
+        "terrain": (plane, domain.terrain),
+        "land_fraction": (plane, domain.land_fraction),
+        "map_factor": (plane, domain.map_factor),
+        "rotation": (plane, domain.rotation),
+        "decay": (("level",), domain.decay),
+        "zeta_half": (half, domain.zeta_half),
+        "decay_half": (half, domain.decay_half),
+    }
+    for name, (dimensions, values) in fields.items():
+        attributes = dict(STATIC_ATTRIBUTES[name])
+        if dimensions[-2:] == plane and name not in ("lat", "lon"):
+            attributes |= {"grid_mapping": GRID_MAPPING, "coordinates": "lat lon"}
+        put(group, name, values, axes=dimensions, attributes=attributes)
+    put(group, GRID_MAPPING, np.int32(0), attributes=grid_mapping(domain.projection))
+
+
+def stored_domain(root: zarr.Group) -> Domain:
+    """The `Domain` that the store was made with, bit for bit."""
+    attributes: Any = root.attrs["domain"]
+    static = group_at(root, schema.STATIC)
+    return Domain(
+        name=attributes["name"],
+        projection=LambertConformal(**attributes["projection"]),
+        spacing=attributes["spacing"],
+        x=values_at(static, "x"),
+        y=values_at(static, "y"),
+        zeta_half=values_at(static, "zeta_half"),
+        decay_half=values_at(static, "decay_half"),
+        terrain=values_at(static, "terrain"),
+        land_fraction=values_at(static, "land_fraction"),
+        rim_width=attributes["rim_width"],
+    )

@@ -1,0 +1,1 @@
+"""A case made ready and run: real data, twin, nesting, baselines, cost."""

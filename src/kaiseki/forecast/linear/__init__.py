@@ -1,0 +1,1 @@
+"""The linear model over a window: tangent, adjoint, simplified physics."""

@@ -1,0 +1,1 @@
+"""One forecast on many devices, and many members of one."""
