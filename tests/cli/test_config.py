@@ -132,7 +132,11 @@ def explicit(**changes: object) -> str:
             "cold_start = 1989-01-02T05:59:59Z\nwindow_hours = 0.000277777777777778",
             "whole seconds",
         ),
-        ("[observations]", '[physics.parameters]\n"surface.charnok" = 1.0\n[observations]', "no physics parameter"),
+        (
+            "[observations]",
+            "[physics.schemes.surface]\ncharnok = 1.0\n[observations]",
+            "did you mean physics.schemes.surface.charnock?",
+        ),
         ('preset = "japan-60km"', explicit(), ""),
         ('preset = "japan-60km"', explicit(shape=[9, 9]), "assimilation.four_d_var.coarsening = 2: "),
         (
@@ -177,7 +181,11 @@ def test_what_can_be_known_without_data_is_refused_by_check_and_run_alike(
         ("[period]", "[period]\noutput_hours = 0.5", "period.output_hours must be whole hours"),
         ("[period]", "[driving]\ninterval_hours = 0.5\n[period]", "driving.interval_hours must be whole hours"),
         ("[period]", "[twin]\nspacing_factor = 0.0\n[period]", "twin.spacing_factor = 0.0: "),
-        ("[period]", '[twin.physics]\n"surface.charnok" = 1.0\n[period]', "no physics parameter"),
+        (
+            "[period]",
+            '[twin.physics]\n"surface.charnok" = 1.0\n[period]',
+            "There is no constant 'surface.charnok' of the physics",
+        ),
         ("[period]", "reference_latitude = 75.0\n[period]", "cannot be placed: "),
     ],
 )

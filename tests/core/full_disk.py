@@ -22,7 +22,7 @@ from kaiseki.archive import export_netcdf, export_observations
 from kaiseki.archive.run import RunFolder
 from kaiseki.core.errors import KaisekiError
 from kaiseki.cycle.journal import Journal
-from kaiseki.experiments import case, nesting
+from kaiseki.experiments import nesting, real_data
 from kaiseki.experiments.twin import kept
 from kaiseki.experiments.twin.flow import Flow
 from kaiseki.verification.run import write_scores
@@ -41,8 +41,8 @@ def writers(folder: Path) -> dict[str, Callable[[], object]]:
     return {
         "experiment.toml": lambda: chosen.save(place.experiment),
         "observations.parquet": lambda: table.to_parquet(place.observations),
-        "inventory.json": lambda: case.save_inventory(table, place),
-        "scores.json": lambda: write_scores(SimpleNamespace(directory=folder), rows),
+        "inventory.json": lambda: real_data.save_inventory(table, place),
+        "scores.json": lambda: write_scores(SimpleNamespace(folder=place), rows),
         "nature.npz": lambda: kept.keep(folder / "nature.npz", "abc", np.array([time]), {"u": numbers}),
         "samples_19890101T120000Z.npz": lambda: nesting.kept(place, time, samples),
         "minimisation/19890101T120000Z/0001.npz": lambda: journal(numbers, lambda x: x),

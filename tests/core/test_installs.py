@@ -57,7 +57,7 @@ file, *blocked = sys.argv[1:]
 for name in blocked:
     sys.modules[name] = None
 groups = {"config": [["config", "show", file], ["config", "check", file], ["config", "schema"]],
-          "demo": [["demo"]], "info": [["info"]]}
+          "demo": [["demo"]], "info": [["info"]], "tune": [["tune", file, "--until", "1989-01-02T00:00Z"]]}
 found = {}
 for name in COMMANDS:
     for tokens in groups.get(name, [[name, file]]):
@@ -85,11 +85,15 @@ def test_with_the_client_alone_every_command_says_which_extra_it_needs(tmp_path:
     found = answers(tmp_path, *EVERY_EXTRA)
     without = {"config show", "config check", "config schema", "info"}
     assert {name for name, (code, _) in found.items() if code == 0} == without
-    for name in found.keys() - without:
+    # Scores need no extra: the file is no folder of a run.
+    code, words = found["verify"]
+    assert code == 3
+    assert "There is no run directory" in words
+    for name in found.keys() - without - {"verify"}:
         code, words = found[name]
         assert code == 1
         assert words.count("\n") == 1
-        extra = "report" if name in {"verify", "report"} else "run"
+        extra = "report" if name == "report" else "run"
         assert f"kaiseki: kaiseki {name} needs the package " in words
         assert words.endswith(f'which is not installed; do: pip install "kaiseki[{extra}]"\n')
 

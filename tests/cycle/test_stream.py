@@ -281,7 +281,8 @@ def test_the_archive_holds_all_that_fell(tmp_path: Path, monkeypatch: pytest.Mon
     intervals = np.asarray(root["forecast"]["precipitation"][...], np.float64)
     monkeypatch.setattr("kaiseki.cycle.stream.begin_interval", lambda state: state)
     stream, period = experiments._stream(case, "free_run", None), case.experiment.period
-    state = stream._initialise(stream.model.start(case.driving(period.first)), period.first)[0]
+    start = stream.model.start(case.driving(period.first))
+    state = stream._initialise(start, period.first, fd.of_state(case.model, start))[0]
     state = stream.advance(state, period.first, period.last)
     total = np.asarray(state.precipitation, np.float64)
     assert len(intervals) == 5

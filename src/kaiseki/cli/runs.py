@@ -126,7 +126,6 @@ def verify(folder: Path, /, *, json: Json = False) -> None:
         Folder of the run.
     """
     begin(json)
-    need("report", what="kaiseki verify")
     from kaiseki.archive.run import Run
     from kaiseki.verification.run import judge, write_scores
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from kaiseki.cli.installed import need
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import format_utc, parse_time
@@ -31,11 +32,12 @@ def tune(folder: Path, /, *, until: Until, balance: Balance = 0.9, json: Json = 
     folder
         Folder of the run.
     """
+    begin(json)
+    need("run", what="kaiseki tune")
     from kaiseki.archive.run import RunFolder
     from kaiseki.assimilation.estimate import observation_errors, suggest
     from kaiseki.observations import Table
 
-    begin(json)
     place = RunFolder(folder)
     noted = place.noted()
     store = place.read_store("analysis")
