@@ -41,6 +41,8 @@ PLAUSIBLE = {
     "geopotential_height": (-2000.0, 90000.0),
     "specific_humidity": (-1e-3, 0.06),
     "surface_air_pressure": (4.0e4, 1.12e5),
+    "surface_temperature": (150.0, 370.0),
+    "soil_temperature": (150.0, 370.0),
     "sea_ice_area_fraction": (-0.01, 1.01),
     "land_area_fraction": (-0.01, 1.01),
     "surface_altitude": (-1000.0, 9000.0),
