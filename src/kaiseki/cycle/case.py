@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,23 +12,25 @@ import numpy as np
 
 from kaiseki.archive.transaction import to_json
 from kaiseki.core.constants import VIRTUAL
+from kaiseki.core.errors import InputError
 from kaiseki.core.experiment import Experiment
 from kaiseki.core.files import files_of, write_text
 from kaiseki.core.progress import say
 from kaiseki.core.timing import hours
 from kaiseki.cycle import observing
 from kaiseki.cycle.checks import shortest_stretch
-from kaiseki.cycle.driving import Boundaries, Carried, Dataset, Driving
+from kaiseki.cycle.driving import Boundaries, Carried, Dataset, Driving, WithSea
 from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.folder import RunFolder
 from kaiseki.cycle.model_checks import check_division
-from kaiseki.driving import read_global
+from kaiseki.driving import ground_on_domain, read_joined, sst_on_domain
 from kaiseki.forecast.filter import DigitalFilter
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.physics import PhysicsParameters
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
+from kaiseki.grid.terrain import blend_rim
 from kaiseki.observations import Table
 from kaiseki.observations.sources.inventory import inventory
 
@@ -137,11 +139,73 @@ def real_case(
 
     domain = domain_from_section(experiment.domain, data)
     files = files_of(experiment.driving.first_guess_files, data, "driving.first_guess_files")
+    sea = sea_temperature(experiment, data)
     if experiment.driving.coarse is None:
-        dataset = read_global(files[0])
-        fields = Dataset(dataset, domain)
+        driving = direct_driving(files, domain, sea)
+        domain = driving.domain
+        start = driving(experiment.period.first)
+        check_sea(experiment, start, domain, files)
         table = real_observations(experiment, folder, data, domain)
-        return Case(experiment, folder, domain, table, fields, reference_of(fields(experiment.period.first), domain))
+        return Case(experiment, folder, domain, table, driving, reference_of(start, domain))
     wide = domain_from_section(experiment.driving.coarse, data)
     table = real_observations(experiment, folder, data, wide)
-    return coarse_driving(experiment, folder, domain, wide, table, files, report)
+    return coarse_driving(experiment, folder, domain, wide, table, files, sea, report)
+
+
+type SeaTemperature = Callable[[Domain], np.ndarray]
+"""Gives the sea-surface temperature (ny, nx) K on a domain."""
+
+
+def sea_temperature(experiment: Experiment, data: Path | None) -> SeaTemperature | None:
+    """Sea-surface temperature of the cold start from the experiment's own files, None where it names none.
+
+    Raises:
+        ConfigError: a pattern matches no file.
+        InputError: a file cannot be read or does not cover the time.
+    """
+    section = experiment.driving
+    if not section.sea_temperature_files:
+        say("sea temperature: that of the driving data")
+        return None
+    dataset = read_joined(files_of(section.sea_temperature_files, data, "driving.sea_temperature_files"))
+    first, climatology = experiment.period.first, section.sea_temperature_climatology
+    return lambda domain: sst_on_domain(dataset, domain, first, climatology)
+
+
+def check_sea(experiment: Experiment, fields: Fields, domain: Domain, files: Sequence[Path]) -> None:
+    """Refuse driving fields without a sea-surface temperature where the model needs one.
+
+    Args:
+        experiment: says which processes there are.
+        fields: of the cold start on the domain.
+        domain: which cells hold sea.
+        files: where the fields are from, for the message.
+
+    Raises:
+        InputError: there is none.
+    """
+    sea = int((domain.land_fraction < 1.0).sum())
+    if "sst" in fields or not sea or not PhysicsParameters.from_section(experiment.physics).feels_sea:
+        return
+    raise InputError(
+        f"The driving data {', '.join(str(path) for path in files)} hold neither a sea-surface temperature nor a skin "
+        f"temperature with a land fraction, but {sea} of the {domain.land_fraction.size} cells of {domain.name} hold "
+        "sea; name a file of it under driving.sea_temperature_files."
+    )
+
+
+def direct_driving(files: Sequence[Path], domain: Domain, sea: SeaTemperature | None = None) -> Dataset | WithSea:
+    """Driving by the files themselves; the terrain of its domain goes over to that of the files in the rim.
+
+    Raises:
+        InputError: the files cannot be read or joined, or the domain reaches beyond them.
+    """
+    dataset = read_joined(files)
+    ground = ground_on_domain(dataset, domain)
+    if ground is None:
+        # Their surface pressure is then that of our own ground, and there is nothing to go over to.
+        say(f"{dataset.attrs['file']}: no terrain; {domain.name} keeps its own in the rim")
+    else:
+        domain = blend_rim(domain, ground)
+    driving = Dataset(dataset, domain)
+    return driving if sea is None else WithSea(driving, sea(domain), domain)

@@ -88,6 +88,7 @@ def domain_from_section(section: Any, data_root: Path | None = None, name: str =
             domain,
             files_of(section.terrain_files, data_root, "domain.terrain_files"),
             files_of(section.mask_files, data_root, "domain.mask_files"),
+            section.terrain_voids,
         )
     domain = domain.with_terrain(smooth(height, domain, section.terrain_smoothing), land)
     _check_folding(domain)

@@ -39,4 +39,4 @@ Count = Annotated[int, Field(ge=1)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=360)]
 Files = tuple[str, ...]
-"""Paths or glob patterns relative to the data root that the command is given."""
+"""Paths or glob patterns relative to the data root that the command is given; a name that exists is no pattern."""

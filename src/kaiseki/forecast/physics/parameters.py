@@ -254,6 +254,11 @@ class PhysicsParameters:
         """Whether anything but clouds acts."""
         return self.boundary_layer or self.surface or self.radiation or self.soil
 
+    @property
+    def feels_sea(self) -> bool:
+        """Whether a process depends on the temperature of the sea."""
+        return self.surface or self.radiation
+
     @classmethod
     def known(cls) -> tuple[str, ...]:
         """Names "scheme.parameter" of every value that can be set: numbers, and those of `CHOICES`."""
