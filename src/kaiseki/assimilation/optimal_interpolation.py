@@ -56,11 +56,11 @@ def analyse(
     residual = departure - problem.forward(control)
     # The inverse of the matrix is never below the sum of u u^T / theta over its Ritz pairs.
     pairs = minimum.spectrum.largest(PAIRS)
-    controls = (
+    uncertainty.explain(
         problem.adjoint(pair) / np.sqrt(value) for value, pair in zip(pairs.values, pairs.vectors.T, strict=True)
     )
-    increments = map(problem.stacked_increment, controls)
-    uncertainty.explain(increments, background.domain, background.fields[-1])
+    if not minimum.spectrum.complete:
+        uncertainty.draw(problem.randomised(np.ones(len(departure))))
     return finish(
         problem,
         NAME,

@@ -43,9 +43,10 @@ def analyse(
     if not len(problem.used):
         return nothing_to_do(problem, NAME, report, uncertainty)
 
-    def learn(spectrum: Spectrum) -> None:
-        increments = map(problem.stacked_increment, spectrum.largest(PAIRS).explained())
-        uncertainty.explain(increments, background.domain, background.fields[-1])
+    def learn(spectrum: Spectrum, weights: np.ndarray) -> None:
+        uncertainty.explain(spectrum.largest(PAIRS).explained())
+        if not spectrum.complete:
+            uncertainty.draw(problem.randomised(weights))
 
     robust = likelihood(settings.robust, settings.robust_threshold)
     cost = LeastSquares(problem.forward, problem.adjoint, problem.departure / problem.error, np.ones(len(problem.used)))
