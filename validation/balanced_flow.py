@@ -31,7 +31,7 @@ from kaiseki.forecast.model import default_parameters as usual
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.presets import GridSpecification, preset
-from validation.shelf import FIGURES, at_least, at_most, record
+from validation.shelf import FIGURES, Source, at_least, at_most, record
 
 CASE = "balanced_flow"
 TEMPERATURE = 260.0
@@ -142,21 +142,28 @@ def figure(runs: dict[float, Drift], real: Drift) -> None:
     fig.savefig(FIGURES / f"{CASE}.png", dpi=90)
 
 
+LAW = Source(
+    "exact steady state, derived in the script",
+    "law",
+    "fixed before the first run: 0.1 m/s rms, a twentieth of the error of a wind observation, 0.5 m/s anywhere; second "
+    "order, of which 1.8 allows for the coarse end",
+)
+
+
 def main() -> None:
     spacings = [80e3, 40e3, 20e3]
     runs = {s: drift(lambert(s), 12.0) for s in spacings}
     for s, run in runs.items():
         print(f"{s / 1e3:g} km: rms {run.rms:.5f}, largest {run.largest:.5f} m/s", flush=True)
     real = drift(preset("japan-60km"), 24.0, driving_depth=4000.0)
-    law = "exact steady state; bound chosen beforehand"
     record(
         [
-            at_most(CASE, "wind drift after 12 h, 20 km, rms (m/s)", runs[20e3].rms, 0.1, law),
+            at_most(CASE, "wind drift after 12 h, 20 km, rms (m/s)", runs[20e3].rms, 0.1, LAW),
             at_least(
-                CASE, "order of the drift, 80 to 20 km", order(spacings, [runs[s].rms for s in spacings]), 1.8, law
+                CASE, "order of the drift, 80 to 20 km", order(spacings, [runs[s].rms for s in spacings]), 1.8, LAW
             ),
-            at_most(CASE, "wind drift after 24 h, preset japan-60km, rms (m/s)", real.rms, 0.1, law),
-            at_most(CASE, "largest wind drift after 24 h, preset japan-60km (m/s)", real.largest, 0.5, law),
+            at_most(CASE, "wind drift after 24 h, preset japan-60km, rms (m/s)", real.rms, 0.1, LAW),
+            at_most(CASE, "largest wind drift after 24 h, preset japan-60km (m/s)", real.largest, 0.5, LAW),
         ]
     )
     figure(runs, real)

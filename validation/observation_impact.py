@@ -17,10 +17,15 @@ from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
 from kaiseki.experiments.impact import study
 from kaiseki.experiments.twin import prepare
 from kaiseki.experiments.twin.case import twin_case
-from validation.shelf import record, within
+from validation.shelf import Source, record, within
 
 CASE = "observation_impact"
-SOURCE = "law: Errico 2007, Tellus 59A, 273-276"
+SOURCE = Source(
+    "Errico (2007, Tellus 59A, 273-276, doi:10.1111/j.1600-0870.2006.00217.x): the measure is of third order in the "
+    "departures and exact for a quadratic error and a linear analysis",
+    "law",
+    "15 %: what outer loops leave of linearity; the largest found is 14.8 %, 4D-Var on seed 2, the next 3.9 %",
+)
 
 
 def main() -> None:

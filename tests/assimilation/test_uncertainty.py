@@ -11,9 +11,10 @@ import pytest
 
 from assimilation import worlds
 from assimilation.test_four_d_var import Identity
+from kaiseki.assimilation import uncertainty
 from kaiseki.assimilation.engines import four_d_var, optimal_interpolation, three_d_fgat
 from kaiseki.assimilation.operators import linearise, locate
-from kaiseki.assimilation.uncertainty import FIELDS, Errors, Uncertainty, of_members
+from kaiseki.assimilation.uncertainty import FIELDS, Errors, Uncertainty, of_members, randomised
 from kaiseki.config import Assimilation, FourDVar
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.grid.coarsening import Coarsening
@@ -31,6 +32,9 @@ PLAIN = Assimilation(
     inner_iterations=200,
     gradient_reduction=1e-11,
     four_d_var=FourDVar(coarsening=(1,), inner_iterations=200, gradient_reduction=1e-11, gravity_wave_penalty=0.0),
+)
+SHORT = dataclasses.replace(
+    PLAIN, inner_iterations=3, four_d_var=dataclasses.replace(PLAIN.four_d_var, inner_iterations=3)
 )
 ENGINES = ("3dfgat", "optimal_interpolation", "4dvar")
 
@@ -131,15 +135,50 @@ def test_fewer_pairs_never_promise_more(name: str, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", ENGINES)
-def test_an_early_end_never_promises_more_than_the_exact_error(name: str) -> None:
+def test_pairs_of_an_early_end_never_promise_more_than_the_exact_error(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Uncertainty, "draw", lambda self, controls: None)
     observations = table()
-    short = dataclasses.replace(
-        PLAIN, inner_iterations=3, four_d_var=dataclasses.replace(PLAIN.four_d_var, inner_iterations=3)
-    )
-    errors, assumed = found(name, observations, short)
+    errors, assumed = found(name, observations, SHORT)
     wanted = exact(observations, assumed)
     for field in FIELDS:
         assert np.all(errors[field] >= wanted[field] * (1.0 - 1e-5)), field
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("name", ["3dfgat", "4dvar"])
+def test_random_analyses_say_how_much_an_early_end_has_not_resolved(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    observations = table()
+    with monkeypatch.context() as patch:
+        patch.setattr(Uncertainty, "draw", lambda self, controls: None)
+        bound, _ = found(name, observations, SHORT)
+    monkeypatch.setattr(uncertainty, "DRAWS", 100)
+    errors, assumed = found(name, observations, SHORT)
+    wanted, (before, _) = exact(observations, assumed), background()
+    # How well 100 draws over a grid of some correlation lengths know the mean share that is left.
+    for fields, known in (
+        (("eastward_wind", "northward_wind"), 0.1),
+        (("temperature",), 0.1),
+        (("surface_pressure",), 0.3),
+    ):
+        share, least = (
+            np.mean([np.mean((made[field] / before[field]) ** 2) for field in fields]) for made in (errors, wanted)
+        )
+        assert share == pytest.approx(least, rel=known), fields
+    for field in FIELDS:
+        assert np.all(errors[field] <= bound[field] * (1.0 + 1e-5)), "the draws only add to what is told"
+    assert np.mean(errors["temperature"] ** 2) < 0.99 * np.mean(bound["temperature"] ** 2)
+
+
+def test_random_analyses_have_the_covariance_of_the_analysis_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(2)
+    matrix, weights = random.standard_normal((6, 9)), random.uniform(0.2, 1.0, 6)
+    monkeypatch.setattr(uncertainty, "DRAWS", 1000)
+    drawn = np.array(randomised(lambda v: matrix @ v, lambda r: matrix.T @ r, weights, 9))
+    wanted = np.linalg.inv(np.eye(9) + matrix.T @ (weights[:, None] * matrix))
+    # Entries of a sample covariance are known to sqrt(2 / N) of the variances.
+    np.testing.assert_allclose(drawn.T @ drawn / len(drawn), wanted, atol=5.0 * np.sqrt(2.0 / 1000))
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -174,7 +213,7 @@ def test_on_a_coarser_grid_variances_are_interpolated() -> None:
     there = {name: coarsening(field) for name, field in fields.items()}
     one = np.zeros((5, *coarse.shape), np.float32)
     one[2] = 0.5
-    made.explain([one, one], coarse, there)
+    made.explain_carried([one, one], coarse, there)
     after = made.errors()
     np.testing.assert_allclose(before["temperature"] ** 2 - after["temperature"] ** 2, 0.5, rtol=1e-4)
     np.testing.assert_array_equal(after["eastward_wind"], before["eastward_wind"])

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -160,3 +162,40 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == version("kaiseki")
+
+
+LOCALES = [
+    {"PYTHONIOENCODING": "ascii"},
+    {"PYTHONIOENCODING": "latin-1"},
+    # Names of files are then no text: what is not ASCII comes as lone surrogates.
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"},
+]
+
+FILES = """
+import sys
+from pathlib import Path
+from kaiseki.cli import main
+from kaiseki.core.files import write_text
+from kaiseki.observations import Table
+folder = Path(sys.argv[1])
+sys.modules["kaiseki.experiments.model_checks"] = None  # imports much
+Table.empty().to_parquet(folder / "a.parquet")
+assert len(Table.from_parquet(folder / "a.parquet")) == 0
+write_text(folder / "a.txt", chr(233))
+write_text(folder / "b.txt", str(folder))
+sys.exit(main(["config", "check", str(folder / "a.toml")]))
+"""
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_path_with_an_accent_ends_no_command_whatever_the_locale(locale: dict[str, str], tmp_path: Path) -> None:
+    from kaiseki.experiments.twin import DEMO
+
+    folder = tmp_path / "jusqu'à 解析"
+    folder.mkdir()
+    shutil.copy(DEMO, folder / "a.toml")
+    command = [sys.executable, "-c", FILES, str(folder)]
+    done = subprocess.run(command, capture_output=True, timeout=120, env=os.environ | locale)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"a.toml is a valid experiment: " in done.stdout
+    assert {path.name for path in folder.iterdir()} == {"a.toml", "a.parquet", "a.txt", "b.txt"}

@@ -253,12 +253,12 @@ def rainy(folder: Path) -> Case:
 
 def drizzling(case: Case, time: np.datetime64) -> dict[str, np.ndarray]:
     fields = case.driving(time)
-    return {**fields, "qr": 3e-5 * np.exp(-case.domain.z / 2000.0)}
+    return {**fields, "qr": 1e-6 * np.exp(-case.domain.z / 2000.0)}
 
 
 def test_precipitation_of_an_interval_does_not_depend_on_what_fell_before(tmp_path: Path) -> None:
-    """A restart that holds what fell since the start of the run, as those before 0.1.0 do, goes on with nothing lost:
-    the half hour's drizzle is less than single precision resolves at 1500 kg m-2."""
+    """A restart that holds what fell since the start of the run, as old ones do, goes on with nothing lost: the half
+    hour's drizzle of many cells is less than single precision resolves at 1500 kg m-2."""
     case = rainy(tmp_path)
     stream = experiments._stream(case, "free_run", None)
     time = case.experiment.period.first
@@ -269,7 +269,8 @@ def test_precipitation_of_an_interval_does_not_depend_on_what_fell_before(tmp_pa
         fd.of_state(case.model, stream.advance(one, time, time + stream.output))["precipitation"]
         for one in (state, from_tree(restart, state))
     )
-    assert 0.0 < new.max() < 0.02
+    assert (new > 0.0).all()
+    assert np.mean(np.float32(1500.0) + new == np.float32(1500.0)) > 0.1
     np.testing.assert_array_equal(old, new)
 
 

@@ -16,7 +16,7 @@ from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.saturation import specific_humidity_from_relative
 from kaiseki.driving import read_global
 from kaiseki.driving.sources import available
-from kaiseki.driving.sources.conventions import LEVEL_DIMS, STATE, UNITS, fill_humidity
+from kaiseki.driving.sources.conventions import LEVEL_DIMS, STATE, UNITS, Axes, assemble, fill_humidity
 from kaiseki.driving.sources.library import eccodes
 
 GFS = "driving/gfs/gfs_2011011012_f120_2p5deg.grib2"
@@ -142,6 +142,31 @@ def test_two_producers_agree_about_the_mean_atmosphere(data: Path) -> None:
             weight = np.cos(np.radians(dataset.latitude))
             means.append(float(dataset[name].weighted(weight).mean()))
         assert abs(means[0] - means[1]) < limit
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("surface_temperature", -9999.0),
+        ("soil_temperature", 0.0),
+        ("land_area_fraction", 2.0),
+        ("surface_altitude", 3e4),
+    ],
+)
+def test_a_void_in_a_field_at_the_ground_is_refused(name: str, value: float) -> None:
+    axes = Axes(np.array(["2000-01-01"], "datetime64[s]"), np.arange(3.0), np.arange(4.0), None, np.array([0.1]))
+    good = {
+        "surface_temperature": 280.0,
+        "soil_temperature": 280.0,
+        "land_area_fraction": 1.0,
+        "surface_altitude": 10.0,
+    }
+    shape = {"surface_temperature": (1, 3, 4), "soil_temperature": (1, 1, 3, 4)}.get(name, (3, 4))
+    field = np.full(shape, good[name])
+    assemble("file.nc", "test", axes, {name: field})
+    field[..., 1, 2] = value
+    with pytest.raises(InputError, match=rf"file\.nc: {name} is missing everywhere or outside"):
+        assemble("file.nc", "test", axes, {name: field})
 
 
 def test_truncated_and_wrong_files_are_one_clear_error(data: Path, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from driving.cases import PlainDomain
+from driving.cases import PlainDomain, Profile, dataset_of
 from kaiseki.core.errors import InputError
-from kaiseki.driving import read_global, sst_on_domain
+from kaiseki.driving import atmosphere_on_domain, read_global, sst_on_domain, with_sea_temperature
 from kaiseki.driving.sources.conventions import Axes, assemble
 from kaiseki.driving.sst import SeaSurface, fill
 
@@ -92,6 +92,60 @@ def test_climatology_is_linear_between_the_middles_of_months_across_new_year() -
     # December (291) and January (280) halfway, 31 days between the middles.
     turn = sst_on_domain(dataset, DOMAIN, np.datetime64("1989-01-01T00"), climatology=True)
     np.testing.assert_allclose(turn, 285.5, atol=1e-9)
+
+
+def test_temperatures_of_the_ground_that_continue_a_field_over_land_do_not_count(tmp_path: Path) -> None:
+    """Some sources fill SST over land with the skin's temperature; by their land fraction the coast keeps the sea's."""
+    data = dataset_of(Profile())
+    lat, lon = np.meshgrid(data["latitude"].values, data["longitude"].values, indexing="ij")
+    land = (lon > 138.0) & (lon < 145.0) & (lat > 30.0) & (lat < 42.0)
+    sea = 285.0 + 0.1 * (lat - 36.0)
+    data["sea_surface_temperature"] = ("time", "latitude", "longitude"), np.where(land, 274.0, sea)[None]
+    data.to_netcdf(tmp_path / "without.nc", engine="scipy")
+    data["land_area_fraction"] = ("latitude", "longitude"), land.astype(float)
+    data.to_netcdf(tmp_path / "with.nc", engine="scipy")
+    without, found = (
+        atmosphere_on_domain(read_global(tmp_path / f"{n}.nc"), DOMAIN)["sst"] for n in ("without", "with")
+    )
+    assert without.min() < 276.0
+    assert np.abs(found - (285.0 + 0.1 * (DOMAIN.lat - 36.0))).max() < 0.3
+
+
+@pytest.mark.parametrize("longitude", [140.0, 0.5, -179.0])
+def test_gaps_are_closed_as_on_the_whole_globe_wherever_the_domain_lies(longitude: float) -> None:
+    domain = PlainDomain(nx=12, ny=10, longitude=longitude)
+    lat, lon = np.meshgrid(LAT, LON, indexing="ij")
+    values = 285.0 + 8.0 * np.sin(np.deg2rad(3.0 * lon)) * np.cos(np.deg2rad(2.0 * lat))
+    values[np.random.default_rng(5).random(values.shape) < 0.3] = np.nan
+    data = sst_dataset(["2000-01-01"], values)
+    whole = SeaSurface.of(data.isel(time=0))
+    assert whole is not None
+    found = sst_on_domain(data, domain, np.datetime64("2000-01-01"))
+    np.testing.assert_allclose(found, whole.on(domain), atol=1e-3)
+
+
+def test_sea_far_from_any_value_is_refused() -> None:
+    lat, lon = np.meshgrid(LAT, LON, indexing="ij")
+    values = np.where((lat > 10.0) & (lat < 60.0) & (lon > 115.0) & (lon < 165.0), np.nan, 290.0)
+    data = sst_dataset(["2000-01-01"], values)
+    with pytest.raises(InputError, match=r"nearest sea-surface temperature lies \d{4} km from the sea at"):
+        sst_on_domain(data, DOMAIN, np.datetime64("2000-01-01"))
+    land = PlainDomain(nx=16, ny=14, terrain_function=lambda lat, lon: 500.0 + 0.0 * lat)
+    assert np.isfinite(sst_on_domain(data, land, np.datetime64("2000-01-01"))).all()
+
+
+def test_another_sea_temperature_leaves_the_skin_of_the_land() -> None:
+    domain = PlainDomain(nx=5, ny=4)
+    domain.land_fraction = np.broadcast_to(np.array([0.0, 0.25, 0.5, 0.75, 1.0]), (4, 5))
+    land, old, new = np.full((4, 5), 270.0), np.full((4, 5), 288.0), np.full((4, 5), 291.0)
+    f = domain.land_fraction
+    with_sea = {"sst": old, "skin_temperature": f * land + (1.0 - f) * old, "u": old}
+    for fields in (with_sea, {"skin_temperature": land}):
+        made = with_sea_temperature(fields, new, domain)
+        np.testing.assert_array_equal(made["sst"], new)
+        np.testing.assert_allclose(made["skin_temperature"], f * land + (1.0 - f) * new)
+    assert with_sea["sst"] is old
+    assert with_sea_temperature({"u": old}, new, domain).keys() == {"u", "sst"}
 
 
 def needs_hdf5() -> None:

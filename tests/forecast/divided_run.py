@@ -42,6 +42,7 @@ def windy(lateral: str, full: bool, ny: int = 13, nx: int = 18) -> tuple[Model, 
     fields["u"] += 12.0 + np.sin(2 * np.pi * x / nx)
     fields["v"] += -6.0 + np.cos(2 * np.pi * y / ny)
     fields["qv"] += 0.012 * np.exp(-domain.z / 2500.0)
+    fields["sst"] = fields["temperature"][0]
     forcing = None
     if lateral == "rim":
         later = {**fields, "u": fields["u"] + 1.0}

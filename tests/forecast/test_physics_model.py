@@ -12,7 +12,7 @@ import pytest
 
 from kaiseki.config import DigitalFilter
 from kaiseki.core.constants import CP_DRY, EPSILON, LATENT_FUSION, LATENT_VAPORISATION
-from kaiseki.core.errors import ConfigError
+from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.driving.onto_domain import atmosphere_on_domain
 from kaiseki.experiments.twin.flow import Flow
 from kaiseki.forecast.dynamics.metrics import make_metrics
@@ -98,6 +98,23 @@ def test_nothing_changes_backwards_without_physics_and_a_model_without_physics_h
 def test_physics_needs_an_epoch() -> None:
     with pytest.raises(ConfigError, match="epoch"):
         Model.make(island(), REFERENCE, None, Physics())
+
+
+def test_the_sea_has_no_stand_in() -> None:
+    """Without a sea-surface temperature the lowest air, which is far colder here, would take its place in silence."""
+    physics = Physics(boundary_layer=False, microphysics=False, radiation=False, soil=False)
+    model = Model.make(island(), REFERENCE, None, physics, EPOCH)
+    dry = {name: field for name, field in fields(model.domain).items() if name != "sst"}
+    with pytest.raises(InputError, match=r"no sea-surface temperature for island, but \d+ of its 288 cells hold sea"):
+        model.start(dry)
+    with pytest.raises(InputError, match="no sea-surface temperature"):
+        Model.make(island(), REFERENCE, None, dataclasses.replace(physics, surface=False, radiation=True), EPOCH).start(
+            dry
+        )
+    land = Model.make(island(land=1.0), REFERENCE, None, physics, EPOCH)
+    assert land.start({n: f for n, f in fields(land.domain).items() if n != "sst"}).surface is not None
+    air = Model.make(island(), REFERENCE, None, dataclasses.replace(physics, surface=False, soil=True), EPOCH)
+    assert air.start(dry).surface is not None
 
 
 def test_constants_are_replaced_by_name() -> None:

@@ -74,11 +74,14 @@ def test_netcdf_geopotential_and_heights(tmp_path: Path) -> None:
 
 def test_table_of_etopo20(tmp_path: Path) -> None:
     values = np.arange(540 * 1081, dtype=float).reshape(540, 1081)
+    values[200, 300:303] = -499.0, -501.0, -9000.0
     path = tmp_path / "etopo.gz"
     path.write_bytes(gzip.compress("\n".join(" ".join(f"{v:.0f}" for v in row) for row in values).encode(), 1))
     raster = open_raster(path, "height")
     assert raster.cyclic
     assert (raster.south, raster.west) == (-90.0, 20.0)
+    # The floor of the deep sea is no terrain.
+    values[200, 301:303] = np.nan
     np.testing.assert_array_equal(raster.values, values[:, :1080])
     path.write_bytes(gzip.compress(b"1.0 2.0 3.0"))
     with pytest.raises(InputError, match="has 3 numbers; expected the 540 x 1081 heights of ETOPO20"):

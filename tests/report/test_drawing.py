@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from kaiseki.core.errors import InputError
+from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.grid.presets import GridSpecification
 from kaiseki.report import words
 from kaiseki.report.basemap import Basemap, coast_files
@@ -51,7 +51,7 @@ def test_faults_of_coastlines(tmp_path: Path):
     other.write_bytes(b"\x00\x00\x27\x0a\xff")
     with pytest.raises(InputError, match="not a GeoJSON file"):
         Basemap(synthetic.domain(), [other])
-    with pytest.raises(InputError, match="No file of coastlines"):
+    with pytest.raises(ConfigError, match=r"No file matches domain\.coast_files"):
         coast_files(["*.geojson"], tmp_path)
     assert coast_files(["*.geojson"], None) == []
     assert coast_files(["*.shp"], tmp_path) == [other]

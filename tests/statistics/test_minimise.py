@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares, minimize
 
 from kaiseki.core.errors import ConfigError, NumericsError
-from kaiseki.statistics.conjugate_gradients import conjugate_gradients
+from kaiseki.statistics.conjugate_gradients import Spectrum, conjugate_gradients
 from kaiseki.statistics.minimise import LeastSquares, outer_loops, reweighted
 from kaiseki.statistics.robust import Gaussian, Huber, Likelihood, likelihood
 
@@ -259,7 +259,8 @@ def test_pairs_that_have_not_converged_would_promise_too_much_by_themselves() ->
 
 def test_the_first_loop_tells_what_it_has_learnt() -> None:
     cost, matrix, _ = problem(16)
-    told: list[np.ndarray] = []
-    reweighted(cost, 15, Huber(2.0), reduction=1e-10, learn=lambda spectrum: told.append(spectrum.values))
-    assert len(told) == 1
-    assert told[0][-1] <= np.linalg.eigvalsh(np.eye(15) + matrix.T @ matrix)[-1] * (1.0 + 1e-9)
+    told: list[tuple[Spectrum, np.ndarray]] = []
+    reweighted(cost, 15, Huber(2.0), reduction=1e-10, learn=lambda *both: told.append(both))
+    ((spectrum, weights),) = told
+    np.testing.assert_array_equal(weights, Huber(2.0).weight(cost.departure))
+    assert spectrum.values[-1] <= np.linalg.eigvalsh(np.eye(15) + matrix.T @ matrix)[-1] * (1.0 + 1e-9)

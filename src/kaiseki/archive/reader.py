@@ -182,6 +182,7 @@ def export_observations(location: Location, file: str | Path, **selection: Any) 
     """
     table = observations(location, **selection)
     metadata = {**(table.schema.metadata or {}), b"kaiseki_schema_version": str(schema.SCHEMA_VERSION).encode()}
-    with whole_file(Path(file)) as scratch:
-        pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), scratch, compression="zstd")
+    # Arrow takes no path that is no text in the locale's encoding.
+    with whole_file(Path(file)) as scratch, scratch.open("wb") as stream:
+        pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), stream, compression="zstd")
     return Path(file)

@@ -21,7 +21,7 @@ from kaiseki.assimilation.contract import Analysis, AnalysisInput, Log
 from kaiseki.assimilation.operators import LinearOperator, Plan, elevation, linearise, locate, model_height
 from kaiseki.assimilation.operators.plan import places
 from kaiseki.assimilation.trajectory import Trajectory
-from kaiseki.assimilation.uncertainty import FROM_HESSIAN, Uncertainty
+from kaiseki.assimilation.uncertainty import FROM_HESSIAN, Uncertainty, randomised
 from kaiseki.config import Assimilation
 from kaiseki.core.errors import InputError
 from kaiseki.observations import Flag, Table, usable
@@ -92,9 +92,9 @@ class Problem:
         """S^T H^T R^(-1/2) r, (n,)."""
         return sqrt_transpose(self.covariance, self.operator.transpose(normalised / self.error))
 
-    def stacked_increment(self, control: np.ndarray) -> np.ndarray:
-        """S v, (5, nz, ny, nx) in the order of `VARIABLES`."""
-        return sqrt(self.covariance, control).reshape(len(VARIABLES), *self.background.domain.shape)
+    def randomised(self, weights: np.ndarray) -> list[np.ndarray]:
+        """Control vectors (n,) drawn from the distribution after a 3D-FGAT analysis; see `uncertainty.randomised`."""
+        return randomised(self.forward, self.adjoint, weights, self.covariance.control_size)
 
     def increment(self, control: np.ndarray) -> dict[str, np.ndarray]:
         """S v as fields."""
@@ -242,8 +242,9 @@ def finish(
     analysis = Analysis(increment, table, diagnostics)
     if uncertainty is None:
         return analysis
-    diagnostics["error_pairs"] = uncertainty.pairs
-    return dataclasses.replace(analysis, errors=uncertainty.errors(), errors_from=FROM_HESSIAN)
+    errors = uncertainty.errors()
+    diagnostics["uncertainty"] = {"pairs": uncertainty.pairs, "factors": uncertainty.factors}
+    return dataclasses.replace(analysis, errors=errors, errors_from=FROM_HESSIAN)
 
 
 def diagnose(table: Table, problem: Problem, spread: np.ndarray) -> dict[str, Any]:

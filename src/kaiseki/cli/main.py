@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from kaiseki.cli.installed import explain
 from kaiseki.core.errors import INTERRUPTED, ConfigError, KaisekiError
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows the name of the command; by default that of the process.
     """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
+    _print_every_name(sys.stdout)
     try:
         with interruptible():
             _dispatch(tokens)
@@ -41,6 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has gone, as in `kaiseki config schema | head`; nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _print_every_name(stream: object) -> None:
+    """Print characters that the terminal's encoding does not have as escapes: no work must end in that."""
+    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _dispatch(tokens: list[str]) -> None:

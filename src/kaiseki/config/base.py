@@ -113,7 +113,7 @@ Seed = Annotated[int, Bounds(ge=0)]
 Latitude = Annotated[float, Bounds(ge=-90, le=90)]
 Longitude = Annotated[float, Bounds(ge=-180, le=360)]
 Files = tuple[str, ...]
-"""Paths or glob patterns relative to the data root that the command is given."""
+"""Paths or glob patterns relative to the data root that the command is given; a name that exists is no pattern."""
 
 
 class Section:

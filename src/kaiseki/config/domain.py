@@ -77,6 +77,9 @@ class DomainSettings(Section):
     """Where terrain and land come from: files below, the island arc of the twin experiment, or none."""
     terrain_files: Files = ()
     """Terrain heights."""
+    terrain_voids: Literal["refuse", "mask"] = "refuse"
+    """What becomes of heights below -500 m or above 9,000 m where there is land, as voids without a no-data value have:
+    refused, or taken as no data, so that the next of the terrain files counts there."""
     mask_files: Files = ()
     """Land-sea masks."""
     coast_files: Files = ()

@@ -19,7 +19,14 @@ class Driving(Section):
     """What surrounds the domain: a first guess, a coarse cycle of our own, the sea."""
 
     first_guess_files: Files = ()
-    """Global analyses that are averaged and smoothed, or that drive the domain directly without a coarse domain."""
+    """Global analyses: with a coarse domain samples of the season, which are averaged and smoothed; without one they
+    drive the domain directly, all files joined along time."""
+    sea_temperature_files: Files = ()
+    """Sea-surface temperature (NetCDF) in place of what the first guess holds; needed where that holds none. The field
+    of the cold start stays throughout the run."""
+    sea_temperature_climatology: bool = False
+    """Take the twelve monthly fields of those files as means about the middles of the months of any year; else they are
+    analyses, of which one time serves for a fortnight."""
     first_guess_wavenumber: Count = 8
     """Total wavenumber to which the averaged first guess is smoothed (planetary scales)."""
     coarse: DomainSettings | None = None
@@ -40,3 +47,5 @@ class Driving(Section):
             raise ConfigError("analysis_hours are hours of the day from 0 to 23")
         if any(wide <= narrow for wide, narrow in zip(self.scales, self.scales[1:], strict=False)):
             raise ConfigError("scales must fall from value to value")
+        if self.sea_temperature_climatology and not self.sea_temperature_files:
+            raise ConfigError("sea_temperature_climatology needs sea_temperature_files")

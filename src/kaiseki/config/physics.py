@@ -269,6 +269,11 @@ class Physics(Section):
         """Whether anything but clouds acts."""
         return self.boundary_layer or self.surface or self.radiation or self.soil
 
+    @property
+    def feels_sea(self) -> bool:
+        """Whether a process depends on the temperature of the sea."""
+        return self.surface or self.radiation
+
     def with_constants(self, values: Mapping[str, float | str]) -> Self:
         """The same physics with some constants replaced, by "scheme.constant"; text where a scheme is chosen.
 

@@ -6,13 +6,16 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from kaiseki.core.errors import ConfigError, KaisekiError, ResourceError, StoreError
 
 
 def files_of(patterns: tuple[str, ...], data: Path | None, key: str) -> list[Path]:
     """The files that patterns name, in the order of the patterns and by name within one; each pattern at least one.
+
+    A name that exists is that file or folder, whatever characters are in it: `ERA5 [Japan] 2024.nc` is no pattern where
+    there is a file of that name.
 
     Args:
         patterns: paths or glob patterns, absolute or relative to the data folder.
@@ -30,11 +33,20 @@ def files_of(patterns: tuple[str, ...], data: Path | None, key: str) -> list[Pat
                 f"{key} = {pattern!r} is relative to a data folder, but none was given; name it with --data"
             )
         root = Path("/") if absolute or data is None else data
-        matches = sorted(path for path in root.glob(pattern.lstrip("/")) if path.is_file())
+        matches = _matches(root, pattern.lstrip("/"))
         if not matches:
             raise ConfigError(f"No file matches {key} = {pattern!r} in {root}; check the pattern and the data folder")
         files += matches
     return files
+
+
+def _matches(root: Path, pattern: str) -> list[Path]:
+    """Files under a folder that a pattern names, sorted; its leading parts are literal as long as they exist."""
+    base, rest = root, list(PurePath(pattern).parts)
+    while rest and os.path.exists(base / rest[0]):  # noqa: PTH110 - unlike Path.exists it never raises
+        base /= rest.pop(0)
+    found = base.glob("/".join(rest)) if rest else iter([base])
+    return sorted(path for path in found if path.is_file())
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from kaiseki.archive import RunStore
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import format_utc
 from kaiseki.cycle.fields import ANALYSIS, FORECAST, Fields, from_store
-from kaiseki.driving import Nest, atmosphere_on_domain
+from kaiseki.driving import Nest, atmosphere_on_domain, with_sea_temperature
 from kaiseki.driving.tide import missed_tide, with_tide
 from kaiseki.forecast.model import Forcing, Model
 from kaiseki.forecast.rim import Boundary
@@ -59,18 +59,41 @@ def _uncovered(times: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Driving by a global analysis (an `xarray.Dataset` of `driving.read_global`), linear in time."""
+    """Driving by global analyses (an `xarray.Dataset` of `driving.read_joined`), linear in time."""
 
     dataset: Any
     domain: Domain
 
     def __call__(self, time: np.datetime64) -> Fields:
         """See `Driving`."""
-        return atmosphere_on_domain(self.dataset, self.domain, None if self.dataset.sizes["time"] == 1 else time)
+        return atmosphere_on_domain(self.dataset, self.domain, time)
 
     def missing(self, times: np.ndarray) -> np.ndarray:
         """See `Covering`."""
         return _uncovered(times, self.dataset["time"].values.astype("datetime64[s]"))
+
+
+@dataclass(frozen=True)
+class WithSea:
+    """Driving fields with a sea-surface temperature of its own, which stays as it is throughout the run.
+
+    Attributes:
+        driving: the fields.
+        sst: on the domain's cells (ny, nx), K.
+        domain: of the fields.
+    """
+
+    driving: Driving
+    sst: np.ndarray
+    domain: Domain
+
+    def __call__(self, time: np.datetime64) -> Fields:
+        """See `Driving`."""
+        return with_sea_temperature(self.driving(time), self.sst, self.domain)
+
+    def missing(self, times: np.ndarray) -> np.ndarray:
+        """See `Covering`."""
+        return self.driving.missing(times) if isinstance(self.driving, Covering) else times[:0]
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,19 @@
 """The world outside: readers of global analyses, and what brings them, or our own wider runs, onto a Domain."""
 
 from kaiseki.driving.nest import Nest, interpolate_atmosphere
-from kaiseki.driving.onto_domain import atmosphere_on_domain
+from kaiseki.driving.onto_domain import atmosphere_on_domain, ground_on_domain
 from kaiseki.driving.planetary import planetary_first_guess
-from kaiseki.driving.sources import read_global
-from kaiseki.driving.sst import sst_on_domain
+from kaiseki.driving.sources import read_global, read_joined
+from kaiseki.driving.sst import sst_on_domain, with_sea_temperature
 
 __all__ = [
     "Nest",
     "atmosphere_on_domain",
+    "ground_on_domain",
     "interpolate_atmosphere",
     "planetary_first_guess",
     "read_global",
+    "read_joined",
     "sst_on_domain",
+    "with_sea_temperature",
 ]

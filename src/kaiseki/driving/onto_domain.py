@@ -101,6 +101,18 @@ def _skin_and_soil(
     return result
 
 
+def ground_on_domain(dataset: xr.Dataset, domain: Any) -> np.ndarray | None:
+    """The terrain of the driving data on the domain's cell centres (ny, nx) m, None where they hold none.
+
+    Raises:
+        InputError: the domain reaches beyond the data.
+    """
+    if "surface_altitude" not in dataset:
+        return None
+    where = (dataset["latitude"].values, dataset["longitude"].values, domain.lat, domain.lon)
+    return np.asarray(from_lat_lon(*where)(dataset["surface_altitude"].values))
+
+
 def atmosphere_on_domain(dataset: xr.Dataset, domain: Any, time: np.datetime64 | None = None) -> dict[str, np.ndarray]:
     """The analysis on the domain's cell centres, every column hydrostatic over the domain's terrain.
 
@@ -151,7 +163,7 @@ def atmosphere_on_domain(dataset: xr.Dataset, domain: Any, time: np.datetime64 |
     fields = {"u": u, "v": v, "w": zero, "temperature": t_model, "pressure": pressure, "qv": qv}
     fields |= {name: zero.copy() for name in CONDENSATE}
     fields["surface_pressure"] = surface_pressure
-    sea = SeaSurface.of(data)
+    sea = SeaSurface.of(data, domain=domain)
     sst = None if sea is None else sea.on(domain)
     if sst is not None:
         fields["sst"] = sst

@@ -9,13 +9,16 @@ import numpy as np
 import xarray as xr
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import cg
+from scipy.spatial import KDTree
 
+from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.errors import InputError
+from kaiseki.driving.sources.conventions import SEA_LIMIT
 from kaiseki.driving.sources.sst_netcdf import SEA_RANGE
 from kaiseki.driving.weights import from_lat_lon
 
-SEA_LIMIT = 0.5
-"""Land fraction above which a source cell does not count as sea."""
+REACH = 1.0e6
+"""m from the nearest known value within which gaps over sea are closed: a few cells of a coarse climatology, or ice."""
 
 
 def fill(values: np.ndarray, valid: np.ndarray, cyclic: bool, method: str = "laplace") -> np.ndarray:
@@ -78,22 +81,26 @@ def fill(values: np.ndarray, valid: np.ndarray, cyclic: bool, method: str = "lap
 
 @dataclass(frozen=True)
 class SeaSurface:
-    """Sea-surface temperature (ny, nx) K on latitude and longitude (degrees, ascending), without gaps."""
+    """Sea-surface temperature (ny, nx) K on latitude and longitude (degrees, ascending), without gaps.
+
+    `known` (ny, nx) is False where a gap was closed.
+    """
 
     latitude: np.ndarray
     longitude: np.ndarray
     temperature: np.ndarray
+    known: np.ndarray
 
     @classmethod
-    def of(cls, data: xr.Dataset, method: str = "laplace") -> SeaSurface | None:
+    def of(cls, data: xr.Dataset, method: str = "laplace", domain: Any = None) -> SeaSurface | None:
         """From one time of the common form: its SST, else its skin temperature over open sea; None if it holds neither.
+
+        Where there are gaps only the part within `REACH` of the domain is closed and kept; all of it without a domain.
 
         Values outside `SEA_RANGE` are gaps. From skin temperature, cells that are land (fraction over `SEA_LIMIT`) are
         gaps and those under sea ice take the freezing point, the lower bound.
         """
-        longitude = data["longitude"].values
-        step = float(np.diff(longitude).max())
-        cyclic = bool(longitude[-1] - longitude[0] + 1.5 * step > 360.0)
+        latitude, longitude = data["latitude"].values, data["longitude"].values
         if "sea_surface_temperature" in data:
             values = data["sea_surface_temperature"].values
             with np.errstate(invalid="ignore"):
@@ -106,12 +113,45 @@ class SeaSurface:
             values = np.maximum(values, SEA_RANGE[0])
         else:
             return None
+        if domain is not None and not valid.all():
+            rows, columns, unrolled = _near(latitude, longitude, domain)
+            if valid[np.ix_(rows, columns)].any():
+                latitude, longitude = latitude[rows], unrolled
+                values, valid = values[np.ix_(rows, columns)], valid[np.ix_(rows, columns)]
+            else:
+                # Far from any sea; whatever stands here is not felt.
+                method = "nearest"
+        step = float(np.diff(longitude).max())
+        cyclic = bool(longitude[-1] - longitude[0] + 1.5 * step > 360.0)
         filled = fill(np.where(valid, values, 0.0), valid, cyclic, method)
-        return cls(data["latitude"].values, longitude, filled)
+        return cls(latitude, longitude, filled, valid)
 
     def on(self, domain: Any) -> np.ndarray:
         """Bilinearly on the domain's cell centres, (ny, nx) K; InputError if the domain reaches beyond."""
         return from_lat_lon(self.latitude, self.longitude, domain.lat, domain.lon, "linear")(self.temperature)
+
+
+def _near(latitude: np.ndarray, longitude: np.ndarray, domain: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows and columns of a grid within `REACH` and a cell of a domain, from west to east, and the columns' longitudes,
+    rising."""
+    margin = float(np.rad2deg(REACH / EARTH_RADIUS)) + float(np.diff(latitude).max())
+    south, north = float(domain.lat.min()) - margin, float(domain.lat.max()) + margin
+    rows = np.flatnonzero((latitude >= south) & (latitude <= north))
+    poleward = max(abs(south), abs(north))
+    middle = float(domain.lon.flat[domain.lon.size // 2])
+
+    def about(lon: np.ndarray) -> np.ndarray:
+        return (lon - middle + 180.0) % 360.0 - 180.0 + middle
+
+    near = about(domain.lon)
+    wide = margin / np.cos(np.deg2rad(min(poleward, 80.0))) + float(np.diff(longitude).max())
+    own = about(longitude)
+    columns = np.argsort(own)
+    if poleward <= 80.0 and near.max() - near.min() + 2.0 * wide < 360.0:
+        columns = columns[(own[columns] >= near.min() - wide) & (own[columns] <= near.max() + wide)]
+    else:
+        columns, own = np.arange(longitude.size), longitude
+    return rows, columns, own[columns]
 
 
 def _month_positions(time: np.datetime64) -> tuple[int, int, float]:
@@ -135,15 +175,15 @@ def sst_on_domain(
 
     Args:
         dataset: the common form with sea_surface_temperature, or with surface_temperature and land_area_fraction.
-        domain: a `grid.Domain`.
+        domain: a `grid.Domain`; its sea must not lie farther than `REACH` from a value of the data.
         time: when. A dataset with one time holds for that day and the next fortnight only; one with several is linear
             in time.
         climatology: take twelve monthly fields as means about the middles of the months of any year.
         method: of `fill`.
 
     Raises:
-        InputError: no SST in the dataset, no valid value, the time is not covered, or it is no monthly climatology
-            though said to be.
+        InputError: no SST in the dataset, no valid value, none near sea of the domain, the time is not covered, or it
+            is no monthly climatology though said to be.
     """
     name = dataset.attrs.get("file", "sea-surface data")
     time = np.datetime64(time, "s")
@@ -174,8 +214,47 @@ def sst_on_domain(
         parts = [(after - 1, 1.0 - weight), (after, weight)]
     total = np.zeros(domain.lat.shape)
     for index, weight in parts:
-        sea = SeaSurface.of(dataset.isel(time=index), method)
+        sea = SeaSurface.of(dataset.isel(time=index), method, domain)
         if sea is None:
             raise InputError(f"{name}: holds no sea-surface temperature, nor skin temperature with a land fraction.")
+        _check_reach(sea, domain, name)
         total += weight * sea.on(domain)
     return total
+
+
+def _check_reach(sea: SeaSurface, domain: Any, name: str) -> None:
+    """Refuse data whose values all lie far from some of the domain's sea, where only the filling would speak."""
+    wet = domain.land_fraction <= SEA_LIMIT
+    if not wet.any():
+        return
+    lat, lon = np.meshgrid(sea.latitude, sea.longitude, indexing="ij")
+    tree = KDTree(_on_sphere(lat[sea.known], lon[sea.known]))
+    chord, _ = tree.query(_on_sphere(domain.lat[wet], domain.lon[wet]))
+    if (far := float(chord.max())) > REACH / EARTH_RADIUS:
+        worst = int(np.argmax(chord))
+        raise InputError(
+            f"{name}: its nearest sea-surface temperature lies {far * EARTH_RADIUS / 1e3:.0f} km from the sea at "
+            f"{domain.lat[wet][worst]:.2f}N {domain.lon[wet][worst]:.2f}E; name a file that covers the domain's sea."
+        )
+
+
+def _on_sphere(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+    """Unit vectors (n, 3) of places in degrees."""
+    lat, lon = np.deg2rad(lat), np.deg2rad(lon)
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
+
+
+def with_sea_temperature(fields: dict[str, np.ndarray], sst: np.ndarray, domain: Any) -> dict[str, np.ndarray]:
+    """Fields on a domain with another sea-surface temperature; the skin of the cells' land part stays as it is.
+
+    Args:
+        fields: as of `onto_domain.atmosphere_on_domain`; skin_temperature (ny, nx) is that of the whole cell if there
+            is an sst in the fields, else that of land.
+        sst: (ny, nx), K.
+        domain: a `grid.Domain`.
+    """
+    made = dict(fields) | {"sst": sst}
+    if "skin_temperature" in fields:
+        skin, land = fields["skin_temperature"], domain.land_fraction
+        made["skin_temperature"] = skin + (1.0 - land) * (sst - fields.get("sst", skin))
+    return made

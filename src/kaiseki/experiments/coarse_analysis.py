@@ -24,8 +24,9 @@ from kaiseki.cycle.analyst import analyst_of, compare_only, taper_cells
 from kaiseki.cycle.fields import OBSERVED, Fields
 from kaiseki.cycle.stream import ColdStart
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
-from kaiseki.driving import atmosphere_on_domain, planetary_first_guess
+from kaiseki.driving import atmosphere_on_domain, planetary_first_guess, with_sea_temperature
 from kaiseki.driving.column import hydrostatic_pressure, surface_pressure_below
+from kaiseki.experiments.sea import SeaTemperature, check_sea
 from kaiseki.grid import Domain
 from kaiseki.observations import Table
 from kaiseki.statistics import BackgroundCovariance
@@ -129,11 +130,21 @@ class SampleAnalyses:
         domain: Domain,
         table: Table,
         files: Sequence[Path],
+        sea: SeaTemperature | None = None,
         report: Callable[[str], None] | None = None,
     ) -> SampleAnalyses:
-        """Read the samples and bring them onto the domain."""
+        """Read the samples and bring them onto the domain, with the sea-surface temperature of the experiment or else
+        theirs.
+
+        Raises:
+            InputError: a sample cannot be used, or neither holds a sea-surface temperature where it is needed.
+        """
         sample = planetary_first_guess(files, cutoff=float(experiment.driving.first_guess_wavenumber))
-        return cls(experiment, domain, table, atmosphere_on_domain(sample, domain), report)
+        fields = atmosphere_on_domain(sample, domain)
+        if sea is not None:
+            fields = with_sea_temperature(fields, sea(domain), domain)
+        check_sea(experiment, fields, domain, files)
+        return cls(experiment, domain, table, fields, report)
 
     def at(self, time: np.datetime64) -> Fields:
         """The analysis at a sonde time from the observations of the window before it, right to the edge."""

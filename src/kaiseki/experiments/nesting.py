@@ -15,7 +15,7 @@ from kaiseki.config import Experiment
 from kaiseki.core.files import whole_file
 from kaiseki.core.timing import Window, hours
 from kaiseki.cycle.analyst import analyst_of, compare_only
-from kaiseki.cycle.driving_fields import Analyses, Boundaries, WiderRun
+from kaiseki.cycle.driving_fields import Analyses, Boundaries, WiderRun, WithSea
 from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.stream import Analyst, ColdStart, Stream
 from kaiseki.cycle.window import OuterWindow
@@ -23,6 +23,7 @@ from kaiseki.driving import Nest
 from kaiseki.driving.mass_flux import balanced_mass_flux
 from kaiseki.experiments.case import Case, filter_of, model_of, reference_of, soil_depth
 from kaiseki.experiments.coarse_analysis import SampleAnalyses, compared, scales_of, sonde_times, tapered
+from kaiseki.experiments.sea import SeaTemperature
 from kaiseki.grid import Domain
 from kaiseki.grid.terrain import blend_rim
 from kaiseki.observations import Table
@@ -35,13 +36,17 @@ def coarse_driving(
     wide: Domain,
     table: Table,
     files: Sequence[Path],
+    sea: SeaTemperature | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Case:
-    """Run (or finish) the coarse stream and put the inner domain into it, its terrain blended to the coarse one."""
+    """Run (or finish) the coarse stream and put the inner domain into it, its terrain blended to the coarse one.
+
+    A sea-surface temperature of the experiment's own, `sea`, is brought onto either domain by itself.
+    """
     period = experiment.period
     analysed = sonde_times(experiment)
     cycles = [*analysed, *([period.last] if analysed[-1] != period.last else [])]
-    samples = SampleAnalyses.make(experiment, wide, table, files, report)
+    samples = SampleAnalyses.make(experiment, wide, table, files, sea, report)
     reference = reference_of(samples.first_guess, wide)
     model = model_of(experiment, wide, reference)
     with folder.open_store("coarse", experiment, wide, cycles, soil_depth(model)) as store:
@@ -66,9 +71,10 @@ def coarse_driving(
     wider = WiderRun(folder.read_store("coarse"), Nest.build(wide, domain))
     blended = blend_rim(domain, wider.nest.ground)
     tide_at = tuple(analysed) if experiment.driving.tide else ()
-    wider = WiderRun(wider.store, Nest.build(wide, blended), tide_at=tide_at)
-    start = balanced_mass_flux(wider(period.first), blended)
-    return Case(experiment, folder, blended, table, wider, reference, start)
+    nested = WiderRun(wider.store, Nest.build(wide, blended), tide_at=tide_at)
+    inner = nested if sea is None else WithSea(nested, sea(blended), blended)
+    start = balanced_mass_flux(inner(period.first), blended)
+    return Case(experiment, folder, blended, table, inner, reference, start)
 
 
 def kept(folder: RunFolder, time: np.datetime64, samples: SampleAnalyses) -> Fields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kaiseki.archive.run import RunFolder
@@ -12,12 +12,14 @@ from kaiseki.config import Experiment
 from kaiseki.core.files import files_of, write_text
 from kaiseki.core.progress import say
 from kaiseki.cycle import observing
-from kaiseki.cycle.driving_fields import Dataset
-from kaiseki.driving import read_global
+from kaiseki.cycle.driving_fields import Dataset, WithSea
+from kaiseki.driving import ground_on_domain, read_joined
 from kaiseki.experiments.case import Case, reference_of
 from kaiseki.experiments.nesting import coarse_driving
+from kaiseki.experiments.sea import SeaTemperature, check_sea, sea_temperature
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
+from kaiseki.grid.terrain import blend_rim
 from kaiseki.observations import Table
 from kaiseki.observations.sources.inventory import inventory
 
@@ -49,11 +51,31 @@ def real_case(
     """A case on real data: with a coarse stream of our own where the experiment has one, else driven by its files."""
     domain = domain_from_section(experiment.domain, data)
     files = files_of(experiment.driving.first_guess_files, data, "driving.first_guess_files")
+    sea = sea_temperature(experiment, data)
     if experiment.driving.coarse is None:
-        dataset = read_global(files[0])
-        fields = Dataset(dataset, domain)
+        driving = direct_driving(files, domain, sea)
+        domain = driving.domain
+        start = driving(experiment.period.first)
+        check_sea(experiment, start, domain, files)
         table = real_observations(experiment, folder, data, domain)
-        return Case(experiment, folder, domain, table, fields, reference_of(fields(experiment.period.first), domain))
+        return Case(experiment, folder, domain, table, driving, reference_of(start, domain))
     wide = domain_from_section(experiment.driving.coarse, data)
     table = real_observations(experiment, folder, data, wide)
-    return coarse_driving(experiment, folder, domain, wide, table, files, report)
+    return coarse_driving(experiment, folder, domain, wide, table, files, sea, report)
+
+
+def direct_driving(files: Sequence[Path], domain: Domain, sea: SeaTemperature | None = None) -> Dataset | WithSea:
+    """Driving by the files themselves; the terrain of its domain goes over to that of the files in the rim.
+
+    Raises:
+        InputError: the files cannot be read or joined, or the domain reaches beyond them.
+    """
+    dataset = read_joined(files)
+    ground = ground_on_domain(dataset, domain)
+    if ground is None:
+        # Their surface pressure is then that of our own ground, and there is nothing to go over to.
+        say(f"{dataset.attrs['file']}: no terrain; {domain.name} keeps its own in the rim")
+    else:
+        domain = blend_rim(domain, ground)
+    driving = Dataset(dataset, domain)
+    return driving if sea is None else WithSea(driving, sea(domain), domain)

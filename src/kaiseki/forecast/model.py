@@ -108,8 +108,8 @@ class Model:
 
     def start(self, fields: Mapping[str, np.ndarray], time: int = 0) -> State:
         """State from fields at cell centres as `driving` gives them: u, v, temperature, pressure, qv, and where present
-        w and condensate; with physics also skin_temperature, sst, soil_temperature, soil_moisture and snow where
-        present.
+        w and condensate; with physics also sst (needed where there is sea and a process that feels it), and
+        skin_temperature, soil_temperature, soil_moisture and snow where present.
 
         The pressure above the lowest level is replaced by the discrete hydrostatic one.
 

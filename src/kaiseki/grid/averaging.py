@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kaiseki.core.errors import InputError
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.raster import Raster
 
@@ -34,7 +35,9 @@ def _shares(position: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.nda
     return first.astype(np.int32), np.clip(end - first - 1.0, 0.0, width) / width
 
 
-def average(domain: Domain, layers: Sequence[Raster]) -> tuple[np.ndarray, np.ndarray]:
+def average(
+    domain: Domain, layers: Sequence[Raster], within: tuple[float, float] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean over each cell of the first layer that has data, and how much of the cell's area had any.
 
     The pixels are split into pieces smaller than a cell, and each piece, taken as a rectangle along the grid's axes, is
@@ -44,9 +47,14 @@ def average(domain: Domain, layers: Sequence[Raster]) -> tuple[np.ndarray, np.nd
     Args:
         domain: the target.
         layers: rasters that `Raster.cut` made for `bounds(domain)`, in order of preference.
+        within: least and greatest value that can be right; those that do not count, because a layer before them has
+            data there or they lie outside the domain, may be others.
 
     Returns:
         mean (ny, nx), NaN in cells without any data, and coverage (ny, nx), about 0 to 1.
+
+    Raises:
+        InputError: a value that counts is not within the bounds.
     """
     # One cell more on each side takes what lies across the edge.
     ny, nx = domain.ny + 2, domain.nx + 2
@@ -62,6 +70,13 @@ def average(domain: Domain, layers: Sequence[Raster]) -> tuple[np.ndarray, np.nd
             x = (x - domain.x[0]) / domain.spacing + 1.5
             y = (y - domain.y[0]) / domain.spacing + 1.5
             wanted &= (x > 0.5) & (x < nx - 0.5) & (y > 0.5) & (y < ny - 0.5)
+            if within is not None and (wrong := wanted & ((values < within[0]) | (values > within[1]))).any():
+                row, column = np.argwhere(wrong)[0]
+                raise InputError(
+                    f"{layer.name}: has the value {layer.pixel_words(float(lat[row]), float(lon[column]))}, where "
+                    f"{within[0]:g} to {within[1]:g} is possible; if it marks a void, say so in the file (no-data "
+                    'value) or set terrain_voids = "mask" beside terrain_files in the experiment.'
+                )
             scale = domain.projection.map_factor(lat) * radius / domain.spacing
             high = np.deg2rad(lat[1] - lat[0] if lat.size > 1 else layer.step_lat) * scale
             wide = np.deg2rad(lon[1] - lon[0] if lon.size > 1 else layer.step_lon) * np.cos(np.deg2rad(lat)) * scale

@@ -86,6 +86,7 @@ def domain_from_section(section: DomainSettings, data_root: Path | None = None, 
             domain,
             files_of(section.terrain_files, data_root, "domain.terrain_files"),
             files_of(section.mask_files, data_root, "domain.mask_files"),
+            section.terrain_voids,
         )
     domain = domain.with_terrain(smooth(height, domain, section.terrain_smoothing), land)
     _check_folding(domain)

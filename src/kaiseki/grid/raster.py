@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+LAND_HEIGHTS = (-500.0, 9000.0)
+"""m: heights that land can have, from the shore of the Dead Sea (-440) to Mount Everest (8,849) with a margin."""
 _POINTS = 1_000_000
 """Sub-pixels handled at once."""
 
@@ -64,6 +66,18 @@ class Raster:
             self.step_lon,
             values,
         )
+
+    def without(self, low: float, high: float) -> Raster:
+        """The same without the values outside a range. Only for what `cut` gave."""
+        inside = (self.values >= low) & (self.values <= high)
+        return dataclasses.replace(self, values=np.where(inside, self.values, np.nan))
+
+    def pixel_words(self, lat: float, lon: float) -> str:
+        """The pixel in which a place (degrees) lies, in words: where its centre is and what it holds."""
+        row, column = int((lat - self.south) / self.step_lat), int((lon - self.west) / self.step_lon)
+        lat, lon = self.south + (row + 0.5) * self.step_lat, self.west + (column + 0.5) * self.step_lon
+        north, east = ("N" if lat >= 0.0 else "S"), ("E" if lon >= 0.0 else "W")
+        return f"{self.values[row, column]:g} at the pixel {abs(lat):.4f}{north} {abs(lon):.4f}{east}"
 
     def has_data(self, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
         """Whether there is data at latitudes (n,) and longitudes (m,) degrees; (n, m). Only for what `cut` gave."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from kaiseki.core.errors import InputError
 from kaiseki.grid.averaging import average, bounds
 from kaiseki.grid.domain import Domain
-from kaiseki.grid.raster import Raster, water
+from kaiseki.grid.raster import LAND_HEIGHTS, Raster, water
 from kaiseki.grid.smoothing import smooth
 from kaiseki.grid.sources import open_raster
 from kaiseki.grid.sources.opening import Quantity
@@ -37,7 +38,10 @@ def _complete(domain: Domain, mean: np.ndarray, coverage: np.ndarray, what: str,
 
 
 def from_files(
-    domain: Domain, terrain_files: Sequence[Path], mask_files: Sequence[Path]
+    domain: Domain,
+    terrain_files: Sequence[Path],
+    mask_files: Sequence[Path],
+    voids: Literal["refuse", "mask"] = "refuse",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Terrain height (ny, nx) m and land fraction (ny, nx) 0..1, as averages over the cells' areas, not smoothed.
 
@@ -45,14 +49,23 @@ def from_files(
     that all is sea the height is 0, whatever the terrain files say: depths and the ripples of spectral orographies do
     not count. Lakes are land.
 
+    Args:
+        domain: the target.
+        terrain_files, mask_files: finer ones first.
+        voids: what becomes of heights outside `LAND_HEIGHTS` where they count, as voids without a no-data value have:
+            "refuse", or "mask" takes them as no data.
+
     Raises:
-        InputError: a file cannot be read, or cells of the domain stay without data.
+        InputError: a file cannot be read, has a height that no land has, or cells of the domain stay without data.
     """
     masks = _layers(domain, mask_files, "land")
     land, coverage = average(domain, masks)
     _complete(domain, land, coverage, "mask", mask_files)
     sea = [water(mask, masks[:n]) for n, mask in enumerate(masks)]
-    terrain, coverage = average(domain, [*sea, *_layers(domain, terrain_files, "height")])
+    heights = _layers(domain, terrain_files, "height")
+    if voids == "mask":
+        heights = [layer.without(*LAND_HEIGHTS) for layer in heights]
+    terrain, coverage = average(domain, [*sea, *heights], within=LAND_HEIGHTS)
     _complete(domain, terrain, coverage, "terrain", terrain_files)
     return terrain, land.clip(0.0, 1.0)
 

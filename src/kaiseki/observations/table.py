@@ -311,8 +311,9 @@ class Table:
             StoreError: the file cannot be written.
             ResourceError: the disk is full.
         """
-        with whole_file(Path(path)) as scratch:
-            pq.write_table(self.to_arrow(), scratch, compression="zstd")
+        # Arrow takes no path that is no text in the locale's encoding.
+        with whole_file(Path(path)) as scratch, scratch.open("wb") as file:
+            pq.write_table(self.to_arrow(), file, compression="zstd")
 
     @classmethod
     def from_parquet(cls, path: str | Path) -> Self:
@@ -322,7 +323,8 @@ class Table:
             InputError: no such file, not Parquet, or columns that do not fit.
         """
         try:
-            table = pq.read_table(path)
+            with Path(path).open("rb") as file:
+                table = pq.read_table(file)
         except FileNotFoundError as error:
             raise InputError(f"There is no file of observations at {path}") from error
         except (OSError, pa.ArrowInvalid) as error:

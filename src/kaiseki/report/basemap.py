@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from kaiseki.core.errors import InputError
+from kaiseki.core.files import files_of
 from kaiseki.grid import Domain
 from kaiseki.report.style import MAP_INK, MAP_MUTED
 
@@ -144,17 +145,9 @@ def coast_files(patterns: Sequence[str], root: Path | None) -> list[Path]:
     """Files of coastlines that the experiment names, [] without a data root.
 
     Raises:
-        InputError: a pattern finds nothing.
+        ConfigError: a pattern finds nothing.
     """
-    if root is None:
-        return []
-    found = []
-    for pattern in patterns:
-        files = sorted(root.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
-        if not files or not files[0].is_file():
-            raise InputError(f"No file of coastlines fits {pattern!r} in {root}; correct domain.coast_files")
-        found += files
-    return found
+    return [] if root is None else files_of(tuple(patterns), root, "domain.coast_files")
 
 
 def _lines(path: Path) -> Iterator[np.ndarray]:

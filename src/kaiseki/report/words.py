@@ -103,6 +103,7 @@ def credits(experiment: Experiment, sources: Iterable[tuple[str, str]]) -> list[
     files = [
         *experiment.observations.files,
         *experiment.driving.first_guess_files,
+        *experiment.driving.sea_temperature_files,
         *experiment.domain.terrain_files,
         *experiment.domain.mask_files,
         *experiment.domain.coast_files,

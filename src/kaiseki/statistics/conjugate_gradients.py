@@ -61,6 +61,11 @@ class Spectrum:
         """(k,) norms of A u - theta u."""
         return np.asarray(np.abs(self.remainders))
 
+    @property
+    def complete(self) -> bool:
+        """Whether the search space holds all that the right-hand side leads to."""
+        return bool((self.errors < INFORMATIVE - 1.0).all())
+
     def leading(self, error: float = RITZ_ERROR) -> Spectrum:
         """The pairs that are known well."""
         return self._some(self.errors <= error * self.values)

@@ -61,8 +61,9 @@ class LeastSquares:
 type Remember = Callable[[Vector, Callable[[Vector], Vector]], Vector]
 """(question, what answers it) -> answer, which may have been kept from before a kill."""
 
-type Learn = Callable[[Spectrum], None]
-"""Takes what the first inner loop has learnt of the Hessian, while the linearisation it belongs to is at hand."""
+type Learn = Callable[[Spectrum, Vector], None]
+"""Takes what the first inner loop has learnt of the Hessian, and the weights (p,) of the observations in it, while the
+linearisation it belongs to is at hand."""
 
 type Linearise = Callable[[Vector, int], LeastSquares]
 """The least squares that touch a nonlinear problem at a control (n,), for the outer loop of a number, from 1: same cost
@@ -173,7 +174,7 @@ def outer_loops(
             remember=remember,
         )
         if learn is not None and loop == 1:
-            learn(inner.spectrum)
+            learn(inner.spectrum, here.weights)
         known = known if len(known.values) else inner.spectrum.leading()
         steps.extend(inner.steps)
         before, here = here, _not_above(here, inner.control, linearise, loop + 1, likelihood, report)

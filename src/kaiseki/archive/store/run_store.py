@@ -31,6 +31,7 @@ from kaiseki.archive.store.arrays import CHUNK, COMPRESSION_LEVEL, group_at, val
 from kaiseki.archive.store.columns import read_table
 from kaiseki.archive.store.layout import lay_out, stored_domain
 from kaiseki.archive.store.lock import WriterLock
+from kaiseki.archive.store.reading import Described, ReadingStore
 from kaiseki.archive.store.restart import read_tree
 from kaiseki.archive.store.storage import (
     LOCK_NAME,
@@ -64,12 +65,14 @@ class RunStore:
         self.where = place.where
         self._repository, self._lock, self._writable = repository, lock, writable
         self._busy = False
+        self._described = Described(place.where)
         root = self._read()
         attributes = dict(root.attrs)
         schema.check_version(attributes, place.where)
         self.experiment_json = str(attributes["experiment"])
         self.times = schema.decode_time(values_at(root, f"{schema.FORECAST}/time"))
         self.cycle_times = schema.decode_time(values_at(root, f"{schema.CYCLES}/time"))
+        self._described.axes = {schema.FORECAST: self.times, schema.ANALYSIS: self.cycle_times}
         angle = values_at(root, f"{schema.STATIC}/rotation")
         self._turn = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
 
@@ -317,7 +320,11 @@ class RunStore:
 
     def _read(self) -> zarr.Group:
         with storage_errors(self.where, "read"):
-            return zarr.open_group(self._repository.readonly_session(_BRANCH).store, mode="r")
+            return self._opened(self._repository.readonly_session(_BRANCH))
+
+    def _opened(self, session: icechunk.Session) -> zarr.Group:
+        """The root of a session for reading."""
+        return zarr.open_group(ReadingStore(session.store, self._described), mode="r")
 
     def _after(self, time: np.datetime64) -> zarr.Group:
         """The root as the commit of a cycle left it."""
@@ -325,7 +332,7 @@ class RunStore:
         with storage_errors(self.where, "read"):
             for info in self._repository.ancestry(branch=_BRANCH):
                 if info.message == message:
-                    return zarr.open_group(self._repository.readonly_session(snapshot_id=info.id).store, mode="r")
+                    return self._opened(self._repository.readonly_session(snapshot_id=info.id))
         raise StoreError(f"The history of {self.where} does not hold {message}; it was compacted, or never run")
 
     def _next_number(self, root: zarr.Group, time: np.datetime64) -> int:

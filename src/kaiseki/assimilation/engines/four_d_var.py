@@ -63,11 +63,14 @@ def minimise(problem: Problem, name: str, window: WindowModel, given: AnalysisIn
         return nothing_to_do(problem, name, given.log, uncertainty)
     loops = _Loops(problem, window, four_d.coarsening, four_d.gravity_wave_penalty)
 
-    def learn(spectrum: Spectrum) -> None:
-        if uncertainty is not None:
-            model = loops.propagation
-            at_end = (model.tangent(problem.increment(y))[0][-1] for y in spectrum.largest(PAIRS_CARRIED).explained())
-            uncertainty.explain(at_end, model.domain, model.slots[-1])
+    def learn(spectrum: Spectrum, weights: np.ndarray) -> None:
+        if uncertainty is None:
+            return
+        model = loops.propagation
+        at_end = (model.tangent(problem.increment(y))[0][-1] for y in spectrum.largest(PAIRS_CARRIED).explained())
+        uncertainty.explain_carried(at_end, model.domain, model.slots[-1])
+        if not spectrum.complete:
+            uncertainty.draw(problem.randomised(weights[: len(problem.used)]))
 
     result = outer_loops(
         loops,

@@ -55,12 +55,12 @@ class OptimalInterpolation(Engine):
         if uncertainty is not None:
             # The inverse of the matrix is never below the sum of u u^T / theta over its Ritz pairs.
             pairs = minimum.spectrum.largest(PAIRS)
-            controls = (
+            uncertainty.explain(
                 problem.adjoint(pair) / np.sqrt(value)
                 for value, pair in zip(pairs.values, pairs.vectors.T, strict=True)
             )
-            increments = map(problem.stacked_increment, controls)
-            uncertainty.explain(increments, given.background.domain, given.background.fields[-1])
+            if not minimum.spectrum.complete:
+                uncertainty.draw(problem.randomised(np.ones(len(departure))))
         return finish(
             problem,
             self.name,

@@ -37,10 +37,12 @@ class ThreeDFgat(Engine):
         if not len(problem.used):
             return nothing_to_do(problem, self.name, given.log, uncertainty)
 
-        def learn(spectrum: Spectrum) -> None:
-            if uncertainty is not None:
-                increments = map(problem.stacked_increment, spectrum.largest(PAIRS).explained())
-                uncertainty.explain(increments, given.background.domain, given.background.fields[-1])
+        def learn(spectrum: Spectrum, weights: np.ndarray) -> None:
+            if uncertainty is None:
+                return
+            uncertainty.explain(spectrum.largest(PAIRS).explained())
+            if not spectrum.complete:
+                uncertainty.draw(problem.randomised(weights))
 
         robust = likelihood(given.settings.robust, given.settings.robust_threshold)
         cost = LeastSquares(

@@ -4,6 +4,7 @@ A further reader registers as an entry point in the group `kaiseki.driving_sourc
 `recognises(path, head)` and `read(path)`.
 """
 
+from kaiseki.driving.sources.joined import read_joined
 from kaiseki.driving.sources.registry import DrivingSource, available, read_global
 
-__all__ = ["DrivingSource", "available", "read_global"]
+__all__ = ["DrivingSource", "available", "read_global", "read_joined"]

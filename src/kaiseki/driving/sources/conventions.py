@@ -41,11 +41,17 @@ PLAUSIBLE = {
     "geopotential_height": (-2000.0, 90000.0),
     "specific_humidity": (-1e-3, 0.06),
     "surface_air_pressure": (4.0e4, 1.12e5),
+    "surface_temperature": (150.0, 370.0),
+    "soil_temperature": (150.0, 370.0),
     "sea_ice_area_fraction": (-0.01, 1.01),
     "land_area_fraction": (-0.01, 1.01),
     "surface_altitude": (-1000.0, 9000.0),
 }
 """Wide bounds (SI) outside which a field has been decoded wrongly."""
+
+
+SEA_LIMIT = 0.5
+"""Land fraction above which a source cell does not count as sea."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,17 @@ def assemble(path: str, source: str, axes: Axes, fields: Mapping[str, np.ndarray
                 f"{path}: the axis {name} holds the same value twice; give a file with one field per {name}."
             )
     return dataset
+
+
+def sea_alone(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Fields of a file with the sea-surface temperature missing over land, where the file tells land from sea.
+
+    Some sources continue it over land with the temperature of the ground, which would spoil the coast.
+    """
+    sst, land = (fields.get(name) for name in ("sea_surface_temperature", "land_area_fraction"))
+    if sst is None or land is None or (land > SEA_LIMIT).all():
+        return fields
+    return fields | {"sea_surface_temperature": np.where(land > SEA_LIMIT, np.nan, sst)}
 
 
 def fill_humidity(log_pressure: np.ndarray, humidity: np.ndarray, missing: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import xarray as xr
 from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.saturation import specific_humidity_from_relative
-from kaiseki.driving.sources.conventions import Axes, assemble, fill_humidity
+from kaiseki.driving.sources.conventions import Axes, assemble, fill_humidity, sea_alone
 from kaiseki.driving.sources.grib_messages import single_fields
 from kaiseki.driving.sources.library import eccodes
 
@@ -200,7 +200,7 @@ class GribSource:
         axes = Axes(
             np.array(times), content.latitude, content.longitude, np.array(levels), np.array(depths) if depths else None
         )
-        dataset = assemble(str(path), self.name, axes, fields)
+        dataset = assemble(str(path), self.name, axes, sea_alone(fields))
         if humidity is not None and humidity[1]:
             dataset.attrs["humidity_filled_at"] = " ".join(f"{k:g}" for k in humidity[1])
         return dataset

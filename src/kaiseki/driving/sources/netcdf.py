@@ -10,7 +10,7 @@ import xarray as xr
 from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.saturation import specific_humidity_from_relative
-from kaiseki.driving.sources.conventions import SURFACE_DIMS, UNITS, Axes, assemble
+from kaiseki.driving.sources.conventions import SURFACE_DIMS, UNITS, Axes, assemble, sea_alone
 from kaiseki.driving.sources.netcdf_file import axis, find, is_netcdf, load, seconds
 
 LATITUDE, LONGITUDE = ("latitude", "lat"), ("longitude", "lon")
@@ -97,7 +97,7 @@ class NetcdfSource:
                 fields[name] = values[0] if static else values
         if "surface_geopotential" in fields:
             fields["surface_altitude"] = fields.pop("surface_geopotential") / GRAVITY
-        return assemble(str(path), self.name, axes, fields)
+        return assemble(str(path), self.name, axes, sea_alone(fields))
 
     @staticmethod
     def _array(path: Path, variable: xr.DataArray, dims: tuple[str, ...]) -> np.ndarray:

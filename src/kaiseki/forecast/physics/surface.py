@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from kaiseki.config.physics import Physics
+from kaiseki.core.errors import InputError
 from kaiseki.grid.domain import Domain
 
 NEVER = -(2**30)
@@ -69,13 +70,21 @@ def _layers(values: np.ndarray, n: int) -> np.ndarray:
 
 
 def make_surface(fields: Mapping[str, np.ndarray], domain: Domain, p: Physics, dtype: type = np.float32) -> Surface:
-    """Surface from fields at the ground; what is absent is replaced.
+    """Surface from fields at the ground; what is absent is replaced, but not the temperature of the sea.
 
-    `skin_temperature` (of the whole cell) falls back on the air's at the lowest level, `sst` on the skin's,
-    `soil_temperature` on the land's skin, `soil_moisture` on the scheme's initial value, `snow` on none. Soil of
-    another number of layers is taken by the layers' order.
+    `skin_temperature` (of the whole cell) falls back on the air's at the lowest level, `soil_temperature` on the land's
+    skin, `soil_moisture` on the scheme's initial value, `snow` on none. Soil of another number of layers is taken by
+    the layers' order.
+
+    Raises:
+        InputError: there is sea, a process that feels it, and no `sst`.
     """
     land, n = domain.land_fraction, len(p.schemes.soil.thickness)
+    if "sst" not in fields and p.feels_sea and (sea := int((land < 1.0).sum())):
+        raise InputError(
+            f"There is no sea-surface temperature for {domain.name}, but {sea} of its {land.size} cells hold sea; give "
+            "the field sst, in an experiment by a file under driving.sea_temperature_files."
+        )
     skin = np.asarray(fields.get("skin_temperature", fields["temperature"][0]), dtype=float)
     sst = np.maximum(np.asarray(fields.get("sst", skin), dtype=float), FREEZING_SEA)
     own = skin + (1.0 - land) / np.maximum(land, LEAST_LAND) * (skin - sst)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kaiseki.core.errors import InputError
-from kaiseki.grid.raster import Raster
+from kaiseki.grid.raster import LAND_HEIGHTS, Raster
 
 if TYPE_CHECKING:
     from kaiseki.grid.sources.opening import Quantity
@@ -32,7 +32,7 @@ def _content(path: Path) -> bytes:
 
 
 def read_etopo20(path: Path, quantity: Quantity) -> Raster:
-    """The ETOPO20 table of heights and depths, m.
+    """The ETOPO20 table of heights and depths, m; the floor of the deep sea, which no land has, is no data.
 
     Raises:
         InputError: damaged, of another shape, or land was asked for.
@@ -46,6 +46,7 @@ def read_etopo20(path: Path, quantity: Quantity) -> Raster:
     rows, columns = ETOPO20
     if values.size != rows * columns:
         raise InputError(f"{path}: has {values.size} numbers; expected the {rows} x {columns} heights of ETOPO20.")
+    values[values < LAND_HEIGHTS[0]] = np.nan
     return Raster(str(path), -90.0, 20.0, 1 / 3, 1 / 3, values.reshape(ETOPO20)[:, :-1])
 
 

@@ -93,7 +93,7 @@ def read(path: Path, quantity: Quantity) -> Raster:
     if values.ndim != 2:
         raise InputError(f"{path}: has the shape {values.shape}; expected one value per pixel.")
     if quantity == "land":
-        known = values if missing is None else values[values != missing]
+        known = values[np.isfinite(values) & (True if missing is None else values != missing)]
         if known.size and (known.min() < 0 or known.max() > 1):
             raise InputError(f"{path}: runs from {known.min()} to {known.max()}; expected a land fraction from 0 to 1.")
     west, north, step_lon, step_lat = place or _from_world_file(path, reduced)
