@@ -16,8 +16,10 @@ from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.driving.sources.conventions import Axes, assemble
 from kaiseki.experiments.baselines import run_experiment
-from kaiseki.experiments.case import Case, real_case, sea_temperature
+from kaiseki.experiments.case import Case
 from kaiseki.experiments.coarse_analysis import SampleAnalyses
+from kaiseki.experiments.real_data import real_case
+from kaiseki.experiments.sea import sea_temperature
 from kaiseki.experiments.twin.flow import Flow
 from kaiseki.grid.build import domain_from_section
 
