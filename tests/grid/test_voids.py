@@ -8,7 +8,8 @@ import pytest
 import tifffile
 import xarray as xr
 
-from kaiseki.config import Domain as Section
+from kaiseki.config import DomainSettings as Section
+from kaiseki.config.reading import validated
 from kaiseki.core.errors import InputError
 from kaiseki.grid.build import domain_from_section
 from kaiseki.grid.domain import Domain
@@ -50,7 +51,7 @@ def section(folder: Path, terrain: tuple[str, ...], land: np.ndarray | float = 1
         "terrain_files": terrain,
         "mask_files": (mask,),
     }
-    return Section.model_validate(values | more)
+    return validated(Section, values | more, "test")
 
 
 def build(folder: Path, *arguments: Any, **more: Any) -> Domain:
