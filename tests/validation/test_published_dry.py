@@ -57,11 +57,12 @@ def test_the_exact_channel_wave_solves_the_linear_equations() -> None:
 
 
 def test_the_channel_wave_converges_in_space_and_time() -> None:
-    """Short and coarse: the half hour at up to 333 m, with orders of both above 1.8, is in the study."""
+    """Short and coarse: the half hour at up to 333 m is in the study. Orders of 1.99 (T) and 2.05 (w) and errors of
+    0.3 and 1.3 % at 500 m were measured."""
     spacings = [1000.0, 500.0]
     found = [channel.errors(dx, dx / 125.0, seconds=240.0, **UNDAMPED) for dx in spacings]
-    assert channel.order(spacings, [f["w error"] for f in found]) > 1.8
-    assert channel.order(spacings, [f["T error"] for f in found]) > 1.4
+    for field in ("T error", "w error"):
+        assert channel.order(spacings, [f[field] for f in found]) > 1.8
     assert max(found[-1]["w error"], found[-1]["T error"]) < 0.05
 
 

@@ -30,7 +30,10 @@ def test_moist_bubble_rises_in_neutral_air() -> None:
 
 def test_solid_body_rotation_stays_in_balance() -> None:
     """Coriolis force, curvature, map factors and pressure gradient cancel on a Lambert grid; the term
-    u^2 tan(lat) / a alone would make 1.4 m/s of v in this time."""
+    u^2 tan(lat) / a alone would make 1.4 m/s of v in this time. What is left after 3 h is of second order (2.02)."""
+    spacings = [160e3, 80e3]
+    left = [balanced_flow.drift(balanced_flow.lambert(spacing), 3.0).rms for spacing in spacings]
+    assert balanced_flow.order(spacings, left) > 1.8
     end = balanced_flow.drift(balanced_flow.lambert(80e3), 12.0)
     assert end.rms < 0.1
     assert end.largest < 0.1
@@ -52,7 +55,9 @@ def test_tracers_in_the_full_flow() -> None:
     end = tracer_advection.in_full_flow(np.float32)
     assert end["moved"] > 0.5
     assert end["least"] > -1e-6
-    assert end["excess"] < 1e-3  # the stages are not a mean of forward steps, see validation/tracer_advection.py
+    # A monotone scheme would stay below 1e-6, see the failing row in validation/results.json: the three stages are not
+    # a mean of forward steps. 1.39e-4 was measured; twice as much is another fault.
+    assert end["excess"] < 3e-4
     assert end["drift"] < 1e-6
     assert end["constant"] < 1e-5
 
@@ -60,5 +65,8 @@ def test_tracers_in_the_full_flow() -> None:
 @pytest.mark.slow
 def test_wave_leaves_through_the_rim() -> None:
     gone = rim_wave.reflect("pressure", spacing=40e3, half=16, large=32, seconds=4800.0, every=400.0, width=120e3)
-    assert gone.rms < 0.1  # the published aim of 5 % is missed, see validation/results.json
-    assert gone.wind < 0.1
+    # The aim of 5 % is missed, see the failing rows in validation/results.json. On this coarse and small plane 11.4 %
+    # of the pressure (where the reflection meets itself), 8.7 % of its root mean square and 6.4 % of the wind return.
+    assert gone.pressure < 0.13
+    assert gone.rms < 0.1
+    assert gone.wind < 0.075
