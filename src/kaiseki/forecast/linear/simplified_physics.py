@@ -1,5 +1,5 @@
 """Physics of the linear model: vertical mixing and surface drag with coefficients that a small change leaves as they
-are, and condensation that sets in smoothly.
+are, and condensation that sets in smoothly and takes its time.
 
 Full physics has thresholds, and a derivative at a threshold says nothing about changes of the size of an analysis
 increment (Mahfouf 1999, Tellus 51A, 147-166; Janiskova, Thepaut and Geleyn 1999, Mon. Wea. Rev. 127, 26-45). Radiation,
@@ -16,7 +16,15 @@ import jax.numpy as jnp
 from jax import Array
 
 from kaiseki.config.physics import BoundaryLayer
-from kaiseki.core.constants import CP_DRY, EPSILON, GRAVITY, LATENT_VAPORISATION, R_DRY, VON_KARMAN
+from kaiseki.core.constants import (
+    CP_DRY,
+    EPSILON,
+    GRAVITY,
+    LATENT_FUSION,
+    LATENT_VAPORISATION,
+    R_DRY,
+    VON_KARMAN,
+)
 from kaiseki.diagnostics import saturation as vapour_pressure
 from kaiseki.forecast.dynamics.acoustic import Slow
 from kaiseki.forecast.dynamics.edges import OPEN, close
@@ -24,6 +32,7 @@ from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.operators import to_faces
 from kaiseki.forecast.physics.boundary_layer import conductance, local_diffusivities, mix
 from kaiseki.forecast.physics.columns import Columns, falling, heat_change, make_columns, momentum_of_water
+from kaiseki.forecast.physics.microphysics import equilibrium_temperature
 from kaiseki.forecast.state import State
 
 
@@ -40,7 +49,11 @@ class RegularPhysics:
     gust: float = 1.0
     """Least wind speed at the ground, m/s."""
     width: float = 0.05
-    """Of the transition to condensation, in units of the saturation humidity."""
+    """Half of the range over which humidity is spread within a cell, in units of the saturation humidity: nothing
+    condenses below a relative humidity of one less this."""
+    condensation_time: float = 900.0
+    """Time in which what is above saturation condenses, s: short against the window, as the forecast model saturates at
+    once, and not below two of the longest steps, which then resolve it."""
     condensation: bool = True
     mixing: bool = True
 
@@ -55,8 +68,8 @@ def regular_physics(state: State, land: Array, metrics: Metrics, p: RegularPhysi
     zero = jnp.zeros_like(columns.dry)
     du, dv, warming, vapour = _mixing(columns, land, p, dt) if p.mixing else (zero, zero, zero, zero)
     if p.condensation:
-        rain = _condensation(columns.temperature + warming, columns.water.rv + vapour, columns.pressure, p)
-        warming, vapour = warming + LATENT_VAPORISATION / CP_DRY * rain, vapour - rain
+        heated, rain = condensation(columns.temperature + warming, columns.water.rv + vapour, columns.pressure, p, dt)
+        warming, vapour = warming + heated, vapour - rain
     mass = metrics.volume * metrics.rho_ref + state.drho
     carried = momentum_of_water(state.ru, state.rv, mass, falling(columns.dry, vapour), metrics, OPEN)
     fu = close((to_faces(mass * du, -1, OPEN) * metrics.map_u + carried[0]) / dt, -1, OPEN)
@@ -90,9 +103,30 @@ def _mixing(columns: Columns, land: Array, p: RegularPhysics, dt: float) -> tupl
     return du, dv, warming, vapour
 
 
-def _condensation(t: Array, rv: Array, pressure: Array, p: RegularPhysics) -> Array:
-    """Vapour (kg/kg of dry air) that condenses: one Newton step towards saturation, without a threshold."""
-    saturation = vapour_pressure.mixing_ratio(vapour_pressure.saturation_vapour_pressure(t), pressure)
-    width = p.width * saturation
-    over = width * jax.nn.softplus((rv - saturation) / width)
-    return over / (1.0 + EPSILON * LATENT_VAPORISATION**2 * saturation / (CP_DRY * R_DRY * t**2))
+def condensation(t: Array, rv: Array, pressure: Array, p: RegularPhysics, dt: float) -> tuple[Array, Array]:
+    """Warming (K) and vapour (kg per kg of dry air) that condenses in dt (s) and falls out, at constant pressure.
+
+    The excess s over the vapour of the saturated state with the same enthalpy falls as ds/dt = -E(s) / time, where E is
+    the mean of what is above saturation when humidity is spread evenly between s - W and s + W: nothing below -W, then
+    (s + W)^2 / 4 W, from W on s. The even spread is that of Le Treut and Li (1991, Clim. Dyn. 5, 175-187) and of the
+    linear cloud scheme of Tompkins and Janiskova (2004, Q. J. R. Meteorol. Soc. 130, 2495-2517), where it condenses at
+    once; the relaxation is ours. Neither the saturated state nor W changes on the way, so the exact solution is used,
+    and two half steps are one step. With no width and no time it is the forecast model's saturation adjustment of
+    cloudless air. Cloud does not evaporate, as the linear model carries none.
+    """
+    none = jnp.zeros_like(rv)
+    saturated_t = equilibrium_temperature(t, pressure, rv, none, none)
+    saturated = vapour_pressure.mixing_ratio(vapour_pressure.saturation_vapour_pressure(saturated_t), pressure)
+    latent = LATENT_VAPORISATION + LATENT_FUSION * (1.0 - vapour_pressure.liquid_fraction(saturated_t))
+    # Of a change of vapour alone, what condenses: the rest stays because the air has warmed.
+    share = 1.0 / (1.0 + latent**2 * saturated * (EPSILON + saturated) / (CP_DRY * R_DRY * saturated_t**2))
+    width = p.width * share * saturated
+    excess = (rv - saturated) / width
+
+    steps = dt / p.condensation_time
+    high = jnp.maximum(excess, 1.0)  # exponential decay down to 1, which takes log(high)
+    first = jnp.minimum(steps, jnp.log(high))
+    low = jnp.clip(excess + 1.0, 0.0, 2.0)  # then dy/dt = -y^2 / 4
+    fall = 0.25 * low * (steps - first)
+    rain = width * (low * fall / (1.0 + fall) - high * jnp.expm1(-first))
+    return latent / CP_DRY * rain, rain

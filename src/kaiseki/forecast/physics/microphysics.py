@@ -53,13 +53,34 @@ type Particles = tuple[Array, Array, Array]
 """Content (kg m-3), inverse slope 1/lambda (m) and intercept (m-4) of an exponential size distribution."""
 
 
+def equilibrium_temperature(temperature: Array, pressure: Array, vapour: Array, liquid: Array, ice: Array) -> Array:
+    """Temperature (K) at which the air is saturated, enthalpy cp T + Lv rv - Lf ri and water unchanged; unsaturated air
+    needs negative condensate for it.
+
+    Three steps of Newton's method: to round-off where less than a few grams per kilogram condense.
+    """
+    total = vapour + liquid + ice
+    enthalpy = CP_DRY * temperature + LATENT_VAPORISATION * vapour - LATENT_FUSION * ice
+
+    def excess(t: Array) -> Array:
+        # Smooth and convex because condensate may turn negative here: Newton's steps cannot be thrown about by a kink.
+        rv = saturation.mixing_ratio(saturation.saturation_vapour_pressure(t), pressure)
+        ri = (1.0 - saturation.liquid_fraction(t)) * (total - rv)
+        return CP_DRY * t + LATENT_VAPORISATION * rv - LATENT_FUSION * ri - enthalpy
+
+    t = temperature
+    for _ in range(3):
+        value, slope = jax.jvp(excess, (t,), (jnp.ones_like(t),))
+        t = t - value / slope
+    return t
+
+
 def saturation_adjustment(
     temperature: Array, pressure: Array, vapour: Array, liquid: Array, ice: Array
 ) -> tuple[Array, Array, Array, Array]:
     """Temperature and mixing ratios of vapour, cloud water and cloud ice in equilibrium, enthalpy and water unchanged.
 
-    Newton's method on cp T + Lv rv - Lf ri; the temperature returned follows from the final water, so enthalpy is
-    exact.
+    The temperature returned follows from the final water, so enthalpy is exact.
     """
     total = vapour + liquid + ice
     enthalpy = CP_DRY * temperature + LATENT_VAPORISATION * vapour - LATENT_FUSION * ice
@@ -68,16 +89,7 @@ def saturation_adjustment(
     def saturated(t: Array) -> Array:
         return saturation.mixing_ratio(saturation.saturation_vapour_pressure(t), pressure)
 
-    def excess(t: Array) -> Array:
-        # Smooth and convex because condensate may turn negative here: Newton's steps cannot be thrown about by a kink.
-        rv = saturated(t)
-        ri = (1.0 - saturation.liquid_fraction(t)) * (total - rv)
-        return CP_DRY * t + LATENT_VAPORISATION * rv - LATENT_FUSION * ri - enthalpy
-
-    t = temperature
-    for _ in range(3):
-        value, slope = jax.jvp(excess, (t,), (jnp.ones_like(t),))
-        t = t - value / slope
+    t = equilibrium_temperature(temperature, pressure, vapour, liquid, ice)
     cloudy = saturated(cloudless) < total
     rv = jnp.where(cloudy, jnp.minimum(total, saturated(t)), total)
     ri = (1.0 - saturation.liquid_fraction(t)) * (total - rv)
