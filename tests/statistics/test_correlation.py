@@ -30,6 +30,19 @@ def test_the_square_of_the_root_is_the_correlation(number: int, length: float) -
     assert np.max(np.abs(coarse @ coarse.T - correlation)) <= 4.0 * np.sqrt(1e-4 * number)
 
 
+@pytest.mark.parametrize("number", [2, 9, 16, 18, 61])
+@pytest.mark.parametrize("length", [0.7, 2.0, 5.0, 20.0])
+def test_the_root_does_not_depend_on_rounding(number: int, length: float) -> None:
+    # Eigenvectors on an even grid are symmetric or antisymmetric about its middle; the latter have two largest
+    # components of either sign, and which is the larger is a matter of the processor.
+    correlation = gaussian(150e3 * np.arange(number), 150e3 * length)
+    root = square_root(correlation)
+    generator = np.random.default_rng(1)
+    for _ in range(8):
+        noise = 1e-14 * generator.standard_normal(correlation.shape)
+        np.testing.assert_allclose(square_root(correlation + noise + noise.T), root, atol=1e-7)
+
+
 def test_gaussian_has_the_length_of_its_definition() -> None:
     matrix = gaussian(np.array([0.0, 2.0, 7.0]), 2.0)
     assert matrix[0, 1] == pytest.approx(np.exp(-0.5))

@@ -18,6 +18,9 @@ import numpy as np
 KEPT: float = 0.9999
 """Part of the variance that the kept eigenvectors of each 1-D correlation must hold."""
 
+TIE: float = 1e-6
+"""Relative difference up to which components of an eigenvector count as equal; rounding makes about 1e-10 at most."""
+
 
 def gaussian(positions: np.ndarray, length: float) -> np.ndarray:
     """Correlation matrix exp(-d^2 / 2 L^2), shape (n, n), of points at `positions` (n,) in the unit of `length`."""
@@ -35,10 +38,19 @@ def square_root(correlation: np.ndarray, kept: float = KEPT) -> np.ndarray:
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     held = np.cumsum(values) / np.sum(values)
     number = min(len(values), int(np.searchsorted(held, kept)) + 1)
-    # The sign of an eigenvector is arbitrary; fixing it makes the control variable the same on every machine.
-    signs = np.sign(vectors[np.argmax(np.abs(vectors[:, :number]), axis=0), np.arange(number)])
-    factor = vectors[:, :number] * signs * np.sqrt(values[:number])
+    factor = _with_fixed_signs(vectors[:, :number]) * np.sqrt(values[:number])
     return factor / np.sqrt(np.sum(factor**2, axis=1, keepdims=True))
+
+
+def _with_fixed_signs(vectors: np.ndarray) -> np.ndarray:
+    """Eigenvectors (n, m) with signs that do not depend on the processor, so that random draws do not either.
+
+    Positive is the first of the largest components, with those taken as equal that differ by rounding: on an even grid
+    every other eigenvector is antisymmetric, and has its largest component twice, with either sign.
+    """
+    size = np.abs(vectors)
+    first = np.argmax(size >= (1.0 - TIE) * size.max(axis=0), axis=0)
+    return np.asarray(vectors * np.sign(vectors[first, np.arange(vectors.shape[1])]))
 
 
 def wind_curvature(spacing: float, length: float) -> float:
