@@ -10,9 +10,9 @@ shallow atmosphere, u^2 tan(lat)/a + 2 Omega sin(lat) u = -(R T/a) d ln p/d lat,
 derived here; a wide family of such solutions is in "Exact axisymmetric solutions of the deep- and shallow-atmosphere
 Euler equations in curvilinear and plane geometries" (2012, Quart. J. Roy. Meteor. Soc., doi:10.1002/qj.2018). Across a
 Lambert grid this flow turns against both axes, so Coriolis force, curvature of the projection, map factors and pressure
-gradient must all agree. The rim is held to the exact state, nothing is drawn towards it under the lid in the series of
-spacings, and what the wind inside the rim has drifted by is the error. Layers are refined with the cells (1500 m at
-80 km): the discrete hydrostatic balance of the start has an error of second order of its own.
+gradient must all agree. The rim is held to the exact state, nothing is drawn towards it under the model top in the
+series of spacings, and what the wind inside the rim has drifted by is the error. Layers are refined with the cells
+(1500 m at 80 km): the discrete hydrostatic balance of the start has an error of second order of its own.
 
 Criteria, chosen before the first run: at most 0.1 m/s rms at the end, and an order of at least 1.8 where the scheme's
 lowest order is two.

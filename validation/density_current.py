@@ -49,7 +49,7 @@ SHARES = {100.0: 0.10, 200.0: 0.20}
 
 def viscosity(state: State, rest: Slow, metrics: Metrics, given: Array) -> Slow:
     """Tendencies of nu laplace(q) of u, w and theta on a flat, uniform, periodic slice; no stress and no flux of heat
-    at ground and lid."""
+    at ground and model top."""
     nu, dz = given
     dx2, dz2 = metrics.spacing**2, dz**2
 

@@ -96,7 +96,7 @@ def simulate(
         wind, f: of the background, m/s and s-1.
         seconds: duration.
         aspect: dx / dz.
-        substeps: short steps in a step.
+        substeps: acoustic sub-steps in a step.
         settings: of the dynamics.
     """
     with jax.enable_x64(True):

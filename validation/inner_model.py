@@ -43,7 +43,7 @@ from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.linear.forecast import smooth
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from validation.shelf import FIGURES, Row, Source, at_most, record
 
 CASE = "inner_model"
@@ -131,25 +131,27 @@ def main() -> None:
     unmoved = moving(states[0])
     random = np.random.default_rng(0)
     totals = dict.fromkeys(("inner", "without physics", "nonlinear", "persistence", "difference"), 0.0)
-    squares = {name: np.zeros((2, domain.nz)) for name in VARIABLES}
-    grown = {name: np.zeros(2) for name in VARIABLES}
+    squares = {name: np.zeros((2, domain.nz)) for name in ANALYSIS_VARIABLES}
+    grown = {name: np.zeros(2) for name in ANALYSIS_VARIABLES}
     for _ in range(SAMPLES):
         change = covariance.sqrt(jnp.asarray(random.standard_normal(covariance.control_size), float))
         increment = {name: np.asarray(field, np.float64) for name, field in change.items()}
         moved = forecast(model.add_increment(state, increment))
-        true = {name: means(moved[-1][name].astype(float) - control[-1][name]) for name in VARIABLES}
+        true = {name: means(moved[-1][name].astype(float) - control[-1][name]) for name in ANALYSIS_VARIABLES}
         begun = model.atmosphere(model.add_increment(state, increment)).as_dict()
         there = moving({name: np.asarray(begun[name]) for name in BROUGHT})
         found = {
-            "inner": dict(zip(VARIABLES, full.tangent(increment)[0][-1].astype(float), strict=True)),
-            "without physics": dict(zip(VARIABLES, without.tangent(increment)[0][-1].astype(float), strict=True)),
-            "nonlinear": {name: there[name] - unmoved[name] for name in VARIABLES},
+            "inner": dict(zip(ANALYSIS_VARIABLES, full.tangent(increment)[0][-1].astype(float), strict=True)),
+            "without physics": dict(
+                zip(ANALYSIS_VARIABLES, without.tangent(increment)[0][-1].astype(float), strict=True)
+            ),
+            "nonlinear": {name: there[name] - unmoved[name] for name in ANALYSIS_VARIABLES},
             "persistence": {name: means(field) for name, field in increment.items()},
         }
         totals["difference"] += energy(true, pressure, mask)
         for name, guess in found.items():
-            totals[name] += energy({n: guess[n] - true[n] for n in VARIABLES}, pressure, mask)
-        for name in VARIABLES:
+            totals[name] += energy({n: guess[n] - true[n] for n in ANALYSIS_VARIABLES}, pressure, mask)
+        for name in ANALYSIS_VARIABLES:
             wrong = found["inner"][name] - true[name]
             grown[name] += [np.sum(found[which][name][:, mask] ** 2) for which in ("persistence", "inner")]
             squares[name] += [np.sum(wrong[:, mask] ** 2, axis=1), np.sum(true[name][:, mask] ** 2, axis=1)]

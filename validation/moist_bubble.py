@@ -225,7 +225,7 @@ def main() -> None:
             within(CASE, "smallest w at 1000 s, 100 m (m/s)", fine.w[1], -9.92698, PAPER, 0.10),
             within(CASE, "largest w at 1000 s, 200 m (m/s)", coarse.w[0], 15.7130, PAPER, 0.20),
             within(CASE, "largest w, paper's base state, 100 m (m/s)", theirs.w[0], 15.7130, THEIR_BASE, 0.10),
-            within(CASE, "theta_e of the neutral base state at the lid (K)", fine.base[-1], THETA_E, BASE, 0.02),
+            within(CASE, "theta_e of the neutral base state at the model top (K)", fine.base[-1], THETA_E, BASE, 0.02),
             at_most(CASE, "w of the base state alone after 1000 s, 200 m (m/s)", quiet.w[0], 0.1, REST),
             at_most(CASE, "drift of the mass, float64", fine.drift[0], 1e-13, LAW),
             at_most(CASE, "drift of the water, float64", fine.drift[1], 1e-13, LAW),

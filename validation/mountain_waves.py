@@ -44,8 +44,8 @@ class Case:
         wind: m/s.
         height: of the ridge, m; shape: h(x) / height with x in m from the middle.
         length, dx, dz, top: of the grid, m.
-        dt, substeps: long step (s) and short steps in it.
-        sponge: depth of the damping under the lid, m.
+        dt, substeps: long step (s) and acoustic sub-steps in it.
+        sponge: depth of the damping under the model top, m.
         rim: width on either side in which the flow is drawn back to the undisturbed one, m.
         hours: duration.
     """

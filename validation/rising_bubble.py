@@ -6,7 +6,7 @@ Neutral air of 300 K in 20 km x 10 km, a bubble 2 K warmer at its centre (radius
 cos^2), 1000 s, 100 m spacing, walls without friction: Bryan and Fritsch (2002, Mon. Wea. Rev. 130, 2917-2928,
 doi:10.1175/1520-0493(2002)130<2917:ABSFMN>2.0.CO;2), after Wicker and Skamarock (1998). Here the sides are periodic:
 the bubble is symmetric and stands in the middle, so the sides are walls all the same. One row of cells in y. The
-numerics are the model's defaults, the sponge under the lid is off.
+numerics are the model's defaults, the sponge under the model top is off.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CASE = "rising_bubble"
 WIDTH, DEPTH = 20e3, 10e3
 THETA = 300.0
 REFERENCE = ReferenceProfile(warm=300.0, cold=104.8, scale=20e3, surface_pressure=P0)
-"""The lapse of neutral air at the ground, less aloft: 21 K from it at the lid."""
+"""The lapse of neutral air at the ground, less aloft: 21 K from it at the model top."""
 PAPER = Source(
     "Bryan and Fritsch (2002), figure 1 (dry, 1000 s, 100 m), as quoted by mmbell/Scythe.jl "
     "(benchmarks/reference_data/expected_values.jl)",

@@ -18,7 +18,7 @@ from kaiseki.config import Assimilation
 from kaiseki.core.constants import EPSILON
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.observations import Flag, Table
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.configuration import Scales
 from kaiseki.testing import check_engine
 
@@ -50,7 +50,7 @@ def analysed(name: str, table: Table, settings: Assimilation = PLAIN, **changes:
 def test_optimal_interpolation_equals_three_d_fgat() -> None:
     table = drawn()
     first, second = analysed("3dfgat", table), analysed("optimal_interpolation", table)
-    for name in VARIABLES:
+    for name in ANALYSIS_VARIABLES:
         scale = np.max(np.abs(first.increment[name]))
         assert scale > 0.0
         np.testing.assert_allclose(second.increment[name], first.increment[name], rtol=0, atol=1e-6 * scale)
@@ -73,7 +73,7 @@ def test_analysis_solves_the_dense_equations() -> None:
     matrix = root @ root.T + np.diag(analysis.table.column("error") ** 2)
     control = root.T @ np.linalg.solve(matrix, departure)
     dense = sqrt(covariance, control)
-    flat = np.concatenate([analysis.increment[name].ravel() for name in VARIABLES])
+    flat = np.concatenate([analysis.increment[name].ravel() for name in ANALYSIS_VARIABLES])
     for part, exact in zip(np.split(flat, 5), np.split(dense, 5), strict=True):
         np.testing.assert_allclose(part, exact, rtol=0, atol=1e-7 * np.max(np.abs(exact)))
 
@@ -137,7 +137,7 @@ def test_withheld_and_monitored_values_do_not_touch_the_analysis(name: str) -> N
     wild = marked.with_columns(value=np.where(aside | monitored, 1e3, marked.column("value")))
     without = marked.take(~(aside | monitored))
     for other in (analysed(name, wild, settings), analysed(name, without, settings)):
-        for field in VARIABLES:
+        for field in ANALYSIS_VARIABLES:
             assert np.array_equal(full.increment[field], other.increment[field])
     before, after = (full.table.column(f"{which}_departure")[aside] for which in ("background", "analysis"))
     assert np.isfinite(before).all()

@@ -17,7 +17,7 @@ from kaiseki.config import Assimilation, EnsembleSettings, FourDVar
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.observations import Flag, Table
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.testing import check_engine
 
 GRID = worlds.domain(ny=14, nx=15, nz=8)
@@ -42,11 +42,11 @@ def drawn(members: int = MEMBERS, factor: int = 1) -> Ensemble:
     rows = []
     for _ in range(members):
         one = covariance.sqrt(jnp.asarray(random.standard_normal(covariance.control_size), float))
-        rows.append([coarsening(np.asarray(one[name])) for name in VARIABLES])
+        rows.append([coarsening(np.asarray(one[name])) for name in ANALYSIS_VARIABLES])
     x = np.array(rows)
     x -= x.mean(axis=0)
     slots = len(WINDOW.times)
-    mean = {name: coarsening(FIELDS[name]) for name in VARIABLES}
+    mean = {name: coarsening(FIELDS[name]) for name in ANALYSIS_VARIABLES}
     return Ensemble(coarsening, WINDOW.times, (mean,) * slots, np.repeat(x[:, None], slots, axis=1))
 
 
@@ -77,10 +77,10 @@ def test_without_localisation_they_are_the_kalman_filter(name: str) -> None:
     x = ensemble.anomalies[:, -1]
     increment, root = kalman(problem, x)
     mask = np.asarray(covariance.balance.mask)
-    expected = increment.reshape(len(VARIABLES), *GRID.shape)
+    expected = increment.reshape(len(ANALYSIS_VARIABLES), *GRID.shape)
     # The hybrid searches among masked increments, so only inside it is the same question.
     inside = mask == 1.0
-    for number, field in enumerate(VARIABLES):
+    for number, field in enumerate(ANALYSIS_VARIABLES):
         scale = np.abs(expected[number]).max()
         if name == "hybrid":
             assert np.abs(found.increment[field] - expected[number] * mask)[:, inside].max() < 0.2 * scale
@@ -100,7 +100,7 @@ def test_a_hybrid_with_no_share_is_4d_var() -> None:
     none = dataclasses.replace(PLAIN, ensemble=EnsembleSettings(hybrid_share=0.0))
     ours = worlds.analyse("hybrid", WINDOW, table, covariance, none, None, Members(drawn()))
     theirs = worlds.analyse("4dvar", WINDOW, table, covariance, none, None, Identity(WINDOW))
-    for field in VARIABLES:
+    for field in ANALYSIS_VARIABLES:
         scale = np.abs(theirs.increment[field]).max()
         np.testing.assert_allclose(ours.increment[field], theirs.increment[field], rtol=0, atol=1e-5 * scale)
 
@@ -187,7 +187,7 @@ def test_weights_between_nodes_are_near_to_weights_everywhere(monkeypatch: pytes
         monkeypatch.setattr("kaiseki.assimilation.ensemble.NODES", nodes)
         found.append(worlds.analyse("letkf", WINDOW, table, covariance, settings, None, Members(drawn())))
     few, all_ = found
-    for name in VARIABLES:
+    for name in ANALYSIS_VARIABLES:
         scale = np.sqrt(np.mean(all_.increment[name] ** 2))
         difference = np.sqrt(np.mean((few.increment[name] - all_.increment[name]) ** 2))
         assert 0.0 < difference < 0.1 * scale, name

@@ -11,7 +11,7 @@ import pytest
 
 from assimilation import worlds
 from kaiseki.assimilation import Analysis, AnalysisInput, Trajectory, departures
-from kaiseki.assimilation.engines.four_d_var import Chain
+from kaiseki.assimilation.engines.four_d_var import ControlToObservation
 from kaiseki.assimilation.engines.four_d_var import FourDVar as FourDVarEngine
 from kaiseki.assimilation.inner import InnerModel, penalty_weights
 from kaiseki.assimilation.operators import linearise, locate
@@ -29,7 +29,7 @@ from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
 from kaiseki.observations import Flag, Table
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.testing import check_engine
 
 GRID = worlds.domain(ny=14, nx=15, nz=8)
@@ -66,11 +66,11 @@ class Identity:
         return self
 
     def tangent(self, increment: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        one = np.stack([np.asarray(increment[name]) for name in VARIABLES])
+        one = np.stack([np.asarray(increment[name]) for name in ANALYSIS_VARIABLES])
         return np.repeat(one[None], len(self.slots), axis=0), np.zeros(0)
 
     def adjoint(self, slots: np.ndarray, waves: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(VARIABLES, slots.sum(axis=0), strict=True))
+        return dict(zip(ANALYSIS_VARIABLES, slots.sum(axis=0), strict=True))
 
 
 def observed(window: Trajectory, table: Table, seed: int = 3) -> Table:
@@ -96,7 +96,7 @@ def test_with_the_identity_as_model_it_equals_the_others(hours: int) -> None:
     ours = worlds.analyse("4dvar", window, table, covariance, PLAIN, None, Identity(window))
     for name in ("optimal_interpolation", "3dfgat"):
         theirs = worlds.analyse(name, window, table, covariance, PLAIN)
-        for field in VARIABLES:
+        for field in ANALYSIS_VARIABLES:
             scale = np.abs(theirs.increment[field]).max()
             assert scale > 0.0
             np.testing.assert_allclose(ours.increment[field], theirs.increment[field], rtol=0, atol=1e-6 * scale)
@@ -157,12 +157,12 @@ def test_the_chain_from_control_to_observations_has_an_exact_transpose(
     propagation = real.linear(factor)
     inner = Trajectory(real.times, propagation.slots, propagation.domain)
     operator, _ = linearise(inner.stacked(), locate(inner, problem.table.take(problem.used)), by_slot=True)
-    chain = Chain(problem, propagation, operator, penalty=1.0)
+    to_observations = ControlToObservation(problem, propagation, operator, penalty=1.0)
     random = np.random.default_rng(0)
     v = random.standard_normal(covariance.control_size)
-    forward = chain.forward(v)
+    forward = to_observations.forward(v)
     r = random.standard_normal(len(forward))
-    back = chain.adjoint(r)
+    back = to_observations.adjoint(r)
     assert abs(forward @ r - v @ back) < bound * np.linalg.norm(forward) * np.linalg.norm(r)
     assert np.linalg.norm(forward[: len(problem.used)]) > 1.0
 

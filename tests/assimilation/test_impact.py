@@ -8,7 +8,7 @@ import pytest
 from assimilation import worlds
 from kaiseki.assimilation.impact import Gain, by_group, dry_energy_weights, error_of
 from kaiseki.core.constants import CP_DRY, P0, R_DRY
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 
 RANDOM = np.random.default_rng(5)
 FORWARD = RANDOM.standard_normal((9, 7))
@@ -49,7 +49,7 @@ def test_the_energy_of_simple_differences() -> None:
     mask = np.ones((3, 3), bool)
     mask[0] = False
     weights = dry_energy_weights(mass, mask)
-    one = np.zeros((len(VARIABLES), 4, 3, 3))
+    one = np.zeros((len(ANALYSIS_VARIABLES), 4, 3, 3))
     one[0] = 3.0
     assert error_of(one, weights) == pytest.approx(4.5)
     one[:] = 0.0

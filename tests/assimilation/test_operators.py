@@ -17,7 +17,7 @@ from kaiseki.assimilation.operators import bucket, linearise, locate
 from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_LAPSE_RATE, VIRTUAL
 from kaiseki.core.errors import InputError
 from kaiseki.observations import Table
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -184,8 +184,8 @@ def _stacked(trajectory: Trajectory) -> dict[str, Any]:
 
 def _directions(seed: int = 5) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
-    size = dict(zip(VARIABLES, (1.0, 1.0, 1.0, 100.0, 1e-3), strict=True))
-    return {name: size[name] * random.standard_normal(GRID.shape) for name in VARIABLES}
+    size = dict(zip(ANALYSIS_VARIABLES, (1.0, 1.0, 1.0, 100.0, 1e-3), strict=True))
+    return {name: size[name] * random.standard_normal(GRID.shape) for name in ANALYSIS_VARIABLES}
 
 
 def _increment(trajectory: Trajectory, direction: dict[str, np.ndarray], step: float) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def test_linear_operator_is_the_derivative() -> None:
     operator, found = linearise(trajectory.stacked(), plan)
     rows = np.isfinite(found)
     assert rows.mean() > 0.9
-    product = operator(np.concatenate([direction[name].ravel() for name in VARIABLES]))[rows]
+    product = operator(np.concatenate([direction[name].ravel() for name in ANALYSIS_VARIABLES]))[rows]
 
     def shifted(step: float) -> np.ndarray:
         return np.asarray(
@@ -218,9 +218,9 @@ def test_linear_operator_is_that_of_automatic_differentiation() -> None:
     _, push = jax.linearize(
         lambda fields: comparison._equivalents(fields, plan.columns, plan.values)[0], _stacked(trajectory)
     )
-    constant = {name: jnp.broadcast_to(direction[name], (4, *GRID.shape)) for name in VARIABLES}
+    constant = {name: jnp.broadcast_to(direction[name], (4, *GRID.shape)) for name in ANALYSIS_VARIABLES}
     tangent = np.asarray(push(constant))[: plan.count]
-    product = operator(np.concatenate([direction[name].ravel() for name in VARIABLES]))
+    product = operator(np.concatenate([direction[name].ravel() for name in ANALYSIS_VARIABLES]))
     np.testing.assert_allclose(product[rows], tangent[rows], rtol=1e-11, atol=1e-13)
 
 
@@ -234,7 +234,7 @@ def test_transposes_are_adjoint_to_round_off() -> None:
     weights = jnp.asarray(random.standard_normal(plan.values.at.shape))
     pulled = jax.linear_transpose(push, fields)(weights)[0]
     left = float(jnp.vdot(push(tangent), weights))
-    right = sum(float(jnp.vdot(tangent[name], pulled[name])) for name in VARIABLES)
+    right = sum(float(jnp.vdot(tangent[name], pulled[name])) for name in ANALYSIS_VARIABLES)
     assert left == pytest.approx(right, rel=1e-12)
     operator, _ = linearise(trajectory.stacked(), plan)
     x, y = random.standard_normal(5 * GRID.z.size), random.standard_normal(plan.count)
@@ -281,7 +281,7 @@ def test_trajectories_that_make_no_sense_are_refused() -> None:
     with pytest.raises(InputError, match="must rise"):
         Trajectory.make([worlds.NOON, worlds.NOON], [fields, fields], GRID)
     with pytest.raises(InputError, match="lacks qv"):
-        Trajectory.make([worlds.NOON], [{name: fields[name] for name in VARIABLES[:4]}], GRID)
+        Trajectory.make([worlds.NOON], [{name: fields[name] for name in ANALYSIS_VARIABLES[:4]}], GRID)
     with pytest.raises(InputError, match="one set of fields per time"):
         Trajectory.make([worlds.NOON], [fields, fields], GRID)
     with pytest.raises(InputError, match="has shape"):

@@ -19,7 +19,7 @@ from kaiseki.config import Assimilation, FourDVar
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.observations import Table
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.configuration import scaled
 from kaiseki.statistics.covariance import build
 
@@ -75,7 +75,9 @@ def exact(observations: Table, error: np.ndarray) -> Errors:
     """The root of the diagonal of S (1 + S^T H^T R^-1 H S)^-1 S^T, written out."""
     covariance = worlds.covariance(GRID, THERE, taper=None)
     columns = jax.jit(jax.vmap(covariance.sqrt))(jnp.eye(covariance.control_size))
-    root = np.concatenate([np.asarray(columns[name]).reshape(len(columns[name]), -1) for name in VARIABLES], axis=1).T
+    root = np.concatenate(
+        [np.asarray(columns[name]).reshape(len(columns[name]), -1) for name in ANALYSIS_VARIABLES], axis=1
+    ).T
     operator, _ = linearise(WINDOW.stacked(), locate(WINDOW, observations))
     seen = operator.matrix @ root / error[:, None]
     factor = np.linalg.cholesky(np.linalg.inv(np.eye(root.shape[1]) + seen.T @ seen))

@@ -21,7 +21,7 @@ from cycle.small import experiment, observations
 from kaiseki.archive import export_netcdf, export_observations
 from kaiseki.archive.run import RunFolder
 from kaiseki.core.errors import KaisekiError
-from kaiseki.cycle.journal import Journal
+from kaiseki.cycle.checkpoint import MinimisationCheckpoint
 from kaiseki.experiments import nesting, real_data
 from kaiseki.experiments.twin import kept
 from kaiseki.experiments.twin.flow import Flow
@@ -33,9 +33,9 @@ def writers(folder: Path) -> dict[str, Callable[[], object]]:
     whole_run(folder / "run.store", 1)
     table, chosen, numbers = observations(Flow(), np.datetime64("1989-01-01T12:00:00", "s")), experiment(), np.ones(999)
     place, time = RunFolder(folder), np.datetime64("1989-01-01T12:00:00", "s")
-    journal = Journal(folder / "minimisation")
-    journal.open(time)
-    journal(numbers, lambda x: x)  # makes the folder; the next product is refused
+    checkpoint = MinimisationCheckpoint(folder / "minimisation")
+    checkpoint.open(time)
+    checkpoint(numbers, lambda x: x)  # makes the folder; the next product is refused
     rows = SimpleNamespace(rows=[{"case": "small", "rms": 1.0}] * 50)
     samples = SimpleNamespace(at=lambda _: {"u": numbers})
     return {
@@ -45,7 +45,7 @@ def writers(folder: Path) -> dict[str, Callable[[], object]]:
         "scores.json": lambda: write_scores(SimpleNamespace(folder=place), rows),
         "nature.npz": lambda: kept.keep(folder / "nature.npz", "abc", np.array([time]), {"u": numbers}),
         "samples_19890101T120000Z.npz": lambda: nesting.kept(place, time, samples),
-        "minimisation/19890101T120000Z/0001.npz": lambda: journal(numbers, lambda x: x),
+        "minimisation/19890101T120000Z/0001.npz": lambda: checkpoint(numbers, lambda x: x),
         "fields.nc": lambda: export_netcdf(folder / "run.store", folder / "fields.nc"),
         "feedback.parquet": lambda: export_observations(folder / "run.store", folder / "feedback.parquet"),
     }

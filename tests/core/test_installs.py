@@ -14,7 +14,7 @@ from kaiseki.cli.installed import EXTRAS, explain
 
 ROOMS = sorted(path.parent.name for path in Path(kaiseki.__file__).parent.glob("*/__init__.py"))
 
-# Imports every module of a room while the packages named cannot be imported.
+# Imports every module of a package while the packages named cannot be imported.
 PROGRAM = """
 import importlib, pkgutil, sys
 room, *blocked = sys.argv[1:]

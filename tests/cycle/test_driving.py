@@ -16,7 +16,7 @@ from cycle import small
 from kaiseki.archive.store.restart import read_tree, write_tree
 from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.core.files import files_of
-from kaiseki.cycle.driving_fields import Analyses, Boundaries, Carried, Dataset, mixed
+from kaiseki.cycle.driving_fields import Analyses, Boundaries, BoundaryCorrection, Dataset, mixed
 from kaiseki.cycle.snapshot import from_tree, to_tree
 
 NOON, SIX = np.datetime64("1989-01-01T12:00:00"), np.datetime64("1989-01-01T18:00:00")
@@ -72,14 +72,14 @@ def test_what_is_carried_is_added_to_the_boundary_and_fades(tmp_path: Path) -> N
     case = small.case(tmp_path)
     hour = np.timedelta64(1, "h")
     plain = case.boundaries.at(NOON + 3 * hour)
-    boundaries = dataclasses.replace(case.boundaries, carried=Carried(4 * hour))
+    boundaries = dataclasses.replace(case.boundaries, correction=BoundaryCorrection(4 * hour))
     change = jax.tree.map(lambda a: 1e-3 * jnp.abs(a), plain)
-    boundaries.carried.add(change, NOON)
-    boundaries.carried.add(change, NOON + 2 * hour)
-    resumed = dataclasses.replace(case.boundaries, carried=Carried(4 * hour))
+    boundaries.correction.add(change, NOON)
+    boundaries.correction.add(change, NOON + 2 * hour)
+    resumed = dataclasses.replace(case.boundaries, correction=BoundaryCorrection(4 * hour))
     group = zarr.create_group(tmp_path / "restart.zarr")
-    write_tree(group, boundaries.carried.tree())
-    resumed.carried.resume(read_tree(group))
+    write_tree(group, boundaries.correction.tree())
+    resumed.correction.resume(read_tree(group))
     for one in (boundaries, resumed):
         found = one.between(NOON + 2 * hour, NOON + 3 * hour).after
         for field in dataclasses.fields(plain):
@@ -90,9 +90,9 @@ def test_what_is_carried_is_added_to_the_boundary_and_fades(tmp_path: Path) -> N
         # Not a bit less after a restart, whenever that was written.
         one, two = (getattr(b.at(NOON + 5 * hour), field.name) for b in (boundaries, resumed))
         np.testing.assert_array_equal(one, two)
-    assert case.boundaries.carried.tree() == {}
-    with_since = boundaries.carried.onto(plain, NOON)
-    latest = boundaries.carried.onto(plain, NOON + 2 * hour)
+    assert case.boundaries.correction.tree() == {}
+    with_since = boundaries.correction.onto(plain, NOON)
+    latest = boundaries.correction.onto(plain, NOON + 2 * hour)
     np.testing.assert_array_equal(with_since.drt, latest.drt)
 
 
@@ -100,9 +100,9 @@ def test_nothing_is_carried_without_memory_and_vapour_stays_positive(tmp_path: P
     case = small.case(tmp_path)
     hour = np.timedelta64(1, "h")
     drying = jax.tree.map(lambda a: -2.0 * a, case.boundaries.at(NOON))
-    boundaries = dataclasses.replace(case.boundaries, carried=Carried(np.timedelta64(0, "s")))
-    boundaries.carried.add(drying, NOON)
-    assert boundaries.carried.tree() == {}
+    boundaries = dataclasses.replace(case.boundaries, correction=BoundaryCorrection(np.timedelta64(0, "s")))
+    boundaries.correction.add(drying, NOON)
+    assert boundaries.correction.tree() == {}
     water = boundaries.between(NOON, NOON + hour, drying).before.water
     np.testing.assert_array_equal(np.asarray(water), 0.0)
 

@@ -18,7 +18,7 @@ from kaiseki.cycle.ensemble import EnsembleRun, Perturbations
 from kaiseki.experiments import baselines as experiments
 from kaiseki.experiments.case import Case
 from kaiseki.grid.coarsening import Coarsening
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 
 MEMBERS = 5
 HOUR = np.timedelta64(3600, "s")
@@ -53,7 +53,7 @@ def test_members_are_centred_on_the_analysis_and_kept_in_the_restart(whole: Path
     members = stream.ensemble._observed(stream.ensemble.states)  # type: ignore[arg-type]
     assert len(members) == MEMBERS
     state = fd.of_state(case.model, stream._restart(store))
-    for number, name in enumerate(VARIABLES):
+    for number, name in enumerate(ANALYSIS_VARIABLES):
         mean = members[:, number].mean(axis=0)
         target = stream.ensemble.coarsening(state[name])
         spread = members[:, number].std(axis=0, ddof=1)

@@ -13,7 +13,7 @@ from cycle.test_stream import arrays, assert_equal, departures
 from kaiseki.archive import RunStore
 from kaiseki.archive.store.schema import label
 from kaiseki.config import Experiment
-from kaiseki.cycle.journal import Journal
+from kaiseki.cycle.checkpoint import MinimisationCheckpoint
 from kaiseki.experiments import baselines as experiments
 from kaiseki.observations import Flag
 
@@ -62,9 +62,11 @@ def test_a_minimisation_that_was_ended_goes_on_to_the_same_end(
 
     computed: list[np.datetime64] = []
     last = experiments.cycle_times(experiment())[-1]
-    through, limit = Journal.__call__, 2
+    through, limit = MinimisationCheckpoint.__call__, 2
 
-    def counted(self: Journal, question: np.ndarray, answer: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    def counted(
+        self: MinimisationCheckpoint, question: np.ndarray, answer: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
         def compute(vector: np.ndarray) -> np.ndarray:
             assert self._window is not None
             if self._window.name == label(last):
@@ -75,7 +77,7 @@ def test_a_minimisation_that_was_ended_goes_on_to_the_same_end(
 
         return through(self, question, compute)
 
-    monkeypatch.setattr(Journal, "__call__", counted)
+    monkeypatch.setattr(MinimisationCheckpoint, "__call__", counted)
     with pytest.raises(Ended):
         experiments.run_experiment(small.case(tmp_path, experiment()), "analysis")
     times = experiments.cycle_times(experiment())

@@ -150,7 +150,7 @@ def test_what_an_analysis_changes_at_the_edge_stays_in_the_next_forecast(whole: 
     forecast = fd.from_store(store, fd.FORECAST, end, case.domain)
     wrong = []
     for carried in ({}, tree["boundary"]):
-        boundaries.carried.resume(carried)
+        boundaries.correction.resume(carried)
         there = dataclasses.replace(state, **vars(boundaries.at(end)))
         expected = np.asarray(case.model.atmosphere(there).as_dict()["temperature"])
         wrong.append(np.abs(forecast["temperature"] - expected)[:, edge].max())

@@ -9,7 +9,7 @@ import pytest
 from validation.idealised import at_rest, bell, stretched_levels
 
 from kaiseki.core.errors import ConfigError, InputError
-from kaiseki.forecast.checks import BlownUp, check_levels, check_start, check_steps, longest_short_step
+from kaiseki.forecast.checks import BlownUp, check_levels, check_start, check_steps, longest_acoustic_substep
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.integrate import Forcing, is_finite
 from kaiseki.forecast.model import Model, default_parameters
@@ -98,7 +98,7 @@ def test_short_steps_that_sound_outruns_are_refused_by_the_model() -> None:
         Model.make(DOMAIN, ReferenceProfile(), dataclasses.replace(usual, time_step=900.0, acoustic_substeps=4))
     with pytest.raises(ConfigError, match="even and at least 2"):
         Model.make(DOMAIN, ReferenceProfile(), dataclasses.replace(usual, acoustic_substeps=3))
-    longest = longest_short_step(60000.0, float(DOMAIN.map_factor.max()))
+    longest = longest_acoustic_substep(60000.0, float(DOMAIN.map_factor.max()))
     check_steps(DOMAIN, dataclasses.replace(usual, time_step=3.99 * longest, acoustic_substeps=4))
 
 

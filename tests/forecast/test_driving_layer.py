@@ -1,4 +1,4 @@
-"""The layer under the lid that follows the driving state, as the experiment asks for it."""
+"""The layer under the model top that follows the driving state, as the experiment asks for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEPTH, TIME = 5000.0, 1800.0
 def test_the_rate_is_a_squared_sine_of_the_depth() -> None:
     top = np.asarray(make_relaxation(DOMAIN, 300.0, 2.0, DEPTH, TIME).top)[:, 0, 0]
     share = np.clip((DOMAIN.zeta - (DOMAIN.zeta_half[-1] - DEPTH)) / DEPTH, 0.0, 1.0)
-    # After `TIME` the lid itself would have lost the part 1 - 1/e.
+    # After `TIME` the model top itself would have lost the part 1 - 1/e.
     remaining = (1.0 - top) ** (TIME / 300.0)
     np.testing.assert_allclose(-np.log(remaining), np.sin(0.5 * np.pi * share) ** 2, atol=1e-5)
     assert np.count_nonzero(top) == np.count_nonzero(share)

@@ -101,7 +101,7 @@ def air(t: float, humidity: float, ice: bool = False, **water: float) -> tuple[C
 
 
 def rates(c: Columns, p: Microphysics = P) -> dict[str, float]:
-    """Changes per second of temperature and mixing ratios in a short step, what falls out apart."""
+    """Changes per second of temperature and mixing ratios in a acoustic sub-step, what falls out apart."""
     t, w, *_ = step(c, SHORT, p)
     found = {name: float(getattr(w, name)[0, 0, 0] - getattr(c.water, name)[0, 0, 0]) for name in vars(w)}
     found["t"] = float(t[0, 0, 0] - c.temperature[0, 0, 0])

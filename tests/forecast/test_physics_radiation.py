@@ -85,7 +85,7 @@ def test_thermal_heating_is_what_the_fluxes_lose() -> None:
         c = columns("winter", dtype=np.float64)
         ground = jnp.full((1, 1), 320.0)
         heating, down, up = thermal(c, ground, P)
-        # Only carbon dioxide shines down through the lid, at most its share of a black body.
+        # Only carbon dioxide shines down through the model top, at most its share of a black body.
         gained = float(ground[0, 0] - down[0, 0] - up[0, 0])
         lid = float(jnp.sum(CP_DRY * c.dry * heating)) - gained
     assert 0.0 < lid < 0.1 * STEFAN_BOLTZMANN * 220.0**4

@@ -60,7 +60,7 @@ def test_clouds_are_saturated_and_clear_air_has_none(x64: None) -> None:
 
 
 def test_rates_of_klemp_and_wilhelmson(x64: None) -> None:
-    """In a short step the changes are the published rates, written here in their own units (g/cm3, hPa)."""
+    """In a acoustic sub-step the changes are the published rates, written here in their own units (g/cm3, hPa)."""
     c = columns("summer", dtype=np.float64)
     k, dt = 3, 0.01
     saturated = saturation.mixing_ratio(saturation.over_water(c.temperature), c.pressure)

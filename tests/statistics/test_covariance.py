@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from assimilation import worlds
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.core.errors import ConfigError
-from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.statistics import ANALYSIS_VARIABLES, BackgroundCovariance
 from kaiseki.statistics.balance import rim_mask, vertical_derivative
 from kaiseki.statistics.configuration import profile as deviation_profile
 from kaiseki.statistics.configuration import two_scales
@@ -23,7 +23,7 @@ from kaiseki.statistics.variance import variances
 
 GRID = worlds.domain()
 FLAT = worlds.domain(hill=0.0)
-UNITS = dict(zip(VARIABLES, (1.0, 1.0, 1.0, 100.0, 1e-3), strict=True))
+UNITS = dict(zip(ANALYSIS_VARIABLES, (1.0, 1.0, 1.0, 100.0, 1e-3), strict=True))
 
 
 @jax.jit
@@ -55,9 +55,9 @@ def test_the_transpose_is_adjoint_to_round_off(seed: int) -> None:
     made = covariance()
     random = np.random.default_rng(seed)
     v = random_control(made, seed + 10)
-    x = {name: random.standard_normal(GRID.shape) / UNITS[name] for name in VARIABLES}
+    x = {name: random.standard_normal(GRID.shape) / UNITS[name] for name in ANALYSIS_VARIABLES}
     image, back = increment(made, v), transposed(made, {name: jnp.asarray(field) for name, field in x.items()})
-    left = sum(float(np.vdot(image[name], x[name])) for name in VARIABLES)
+    left = sum(float(np.vdot(image[name], x[name])) for name in ANALYSIS_VARIABLES)
     assert left == pytest.approx(float(np.vdot(v, back)), rel=1e-12)
 
 
@@ -65,11 +65,12 @@ def test_the_transpose_is_adjoint_to_round_off(seed: int) -> None:
 def test_the_covariance_is_symmetric_and_positive() -> None:
     made, random = covariance(), np.random.default_rng(3)
     x, y = (
-        {name: jnp.asarray(random.standard_normal(GRID.shape) / UNITS[name]) for name in VARIABLES} for _ in range(2)
+        {name: jnp.asarray(random.standard_normal(GRID.shape) / UNITS[name]) for name in ANALYSIS_VARIABLES}
+        for _ in range(2)
     )
     b_x, b_y = covaried(made, x), covaried(made, y)
     dot = {
-        key: sum(float(jnp.vdot(one[name], two[name])) for name in VARIABLES)
+        key: sum(float(jnp.vdot(one[name], two[name])) for name in ANALYSIS_VARIABLES)
         for key, (one, two) in {"x_by": (x, b_y), "y_bx": (y, b_x), "x_bx": (x, b_x)}.items()
     }
     assert dot["x_by"] == pytest.approx(dot["y_bx"], rel=1e-10)
@@ -83,7 +84,7 @@ def test_the_square_root_is_linear(factor: float, seed: int) -> None:
     made = covariance()
     v, w = random_control(made, seed), random_control(made, seed + 1)
     together, first, second = (increment(made, one) for one in (v + factor * w, v, w))
-    for name in VARIABLES:
+    for name in ANALYSIS_VARIABLES:
         expected = first[name] + factor * second[name]
         np.testing.assert_allclose(together[name], expected, rtol=0, atol=1e-11 * float(jnp.max(jnp.abs(expected))))
 
@@ -243,7 +244,7 @@ def test_variances_are_the_diagonal_of_the_covariance(taper: int | None) -> None
     grid = worlds.domain(ny=7, nx=8, nz=6)
     made = covariance(grid, taper=taper)
     columns = jax.jit(jax.vmap(made.sqrt))(jnp.eye(made.control_size))
-    whole = {name: np.asarray(columns[name]) for name in VARIABLES}
+    whole = {name: np.asarray(columns[name]) for name in ANALYSIS_VARIABLES}
     found = variances(made)
     wanted = {
         "u": np.sum(whole["u"] ** 2, axis=0),

@@ -10,7 +10,7 @@ from assimilation import worlds
 from kaiseki.core.errors import ConfigError
 from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
 from kaiseki.grid.coarsening import Coarsening
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.ensemble_covariance import GAUSSIAN, hybrid, of_ensemble
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -60,20 +60,20 @@ def test_localisation_multiplies_the_covariance_of_the_sample_by_a_correlation_o
 def test_the_hybrid_is_the_sum_of_both_and_has_an_exact_transpose(share: float) -> None:
     fields = worlds.lapsing(GRID)
     static = worlds.covariance(GRID, fields)
-    ensemble = of_ensemble(COARSE.coarse, members(4, len(VARIABLES), COARSE.coarse.shape), 600e3, 0.7)
+    ensemble = of_ensemble(COARSE.coarse, members(4, len(ANALYSIS_VARIABLES), COARSE.coarse.shape), 600e3, 0.7)
     joined = hybrid(static, ensemble, share, COARSE)
     random = np.random.default_rng(2)
     v = random.standard_normal(joined.control_size)
     found = joined.sqrt(jnp.asarray(v))
     first = static.sqrt(jnp.asarray(v[: static.control_size]))
     second = COARSE.refine(np.asarray(ensemble.sqrt(jnp.asarray(v[static.control_size :]))))
-    for number, name in enumerate(VARIABLES):
+    for number, name in enumerate(ANALYSIS_VARIABLES):
         expected = np.sqrt(1 - share) * np.asarray(first[name])
         expected = expected + np.sqrt(share) * second[number] * np.asarray(static.balance.mask)
         np.testing.assert_allclose(found[name], expected, rtol=1e-8, atol=1e-10)
-    other = {name: random.standard_normal(GRID.shape) for name in VARIABLES}
+    other = {name: random.standard_normal(GRID.shape) for name in ANALYSIS_VARIABLES}
     back = joined.sqrt_transpose({name: jnp.asarray(field) for name, field in other.items()})
-    forward = sum(float(np.vdot(np.asarray(found[name]), other[name])) for name in VARIABLES)
+    forward = sum(float(np.vdot(np.asarray(found[name]), other[name])) for name in ANALYSIS_VARIABLES)
     assert forward == pytest.approx(float(v @ np.asarray(back)), rel=1e-10)
 
 

@@ -17,7 +17,7 @@ from kaiseki.core.errors import InputError
 from kaiseki.grid import Domain
 from kaiseki.observations import Table
 from kaiseki.statistics import Covariance
-from kaiseki.statistics.minimise import Remember
+from kaiseki.statistics.minimise import Checkpoint
 
 type Log = Callable[[str], None]
 """Takes the lines that an engine has to say."""
@@ -34,7 +34,7 @@ class Propagation(Protocol):
 
     @property
     def slots(self) -> tuple[Mapping[str, np.ndarray], ...]:
-        """Fields of `statistics.VARIABLES` at the slots about which it is linearised."""
+        """Fields of `statistics.ANALYSIS_VARIABLES` at the slots about which it is linearised."""
         ...
 
     @property
@@ -86,7 +86,7 @@ class AnalysisInput:
     settings: Assimilation
     window_model: WindowModel | None = None
     members: Ensemble | None = None
-    checkpoint: Remember | None = None
+    checkpoint: Checkpoint | None = None
     log: Log | None = None
 
 
@@ -95,8 +95,8 @@ class Analysis:
     """What an engine gives.
 
     Attributes:
-        increment: `statistics.VARIABLES`, (nz, ny, nx) float64 each, grid-relative winds; at the end of the window, or
-            at its start, as the engine's `increment_time` says. Empty where nothing was analysed.
+        increment: `statistics.ANALYSIS_VARIABLES`, (nz, ny, nx) float64 each, grid-relative winds; at the end of the
+            window, or at its start, as the engine's `increment_time` says. Empty where nothing was analysed.
         table: the rows given, with departures before and after, errors as used, flags, and as `spread` the standard
             deviation of the background at the assimilated values.
         diagnostics: JSON-able; see `problem.diagnose`.
@@ -104,7 +104,7 @@ class Analysis:
             on the grid of the increment; None from an engine that does not know it.
         errors_from: how the errors were found, in a sentence for the reader of the archive.
         anomalies: what the members differ by from the analysis at the end of the window, (N, 5, nz, J, I) in the order
-            of `VARIABLES` on the members' grid; None from engines that leave the members as they are.
+            of `ANALYSIS_VARIABLES` on the members' grid; None from engines that leave the members as they are.
     """
 
     increment: dict[str, np.ndarray]

@@ -25,7 +25,7 @@ from kaiseki.core.constants import P0
 from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.ensemble import Weights, combine, local_weights
 from kaiseki.statistics.localisation import linear_interpolation, neighbourhoods
 from kaiseki.statistics.robust import Likelihood
@@ -47,8 +47,8 @@ class Ensemble:
     Attributes:
         coarsening: from the background's grid to theirs.
         times: (slots,) of the background's trajectory.
-        mean: fields of `VARIABLES` at the slots, (nz, J, I) each.
-        anomalies: (N, slots, 5, nz, J, I) in the order of `VARIABLES`: members less their mean.
+        mean: fields of `ANALYSIS_VARIABLES` at the slots, (nz, J, I) each.
+        anomalies: (N, slots, 5, nz, J, I) in the order of `ANALYSIS_VARIABLES`: members less their mean.
     """
 
     coarsening: Coarsening
@@ -68,7 +68,7 @@ class Ensemble:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class EnsembleEquivalents:
     """What the observations of a problem see of an ensemble.
 
     Attributes:
@@ -87,7 +87,7 @@ class Seen:
         return np.asarray(self.anomalies.std(axis=1, ddof=1))
 
 
-def seen(problem: Problem, ensemble: Ensemble) -> Seen:
+def ensemble_equivalents(problem: Problem, ensemble: Ensemble) -> EnsembleEquivalents:
     """The equivalents of the members, linear in their anomalies."""
     mean = Trajectory(ensemble.times, ensemble.mean, ensemble.domain)
     table = problem.table.take(problem.used)
@@ -96,7 +96,7 @@ def seen(problem: Problem, ensemble: Ensemble) -> Seen:
     matrix = operator.matrix.copy()
     matrix.data[np.repeat(~exists, np.diff(matrix.indptr))] = 0.0
     anomalies = ensemble.anomalies.reshape(ensemble.members, -1).astype(np.float64)
-    return Seen(LinearOperator(matrix), exists, np.asarray(matrix @ anomalies.T))
+    return EnsembleEquivalents(LinearOperator(matrix), exists, np.asarray(matrix @ anomalies.T))
 
 
 def _coordinates(problem: Problem, domain: Domain) -> np.ndarray:
@@ -116,7 +116,7 @@ def _middle(domain: Domain) -> float:
 
 
 def transformed(
-    problem: Problem, ensemble: Ensemble, found: Seen, settings: EnsembleSettings, robust: Likelihood
+    problem: Problem, ensemble: Ensemble, found: EnsembleEquivalents, settings: EnsembleSettings, robust: Likelihood
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The local ensemble transform at the end of the window.
 
@@ -150,12 +150,12 @@ def transformed(
         while above + 1 < len(nodes.log_pressure) and (below < 0 or nodes.log_pressure[above] > log_pressure):
             below, above, lower = above, above + 1, upper
             upper = of_level(nodes.log_pressure[above])
-        here = np.moveaxis(last[:, level], 0, 2).reshape(domain.ny * domain.nx, len(VARIABLES), -1)
+        here = np.moveaxis(last[:, level], 0, 2).reshape(domain.ny * domain.nx, len(ANALYSIS_VARIABLES), -1)
         share = nodes.share(log_pressure, below, above)
         mean, changed = combine(_between(lower, upper, share), here, nodes.interpolation)
         mixed = (1.0 - settings.relaxation) * changed + settings.relaxation * here
         increment[:, level] = mean.T.reshape(-1, domain.ny, domain.nx)
-        anomalies[:, level] = np.moveaxis(mixed.reshape(domain.ny, domain.nx, len(VARIABLES), -1), 2, 0)
+        anomalies[:, level] = np.moveaxis(mixed.reshape(domain.ny, domain.nx, len(ANALYSIS_VARIABLES), -1), 2, 0)
     return increment, np.moveaxis(anomalies, -1, 0).astype(ensemble.anomalies.dtype), weights
 
 
@@ -224,12 +224,12 @@ def onto_outer(increment: np.ndarray, ensemble: Ensemble, mask: np.ndarray) -> d
     """Fields on the background's grid of an increment (5, nz, J, I) of the members'.
 
     Args:
-        increment: in the order of `VARIABLES`.
+        increment: in the order of `ANALYSIS_VARIABLES`.
         ensemble: gives the grids.
         mask: (ny, nx), see `statistics.balance.rim_mask`.
     """
     fine = ensemble.coarsening.refine(increment) * np.asarray(mask, np.float64)
-    return dict(zip(VARIABLES, fine, strict=True))
+    return dict(zip(ANALYSIS_VARIABLES, fine, strict=True))
 
 
 def onto_outer_transpose(fine: np.ndarray, ensemble: Ensemble, mask: np.ndarray) -> np.ndarray:

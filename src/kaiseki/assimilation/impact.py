@@ -23,7 +23,7 @@ import numpy as np
 
 from kaiseki.core.constants import CP_DRY, P0, R_DRY
 from kaiseki.observations import KINDS, QUANTITIES, Table
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.conjugate_gradients import Spectrum, conjugate_gradients
 
 REFERENCE_TEMPERATURE = 270.0
@@ -79,7 +79,7 @@ class Gain:
 
 
 def dry_energy_weights(mass: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """C (5, nz, ny, nx) of the dry total energy of a difference of `VARIABLES` [J kg-1 for x.C x / 2].
+    """C (5, nz, ny, nx) of the dry total energy of a difference of `ANALYSIS_VARIABLES` [J kg-1 for x.C x / 2].
 
     u^2 + v^2 + (cp / Tr) T^2 over the mass, and R Tr (p / pr)^2 of the lowest level over the columns (Ehrendorfer,
     Errico and Raeder 1999, J. Atmos. Sci. 56, 1627-1648); vapour does not count.
@@ -90,7 +90,7 @@ def dry_energy_weights(mass: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """
     share = np.where(mask, mass, 0.0)
     share = share / share.sum()
-    found = np.zeros((len(VARIABLES), *mass.shape))
+    found = np.zeros((len(ANALYSIS_VARIABLES), *mass.shape))
     found[0] = found[1] = share
     found[2] = share * CP_DRY / REFERENCE_TEMPERATURE
     found[3, 0] = mask / mask.sum() * R_DRY * REFERENCE_TEMPERATURE / P0**2
@@ -131,5 +131,5 @@ def by_group(table: Table, rows: np.ndarray, impact: np.ndarray, influence: np.n
 
 
 def stacked(fields: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(5, nz, ny, nx) float64 in the order of `VARIABLES`."""
-    return np.stack([np.asarray(fields[name], np.float64) for name in VARIABLES])
+    """(5, nz, ny, nx) float64 in the order of `ANALYSIS_VARIABLES`."""
+    return np.stack([np.asarray(fields[name], np.float64) for name in ANALYSIS_VARIABLES])

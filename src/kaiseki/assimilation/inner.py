@@ -33,7 +33,7 @@ from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 
 BROUGHT = ("u", "v", "w", "temperature", "pressure", "qv")
 """Fields of an outer state that the inner model begins with; vapour is the only water it carries."""
@@ -97,7 +97,7 @@ class InnerModel:
         seconds: float,
         memory: float = MEMORY,
     ) -> Propagation:
-        """The linear model about outer fields, by which it is driven in the rim and under the lid as well.
+        """The linear model about outer fields, by which it is driven in the rim and under the model top as well.
 
         Args:
             states: outer fields (`BROUGHT`) at the slots.
@@ -114,8 +114,8 @@ class InnerModel:
         slots = []
         for state in inner:
             air = self.model.atmosphere(state)
-            slots.append({name: np.asarray(getattr(air, name)) for name in VARIABLES})
-        return Propagation(self.coarsening, window, tuple(slots), roots_of_energy(inner[0], self.model))
+            slots.append({name: np.asarray(getattr(air, name)) for name in ANALYSIS_VARIABLES})
+        return Propagation(self.coarsening, window, tuple(slots), energy_norm_weights(inner[0], self.model))
 
 
 def parameters_on(coarsening: Coarsening, outer: DynamicsParameters, factor: int, seconds: float) -> DynamicsParameters:
@@ -142,7 +142,7 @@ def penalty_weights(steps: int, dt: float) -> np.ndarray:
     return weights
 
 
-def roots_of_energy(state: State, model: Model) -> Perturbation:
+def energy_norm_weights(state: State, model: Model) -> Perturbation:
     """Factors that turn a change of momentum and of rho theta into m/s: velocity, and that of the pressure wave.
 
     Each is divided by the root of the number of levels and weighted by the mass of the layer in the column, so that the
@@ -177,8 +177,8 @@ class Propagation:
     Attributes:
         coarsening: see `InnerModel`.
         window: linearised.
-        slots: inner fields (`VARIABLES`) at the slots about which it is linearised.
-        roots: see `roots_of_energy`.
+        slots: inner fields (`ANALYSIS_VARIABLES`) at the slots about which it is linearised.
+        roots: see `energy_norm_weights`.
     """
 
     coarsening: Coarsening
@@ -197,11 +197,11 @@ class Propagation:
         return sum(getattr(self.roots, name).size for name in PENALISED)
 
     def tangent(self, increment: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Inner increments (slots, 5, nz, J, I) of an outer one (nz, ny, nx), in the order of `VARIABLES`; and the
-        oscillations (n,) of the window in m/s."""
+        """Inner increments (slots, 5, nz, J, I) of an outer one (nz, ny, nx), in the order of `ANALYSIS_VARIABLES`; and
+        the oscillations (n,) of the window in m/s."""
         slots, total = self.window.tangent(_means(dict(increment), self._matrices))
         waves = [np.ravel(getattr(self.roots, name) * getattr(total, name)) for name in PENALISED]
-        return np.stack([np.asarray(slots[name]) for name in VARIABLES], axis=1), np.concatenate(waves)
+        return np.stack([np.asarray(slots[name]) for name in ANALYSIS_VARIABLES], axis=1), np.concatenate(waves)
 
     def adjoint(self, slots: np.ndarray, waves: np.ndarray) -> dict[str, Any]:
         """Transpose of `tangent`: sensitivity to the outer increment."""
@@ -213,7 +213,7 @@ class Propagation:
             part = jnp.asarray(waves[begin : begin + root.size], dtype).reshape(root.shape)
             total = dataclasses.replace(total, **{name: root * part})
             begin += root.size
-        fields = {name: jnp.asarray(slots[:, number], dtype) for number, name in enumerate(VARIABLES)}
+        fields = {name: jnp.asarray(slots[:, number], dtype) for number, name in enumerate(ANALYSIS_VARIABLES)}
         return _spread(self.window.adjoint(fields, total), self._matrices)
 
     @property

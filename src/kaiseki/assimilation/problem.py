@@ -27,21 +27,23 @@ from kaiseki.core.errors import InputError
 from kaiseki.observations import Flag, Table, usable
 from kaiseki.observations.errors import PRESSURE_PER_METRE
 from kaiseki.observations.flags import names
-from kaiseki.statistics import VARIABLES, BackgroundCovariance, Covariance
+from kaiseki.statistics import ANALYSIS_VARIABLES, BackgroundCovariance, Covariance
 from kaiseki.statistics.conjugate_gradients import Step
 
 
 @jax.jit
 def _spread_out(covariance: Covariance, control: Any) -> Any:
     increment = covariance.sqrt(control)
-    return jnp.concatenate([increment[name].ravel() for name in VARIABLES])
+    return jnp.concatenate([increment[name].ravel() for name in ANALYSIS_VARIABLES])
 
 
 @jax.jit
 def _gather(covariance: Covariance, flat: Any) -> Any:
     shape = covariance.shape
-    parts = jnp.split(flat, len(VARIABLES))
-    return covariance.sqrt_transpose({name: part.reshape(shape) for name, part in zip(VARIABLES, parts, strict=True)})
+    parts = jnp.split(flat, len(ANALYSIS_VARIABLES))
+    return covariance.sqrt_transpose(
+        {name: part.reshape(shape) for name, part in zip(ANALYSIS_VARIABLES, parts, strict=True)}
+    )
 
 
 def sqrt(covariance: Covariance, control: np.ndarray) -> np.ndarray:
@@ -56,8 +58,8 @@ def sqrt_transpose(covariance: Covariance, flat: np.ndarray) -> np.ndarray:
 
 def as_fields(flat: np.ndarray, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     """The five fields of a flat increment, float64."""
-    parts = np.asarray(flat, dtype=np.float64).reshape(len(VARIABLES), *shape)
-    return dict(zip(VARIABLES, parts, strict=True))
+    parts = np.asarray(flat, dtype=np.float64).reshape(len(ANALYSIS_VARIABLES), *shape)
+    return dict(zip(ANALYSIS_VARIABLES, parts, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,7 +292,7 @@ def nothing_to_do(problem: Problem, name: str, log: Log | None, uncertainty: Unc
     line = f"No observation of {len(problem.table)} values can be assimilated; the analysis is the background"
     if log is not None:
         log(line)
-    zero = {variable: np.zeros(problem.background.domain.shape) for variable in VARIABLES}
+    zero = {variable: np.zeros(problem.background.domain.shape) for variable in ANALYSIS_VARIABLES}
     return finish(
         problem, name, zero, (), converged=True, cost=0.0, cost_before=0.0, remarks=(line,), uncertainty=uncertainty
     )

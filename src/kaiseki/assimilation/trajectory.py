@@ -11,7 +11,7 @@ import numpy as np
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import format_utc
 from kaiseki.grid import Domain
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +36,11 @@ class Trajectory:
         if len(self.times) > 1 and not (np.diff(self.times) > np.timedelta64(0, "s")).all():
             raise InputError("The times of a trajectory must rise")
         for time, fields in zip(self.times, self.fields, strict=True):
-            for name in VARIABLES:
+            for name in ANALYSIS_VARIABLES:
                 if name not in fields:
-                    raise InputError(f"The trajectory at {format_utc(time)} lacks {name}; it needs {VARIABLES}")
+                    raise InputError(
+                        f"The trajectory at {format_utc(time)} lacks {name}; it needs {ANALYSIS_VARIABLES}"
+                    )
                 if np.shape(fields[name]) != self.domain.shape:
                     raise InputError(
                         f"{name} of the trajectory at {format_utc(time)} has shape {np.shape(fields[name])}, the "
@@ -47,12 +49,12 @@ class Trajectory:
 
     @classmethod
     def make(cls, times: Sequence[Any] | np.ndarray, fields: Sequence[Mapping[str, Any]], domain: Domain) -> Self:
-        """From sequences; of the fields the five of `statistics.VARIABLES` are kept, as NumPy arrays.
+        """From sequences; of the fields the five of `statistics.ANALYSIS_VARIABLES` are kept, as NumPy arrays.
 
         Raises:
             InputError: see the class; or a field is missing.
         """
-        kept = tuple({name: np.asarray(one[name]) for name in VARIABLES if name in one} for one in fields)
+        kept = tuple({name: np.asarray(one[name]) for name in ANALYSIS_VARIABLES if name in one} for one in fields)
         return cls(np.asarray(times, dtype="datetime64[s]"), kept, domain)
 
     @property
@@ -62,12 +64,12 @@ class Trajectory:
 
     def stacked(self) -> dict[str, np.ndarray]:
         """Each field (nt, nz, ny, nx): the form in which operators take a trajectory."""
-        return {name: np.stack([one[name] for one in self.fields]) for name in VARIABLES}
+        return {name: np.stack([one[name] for one in self.fields]) for name in ANALYSIS_VARIABLES}
 
     def plus(self, increment: Mapping[str, np.ndarray]) -> Trajectory:
         """The same increment added at every time (the model is the identity within the window); qv is held at 0."""
         moved = []
         for one in self.fields:
-            sums = {name: one[name] + np.asarray(increment[name]) for name in VARIABLES}
+            sums = {name: one[name] + np.asarray(increment[name]) for name in ANALYSIS_VARIABLES}
             moved.append({**sums, "qv": np.maximum(sums["qv"], 0.0)})
         return Trajectory(self.times, tuple(moved), self.domain)

@@ -36,7 +36,7 @@ from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
-from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.statistics import ANALYSIS_VARIABLES, BackgroundCovariance
 from kaiseki.statistics.conjugate_gradients import conjugate_gradients
 from kaiseki.statistics.localisation import linear_interpolation
 from kaiseki.statistics.variance import variances
@@ -77,7 +77,8 @@ type Errors = dict[str, np.ndarray]
 
 @jax.jit
 def _add(total: Any, fields: Any, turn: tuple[Any, Any], factor: Any) -> Any:
-    """`total` (3 nz + 1, ny, nx) plus the squares of an increment (5, nz, ny, nx) in the order of `VARIABLES`."""
+    """`total` (3 nz + 1, ny, nx) plus the squares of an increment (5, nz, ny, nx) in the order of
+    `ANALYSIS_VARIABLES`."""
     u, v, temperature, pressure = fields[:4]
     c, s = turn
     parts = (c * u + s * v, c * v - s * u, temperature, factor * pressure[:1])
@@ -88,7 +89,7 @@ def _add(total: Any, fields: Any, turn: tuple[Any, Any], factor: Any) -> Any:
 def _add_sqrt(total: Any, covariance: BackgroundCovariance, control: Any, turn: tuple[Any, Any], factor: Any) -> Any:
     """The same of the increment of a control vector (n,)."""
     increment = covariance.sqrt(control)
-    return _add(total, [increment[name] for name in VARIABLES], turn, factor)
+    return _add(total, [increment[name] for name in ANALYSIS_VARIABLES], turn, factor)
 
 
 @jax.jit
@@ -120,7 +121,7 @@ def of_members(anomalies: np.ndarray, coarsening: Coarsening, fields: Mapping[st
     """Standard deviations of members on the grid of the analysis.
 
     Args:
-        anomalies: (N, 5, nz, J, I) at the time of the analysis, in the order of `VARIABLES`.
+        anomalies: (N, 5, nz, J, I) at the time of the analysis, in the order of `ANALYSIS_VARIABLES`.
         coarsening: from the grid of the analysis to theirs.
         fields: their mean.
     """
@@ -164,7 +165,7 @@ class Uncertainty:
         """The same of what a linear model makes of S y at the time of the analysis.
 
         Args:
-            increments: (5, nz, J, I) each in the order of `VARIABLES`.
+            increments: (5, nz, J, I) each in the order of `ANALYSIS_VARIABLES`.
             domain: their grid, of the same levels.
             fields: at that time on their grid.
         """

@@ -160,8 +160,8 @@ class Assimilation(Section):
     cycled: BackgroundError = field(default_factory=BackgroundError)
     """Background error of the cycled 3-h forecast."""
     boundary_memory_hours: NotNegative = 12.0
-    """What an analysis changes in the rim and under the lid is added to the driving fields afterwards and loses 63 % in
-    this time, h. At 0 it is forgotten at once, and increments fall to zero before the rim."""
+    """What an analysis changes in the rim and under the model top is added to the driving fields afterwards and loses
+    63 % in this time, h. At 0 it is forgotten at once, and increments fall to zero before the rim."""
     inner_iterations: Count = 60
     """Most iterations of the minimiser."""
     gradient_reduction: Annotated[float, Bounds(gt=0, lt=1)] = 1e-3

@@ -208,7 +208,7 @@ class WiderRun:
 
 
 @dataclass
-class Carried:
+class BoundaryCorrection:
     """What analyses found wrong with the driving fields: a change of them that fades.
 
     Attributes:
@@ -270,7 +270,7 @@ class Boundaries:
     model: Model
     driving: Callable[[np.datetime64], Fields]
     interval: np.timedelta64
-    carried: Carried = field(default_factory=lambda: Carried(np.timedelta64(0, "s")))
+    correction: BoundaryCorrection = field(default_factory=lambda: BoundaryCorrection(np.timedelta64(0, "s")))
     kept: int = 4
     _states: OrderedDict[np.datetime64, Boundary] = field(default_factory=OrderedDict)
 
@@ -280,7 +280,7 @@ class Boundaries:
             self._states[time] = self.model.boundary(self.driving(time))
             while len(self._states) > self.kept:
                 self._states.popitem(last=False)
-        return self.carried.onto(self._states[time], time)
+        return self.correction.onto(self._states[time], time)
 
     def check(self, first: np.datetime64, last: np.datetime64) -> None:
         """Refuse to begin what could not be ended.

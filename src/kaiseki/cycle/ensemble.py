@@ -20,7 +20,7 @@ import numpy as np
 from kaiseki.assimilation.ensemble import Ensemble
 from kaiseki.assimilation.inner import parameters_on
 from kaiseki.config import BackgroundError, EnsembleSettings
-from kaiseki.cycle.driving_fields import Carried, floored
+from kaiseki.cycle.driving_fields import BoundaryCorrection, floored
 from kaiseki.cycle.fields import OBSERVED, Fields
 from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.forecast.model import Model
@@ -28,7 +28,7 @@ from kaiseki.forecast.parallel.members import advance_members, stack, unstack
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State, begin_interval
 from kaiseki.grid.coarsening import Coarsening
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.covariance import BackgroundCovariance, build
 
 MEMORY_LENGTH = 3
@@ -56,7 +56,7 @@ class Perturbations:
     seed: int
 
     def __call__(self, time: np.datetime64) -> list[dict[str, np.ndarray]]:
-        """Increments of `VARIABLES` at a time, one per member."""
+        """Increments of `ANALYSIS_VARIABLES` at a time, one per member."""
         each = float(self.interval / np.timedelta64(1, "h"))
         number = int(time.astype("datetime64[s]").astype(np.int64) // int(self.interval / np.timedelta64(1, "s")))
         weights = np.exp(-each / self.hours * np.arange(1 + round(MEMORY_LENGTH * self.hours / each)))
@@ -71,7 +71,7 @@ class Perturbations:
         found = []
         for row in control:
             made = _sqrt(self.covariance, jnp.asarray(row, dtype=float))
-            found.append({name: np.asarray(made[name], np.float64) for name in VARIABLES})
+            found.append({name: np.asarray(made[name], np.float64) for name in ANALYSIS_VARIABLES})
         return found
 
 
@@ -101,7 +101,7 @@ class EnsembleRun:
     interval: np.timedelta64
     errors: BackgroundError
     section: EnsembleSettings
-    carried: Carried
+    correction: BoundaryCorrection
     states: State | None = None
     _perturbations: Perturbations | None = None
     _boundaries: OrderedDict[np.datetime64, Any] = field(default_factory=OrderedDict)
@@ -137,7 +137,7 @@ class EnsembleRun:
         seconds = float(output / np.timedelta64(1, "s"))
         parameters = parameters_on(coarsening, outer.parameters, section.coarsening, seconds)
         model = Model.make(coarsening.coarse, outer.reference, parameters, outer.physics, epoch=epoch)
-        return cls(coarsening, model, driving, interval, errors, section, Carried(memory))
+        return cls(coarsening, model, driving, interval, errors, section, BoundaryCorrection(memory))
 
     def begin(self, fields: Mapping[str, np.ndarray], time: np.datetime64) -> None:
         """Members about the fields with which the stream begins."""
@@ -155,7 +155,7 @@ class EnsembleRun:
         means = self._means(self.driving(start))
         self._perturbations = self._perturb(means)
         template = self.model.start(means)
-        self.carried.resume(carried)
+        self.correction.resume(carried)
         self.states = from_tree(tree, stack([template] * self.section.members))
 
     def tree(self) -> dict[str, np.ndarray]:
@@ -176,7 +176,7 @@ class EnsembleRun:
         self.states = states
         every = np.stack(fields, axis=1)
         mean = every.mean(axis=0, dtype=np.float64)
-        means = tuple(dict(zip(VARIABLES, one, strict=True)) for one in mean)
+        means = tuple(dict(zip(ANALYSIS_VARIABLES, one, strict=True)) for one in mean)
         return Ensemble(self.coarsening, slots, means, (every - mean).astype(np.float32))
 
     def centre(self, fields: Mapping[str, np.ndarray], anomalies: np.ndarray | None, time: np.datetime64) -> np.ndarray:
@@ -194,21 +194,21 @@ class EnsembleRun:
         now = self._observed(self.states).astype(np.float64)
         if anomalies is None:
             anomalies = now - now.mean(axis=0)
-        target = np.stack([self.coarsening(np.asarray(fields[name], np.float64)) for name in VARIABLES])
+        target = np.stack([self.coarsening(np.asarray(fields[name], np.float64)) for name in ANALYSIS_VARIABLES])
         changed = []
         for state, before, anomaly in zip(unstack(self.states), now, anomalies, strict=True):
             change = target + anomaly - before
-            changed.append(self.model.add_increment(state, dict(zip(VARIABLES, change, strict=True))))
+            changed.append(self.model.add_increment(state, dict(zip(ANALYSIS_VARIABLES, change, strict=True))))
         before, self.states = self.states, stack(changed)
         change = Boundary.of(self.states).less(Boundary.of(before))
-        self.carried.add(jax.tree.map(lambda a: jnp.mean(a, axis=0), change), time)
+        self.correction.add(jax.tree.map(lambda a: jnp.mean(a, axis=0), change), time)
         return anomalies
 
     def spread(self, anomalies: np.ndarray) -> Fields:
         """Standard deviation of the members' pressure and humidity on the grid of the analysis, what `Analysis.errors`
         does not hold, by the names of core/variables.csv."""
         found = {}
-        for number, name in enumerate(VARIABLES):
+        for number, name in enumerate(ANALYSIS_VARIABLES):
             if name in ("pressure", "qv"):
                 deviation = np.std(anomalies[:, number], axis=0, ddof=1, dtype=np.float64)
                 found[f"{name}_spread"] = self.coarsening.refine(deviation).astype(np.float32)
@@ -219,7 +219,7 @@ class EnsembleRun:
         one = np.timedelta64(1, "s")
         origin = floored(time, self.interval)
         stop = min(origin + self.interval, slot)
-        before, after = (self.carried.onto(self._boundary(end), end) for end in (origin, origin + self.interval))
+        before, after = (self.correction.onto(self._boundary(end), end) for end in (origin, origin + self.interval))
         seconds, elapsed, span = (float(d / one) for d in (stop - time, time - origin, self.interval))
         return advance_members(self.model, states, (before, after), seconds, span, elapsed), stop
 
@@ -247,7 +247,7 @@ class EnsembleRun:
         )
 
     def _observed(self, states: State) -> np.ndarray:
-        """(N, 5, nz, J, I) of what observations look at, in the order of `VARIABLES`."""
+        """(N, 5, nz, J, I) of what observations look at, in the order of `ANALYSIS_VARIABLES`."""
         found = []
         for state in unstack(states):
             air = self.model.atmosphere(state)
@@ -258,7 +258,7 @@ class EnsembleRun:
 def _plus(fields: Fields, change: Mapping[str, np.ndarray]) -> Fields:
     """Fields of a column model start plus an increment; humidity stays positive."""
     made = dict(fields)
-    for name in VARIABLES:
+    for name in ANALYSIS_VARIABLES:
         made[name] = fields[name] + change[name]
     made["qv"] = np.maximum(made["qv"], 0.0)
     return made

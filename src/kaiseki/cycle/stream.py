@@ -16,9 +16,9 @@ from kaiseki.config import DigitalFilter
 from kaiseki.core.progress import Progress, say
 from kaiseki.core.timing import HOUR, Window, format_utc
 from kaiseki.cycle import fields as fd
+from kaiseki.cycle.checkpoint import MinimisationCheckpoint
 from kaiseki.cycle.driving_fields import Boundaries, floored
 from kaiseki.cycle.ensemble import EnsembleRun
-from kaiseki.cycle.journal import Journal
 from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.cycle.window import OuterWindow, brought
 from kaiseki.forecast.integrate import Forcing
@@ -54,7 +54,7 @@ class Stream:
         output: interval of the stored forecast and of the slots that observations are compared with.
         window: length of the window of observations; the forecast from one cycle to the next may be longer.
         ensemble: members beside the run; None where the engine needs none.
-        journal: keeps the minimisation of the cycle that is not complete; None keeps nothing.
+        checkpoint: keeps the minimisation of the cycle that is not complete; None keeps nothing.
         increment_time: whether increments of the analyst belong to the start of the window or to its end.
         inner: models of 4D-Var by coarsening, made when an engine asks for them.
     """
@@ -68,7 +68,7 @@ class Stream:
     output: np.timedelta64
     window: np.timedelta64
     ensemble: EnsembleRun | None = None
-    journal: Journal | None = None
+    checkpoint: MinimisationCheckpoint | None = None
     increment_time: Literal["start", "end"] = "end"
     inner: dict[int, InnerModel] = field(default_factory=dict)
 
@@ -83,8 +83,8 @@ class Stream:
         done, times = len(store.completed_cycles()), store.cycle_times
         if done == len(times):
             # A kill between the last commit and this leaves it.
-            if self.journal is not None:
-                self.journal.close()
+            if self.checkpoint is not None:
+                self.checkpoint.close()
             return
         if done:
             say(f"{self.name}: goes on after {format_utc(times[done - 1])}")
@@ -97,8 +97,8 @@ class Stream:
                         state = self._begin(times[number], transaction)
                     else:
                         state = self._cycle(state, times[number - 1], times[number], transaction)
-                if self.journal is not None:
-                    self.journal.close()
+                if self.checkpoint is not None:
+                    self.checkpoint.close()
                 progress.advance(note=format_utc(times[number]))
 
     def _restart(self, store: RunStore) -> State:
@@ -106,7 +106,7 @@ class Stream:
         template = self.model.start(self.boundaries.driving(store.completed_cycles()[-1]))
         if self.ensemble is not None:
             self.ensemble.resume(tree["members"], tree.get("members_boundary", {}), store.cycle_times[0])
-        self.boundaries.carried.resume(tree.get("boundary", {}))
+        self.boundaries.correction.resume(tree.get("boundary", {}))
         return from_tree(tree["state"], template)
 
     def _begin(self, time: np.datetime64, out: CycleTransaction) -> State:
@@ -133,9 +133,9 @@ class Stream:
         forecast_done = clock.perf_counter()
         if self.ensemble is not None:
             model.members = self.ensemble.forecast(start, model.times)
-        if self.journal is not None:
-            self.journal.open(end)
-            model.checkpoint = self.journal
+        if self.checkpoint is not None:
+            self.checkpoint.open(end)
+            model.checkpoint = self.checkpoint
         members_done = clock.perf_counter()
         analysed = continued = model.last
         analysis = self.analyst(model.trajectory(), Window.ending_at(end, self.window), model)
@@ -147,12 +147,12 @@ class Stream:
             # The model has smoothed the increment on its way: it needs no filter.
             state = model.states[-1]
             assert model.change is not None
-            self.boundaries.carried.add(model.change, end)
+            self.boundaries.correction.add(model.change, end)
             analysed = continued = model.last
             tendency = {"before": self._tendency(state, end, analysed)}
         elif changed:
             before, state = state, self.model.add_increment(state, analysis.increment)
-            self.boundaries.carried.add(Boundary.of(state).less(Boundary.of(before)), end)
+            self.boundaries.correction.add(Boundary.of(state).less(Boundary.of(before)), end)
             analysed = fd.of_state(self.model, state)
             state, tendency = self._initialise(state, end, analysed)
             continued = fd.of_state(self.model, state)
@@ -179,8 +179,8 @@ class Stream:
         kept: dict[str, Any] = {"state": to_tree(state)}
         if self.ensemble is not None:
             kept["members"] = self.ensemble.tree()
-            kept["members_boundary"] = self.ensemble.carried.tree()
-        kept["boundary"] = self.boundaries.carried.tree()
+            kept["members_boundary"] = self.ensemble.correction.tree()
+        kept["boundary"] = self.boundaries.correction.tree()
         return {name: tree for name, tree in kept.items() if tree}
 
     def _forecast(

@@ -15,7 +15,7 @@ from kaiseki.cycle import fields as fd
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
-from kaiseki.statistics.minimise import Remember
+from kaiseki.statistics.minimise import Checkpoint
 
 type Advance = Callable[[State, np.datetime64, np.datetime64, Boundary | None], State]
 
@@ -57,7 +57,7 @@ class OuterWindow:
     last: fd.Fields
     inner: dict[int, InnerModel]
     members: Ensemble | None = None
-    checkpoint: Remember | None = None
+    checkpoint: Checkpoint | None = None
     change: Boundary | None = None
     _start: State = field(init=False)
 

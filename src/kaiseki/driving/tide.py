@@ -1,8 +1,8 @@
 """The semidiurnal tide of the atmosphere, for driving fields that cannot show it.
 
 The sun's heating of ozone makes the pressure at the ground rise and fall twice a day by 0.6 hPa at 35 degrees. A
-model with a low lid does not make this wave; it comes in through the boundary. Analyses twelve hours apart meet it
-always in the same phase, so fields interpolated between them lack it: six hours from an analysis they are more than
+model with a low model top does not make this wave; it comes in through the boundary. Analyses twelve hours apart meet
+it always in the same phase, so fields interpolated between them lack it: six hours from an analysis they are more than
 1 hPa too high over Japan, everywhere with the same sign, and every barometer says so.
 
 Pressure after Chapman and Lindzen 1970 (Atmospheric Tides, section 2S.2): migrating part 1.16 hPa cos^3(latitude)

@@ -20,9 +20,9 @@ from kaiseki.core.progress import Progress
 from kaiseki.core.timing import Window, format_utc, slots
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.analyst import analyst_of, compare_only
-from kaiseki.cycle.driving_fields import Carried
+from kaiseki.cycle.checkpoint import MinimisationCheckpoint
+from kaiseki.cycle.driving_fields import BoundaryCorrection
 from kaiseki.cycle.ensemble import EnsembleRun
-from kaiseki.cycle.journal import Journal
 from kaiseki.cycle.stream import Stream
 from kaiseki.experiments.case import Case, filter_of, soil_depth
 from kaiseki.experiments.coarse_analysis import compared, still
@@ -62,7 +62,7 @@ def ensemble_beside(case: Case) -> EnsembleRun:
         experiment.period.output_interval,
         experiment.assimilation.cycled,
         experiment.assimilation.ensemble,
-        case.boundaries.carried.memory,
+        case.boundaries.correction.memory,
         experiment.period.first,
     )
 
@@ -75,7 +75,9 @@ def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stre
         name=name,
         model=case.model,
         # Its own, for an analysis may add to them; what was computed is shared.
-        boundaries=dataclasses.replace(case.boundaries, carried=Carried(case.boundaries.carried.memory)),
+        boundaries=dataclasses.replace(
+            case.boundaries, correction=BoundaryCorrection(case.boundaries.correction.memory)
+        ),
         cold_start=lambda: compared(experiment, case.table, case.cold_fields(), case.domain),
         analyst=analyst_of(chosen, case.table, experiment, log=report),
         filter_=filter_of(experiment),
@@ -83,7 +85,7 @@ def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stre
         window=experiment.period.window,
         ensemble=ensemble,
         increment_time="end" if chosen is None else chosen.increment_time,
-        journal=Journal(case.folder.path / f"{name}.minimisation"),
+        checkpoint=MinimisationCheckpoint(case.folder.path / f"{name}.minimisation"),
     )
 
 

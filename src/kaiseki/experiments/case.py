@@ -10,7 +10,7 @@ import numpy as np
 from kaiseki.archive.run import RunFolder
 from kaiseki.config import DigitalFilter, Experiment
 from kaiseki.core.timing import hours
-from kaiseki.cycle.driving_fields import Boundaries, Carried, Driving
+from kaiseki.cycle.driving_fields import Boundaries, BoundaryCorrection, Driving
 from kaiseki.cycle.fields import Fields
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.experiments.checks import shortest_stretch
@@ -95,4 +95,6 @@ class Case:
     def boundaries(self) -> Boundaries:
         """Boundary states at the interval asked for."""
         memory = hours(self.experiment.assimilation.boundary_memory_hours)
-        return Boundaries(self.model, self.driving, hours(self.experiment.driving.interval_hours), Carried(memory))
+        return Boundaries(
+            self.model, self.driving, hours(self.experiment.driving.interval_hours), BoundaryCorrection(memory)
+        )

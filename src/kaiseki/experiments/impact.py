@@ -19,8 +19,8 @@ from kaiseki.archive import RunStore
 from kaiseki.assimilation import AnalysisInput, Trajectory, engine
 from kaiseki.assimilation.contract import Propagation
 from kaiseki.assimilation.engines import OWN, four_d_en_var, hybrid
-from kaiseki.assimilation.engines.four_d_var import Chain
-from kaiseki.assimilation.ensemble import Ensemble, onto_outer_transpose, seen
+from kaiseki.assimilation.engines.four_d_var import ControlToObservation
+from kaiseki.assimilation.ensemble import Ensemble, ensemble_equivalents, onto_outer_transpose
 from kaiseki.assimilation.impact import Gain, by_group, dry_energy_weights, error_of, stacked
 from kaiseki.assimilation.operators import linearise, locate
 from kaiseki.assimilation.problem import Problem, prepare, sqrt_transpose
@@ -39,7 +39,7 @@ from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.observations import Flag, Table, trusted
-from kaiseki.statistics import VARIABLES, BackgroundCovariance
+from kaiseki.statistics import ANALYSIS_VARIABLES, BackgroundCovariance
 from kaiseki.statistics.robust import likelihood
 
 type Truth = Callable[[np.datetime64], fd.Fields]
@@ -156,7 +156,7 @@ class _Frame:
     @property
     def shape(self) -> tuple[int, ...]:
         """Of sensitivities."""
-        return len(self.fields.times), len(VARIABLES), *self.fields.domain.shape
+        return len(self.fields.times), len(ANALYSIS_VARIABLES), *self.fields.domain.shape
 
 
 def _weights(problem: Problem, settings: Assimilation) -> np.ndarray:
@@ -177,17 +177,17 @@ def _still(problem: Problem, settings: Assimilation) -> _Frame:
 
 def _of_members(problem: Problem, members: Ensemble, static: BackgroundCovariance, settings: Assimilation) -> _Frame:
     """An increment made of members, that of the end of the window."""
-    found = seen(problem, members)
+    found = ensemble_equivalents(problem, members)
     problem = dataclasses.replace(problem, spread=found.spread)
-    chain = four_d_en_var.Chain(problem, found, four_d_en_var.covariance_of(members, settings))
+    to_observations = four_d_en_var.ControlToObservation(problem, found, four_d_en_var.covariance_of(members, settings))
     weights = np.where(found.exists, _weights(problem, settings), 0.0)
-    gain = Gain(chain.forward, chain.adjoint, weights, len(problem.used))
+    gain = Gain(to_observations.forward, to_observations.adjoint, weights, len(problem.used))
 
     def to_control(slots: np.ndarray) -> np.ndarray:
         last = onto_outer_transpose(slots.sum(axis=0), members, np.asarray(static.mask))
         fields = np.zeros((len(members.times), *last.shape))
         fields[-1] = last
-        return chain.gradient(fields)
+        return to_observations.gradient(fields)
 
     return _Frame(gain, problem.background, lambda field: field, to_control)
 
@@ -205,12 +205,17 @@ def _moving(problem: Problem, linear: Propagation, settings: Assimilation) -> _F
     """An increment that the inner model carries."""
     inner = Trajectory(problem.background.times, tuple(dict(one) for one in linear.slots), linear.domain)
     operator, equivalent = linearise(inner.stacked(), locate(inner, problem.table.take(problem.used)), by_slot=True)
-    chain = Chain(problem, linear, operator, settings.four_d_var.gravity_wave_penalty)
+    to_observations = ControlToObservation(problem, linear, operator, settings.four_d_var.gravity_wave_penalty)
     weights = np.where(np.isfinite(equivalent), _weights(problem, settings), 0.0)
-    gain = Gain(chain.forward, chain.adjoint, np.concatenate([weights, np.ones(linear.waves)]), len(problem.used))
+    gain = Gain(
+        to_observations.forward,
+        to_observations.adjoint,
+        np.concatenate([weights, np.ones(linear.waves)]),
+        len(problem.used),
+    )
     none = np.zeros(linear.waves)
     coarsening = Coarsening.build(problem.background.domain, settings.four_d_var.coarsening[-1])
-    return _Frame(gain, inner, coarsening, lambda slots: chain.gradient(slots, none))
+    return _Frame(gain, inner, coarsening, lambda slots: to_observations.gradient(slots, none))
 
 
 def _linear(case: Case, times: np.ndarray, background: list[fd.Fields], settings: Assimilation) -> Propagation:

@@ -16,7 +16,7 @@ ADVECTIVE_LIMIT = 1.2
 """Largest sum of the Courant numbers along x and y. Third-order fluxes with three Runge-Kutta stages bear 1.61 in one
 dimension (Wicker and Skamarock 2002, table 1); the rest is for the wind that develops."""
 SOUND_SPEED = 360.0
-"""m/s: bound with which the number of short steps is chosen."""
+"""m/s: bound with which the number of acoustic sub-steps is chosen."""
 CLIMBING_LIMIT = 1.61
 """Largest Courant number of the flow through the levels where these climb (Wicker and Skamarock 2002, table 1). Over a
 bell of 4 km at 5 km spacing a run with 1.56 stays and one with 1.94 blows up within ten steps."""
@@ -54,8 +54,9 @@ def check_levels(domain: Domain) -> None:
         )
 
 
-def longest_short_step(spacing: float, map_factor: float, sound_speed: float = SOUND_SPEED) -> float:
-    """Longest short step (s) in which sound does not outrun the cells (m) along a diagonal: dx / (m c sqrt 2)."""
+def longest_acoustic_substep(spacing: float, map_factor: float, sound_speed: float = SOUND_SPEED) -> float:
+    """Longest acoustic sub-step (s) in which sound does not outrun the cells (m) along a diagonal: dx / (m c sqrt
+    2)."""
     return spacing / (map_factor * sound_speed * math.sqrt(2.0))
 
 
@@ -68,13 +69,13 @@ def check_steps(domain: Domain, parameters: DynamicsParameters) -> None:
     dt, n = parameters.dt, parameters.substeps[-1]
     if not (dt > 0.0 and n >= 2 and n % 2 == 0):
         raise ConfigError(
-            f"The step of {dt:g} s must be positive and the number of short steps, {n}, even and at least 2."
+            f"The step of {dt:g} s must be positive and the number of acoustic sub-steps, {n}, even and at least 2."
         )
-    longest = longest_short_step(domain.spacing, float(np.max(domain.map_factor)), LEAST_SOUND_SPEED)
+    longest = longest_acoustic_substep(domain.spacing, float(np.max(domain.map_factor)), LEAST_SOUND_SPEED)
     if dt / n > longest:
         raise ConfigError(
-            f"Short steps of {dt / n:.2f} s are too long for sound on {domain.name} ({domain.spacing:g} m): at most "
-            f"{longest:.2f} s are stable; take at least {2 * math.ceil(dt / longest / 2.0)} of them, or a step of at "
+            f"Acoustic sub-steps of {dt / n:.2f} s are too long for sound on {domain.name} ({domain.spacing:g} m): at "
+            f"most {longest:.2f} s are stable; take at least {2 * math.ceil(dt / longest / 2.0)} of them, or a step of at "
             f"most {math.floor(n * longest)} s."
         )
 

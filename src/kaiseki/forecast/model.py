@@ -18,7 +18,7 @@ from kaiseki.config import DigitalFilter, Dynamics
 from kaiseki.config.physics import Physics
 from kaiseki.core.errors import ConfigError, NumericsError
 from kaiseki.core.interrupt import stop_if_asked
-from kaiseki.forecast.checks import blown_up, check_levels, check_start, check_steps, longest_short_step
+from kaiseki.forecast.checks import blown_up, check_levels, check_start, check_steps, longest_acoustic_substep
 from kaiseki.forecast.convert import add_increment, to_atmosphere, to_state
 from kaiseki.forecast.dynamics.edges import Edges
 from kaiseki.forecast.dynamics.metrics import Metrics, make_metrics
@@ -40,10 +40,10 @@ STEP_PER_KILOMETRE = 5.0
 
 def default_parameters(spacing: float, max_map_factor: float = 1.06, lateral: str = "rim") -> DynamicsParameters:
     """Time steps for a spacing (m): the longest divisor of 15 minutes (of an hour from 900 s) within the limits, and
-    enough short steps."""
+    enough acoustic sub-steps."""
     limit = STEP_PER_KILOMETRE * spacing / 1000.0
     dt = max((d for d in range(1, 1801) if 3600 % d == 0 and d <= limit), default=1)
-    short = longest_short_step(spacing, max_map_factor)
+    short = longest_acoustic_substep(spacing, max_map_factor)
     n = max(2, 2 * math.ceil(dt / short / 2.0))
     return DynamicsParameters(time_step=float(dt), acoustic_substeps=n, lateral=lateral)  # type: ignore[arg-type]
 

@@ -1,5 +1,5 @@
 """Lateral relaxation towards the driving state (Davies 1976, Quart. J. Roy. Meteor. Soc. 102, 405-418) and damping
-towards it under the lid."""
+towards it under the model top."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def make_relaxation(
     dtype: type = np.float32,
 ) -> Relaxation:
     """Weights for a Domain and a step: rim from `domain.rim_width`; the uppermost `top_depth` metres follow the driving
-    state with `top_time` (s) at the lid."""
+    state with `top_time` (s) at the model top."""
     ny, nx, width = domain.ny, domain.nx, domain.rim_width
 
     def distance(n_y: int, n_x: int, offset_y: float, offset_x: float) -> np.ndarray:
@@ -102,8 +102,8 @@ def interpolate(before: Boundary, after: Boundary, weight: Array | float) -> Bou
 
 
 def relax(state: State, target: Boundary, relaxation: Relaxation) -> State:
-    """Move the state towards the driving state in the rim, and momentum and heat also under the lid; w fades at the
-    outer edge."""
+    """Move the state towards the driving state in the rim, and momentum and heat also under the model top; w fades at
+    the outer edge."""
 
     def move(q: Array, b: Array, rate: Array) -> Array:
         return q + rate * (b - q)

@@ -64,8 +64,8 @@ def plane(
         spacing: of the cells, m.
         f: Coriolis parameter, s-1.
         rim_width: cells of the relaxation rim.
-        decay: share of the terrain that each interface follows, (nz+1), 1 at the ground and 0 at the lid; by default
-            cos^6, which levels out quickly.
+        decay: share of the terrain that each interface follows, (nz+1), 1 at the ground and 0 at the model top; by
+            default cos^6, which levels out quickly.
     """
     ny, nx = terrain.shape
     if decay is None:

@@ -46,7 +46,7 @@ from kaiseki.diagnostics.thermodynamics import density_factor, virtual_temperatu
 from kaiseki.grid import Domain
 from kaiseki.statistics.reference import mean_column
 
-VARIABLES: tuple[str, ...] = ("u", "v", "temperature", "pressure", "qv")
+ANALYSIS_VARIABLES: tuple[str, ...] = ("u", "v", "temperature", "pressure", "qv")
 """Fields of an increment, in the order in which operators count them."""
 
 DRY_LIMIT: float = 10.0
@@ -127,7 +127,7 @@ class Balance:
         warming = self.virtual * temperature + self.moist * qv
         rise = jnp.cumsum(self.layer * (warming[:-1] + warming[1:]), axis=0)
         pressure = self.pressure * jnp.concatenate([lowest[None], lowest + rise])
-        increment = dict(zip(VARIABLES, (u, v, temperature, pressure, qv), strict=True))
+        increment = dict(zip(ANALYSIS_VARIABLES, (u, v, temperature, pressure, qv), strict=True))
         return {name: self.mask * field for name, field in increment.items()}
 
     def _to_columns(self, fields: Any) -> Any:

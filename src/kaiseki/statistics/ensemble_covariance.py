@@ -20,7 +20,7 @@ from kaiseki.core.errors import ConfigError
 from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
-from kaiseki.statistics.balance import VARIABLES, Increment
+from kaiseki.statistics.balance import ANALYSIS_VARIABLES, Increment
 from kaiseki.statistics.correlation import apply, gaussian, square_root
 from kaiseki.statistics.covariance import Covariance, Factors
 
@@ -96,7 +96,7 @@ class HybridCovariance:
 
     Attributes:
         static: on the outer grid.
-        ensemble: of `VARIABLES`.
+        ensemble: of `ANALYSIS_VARIABLES`.
         roots: (2,) of 1 - s and of s.
         y, x: (ny, J), (nx, I) interpolation from the members' grid.
         mask: (ny, nx), see `balance.rim_mask`.
@@ -126,7 +126,7 @@ class HybridCovariance:
         coarse = self.ensemble.sqrt(control[number:])
         fine = self.mask * jnp.einsum("jJ,mkJI,iI->mkji", self.y, coarse, self.x)
         of_static, of_ensemble = self.roots
-        return {name: of_static * static[name] + of_ensemble * fine[i] for i, name in enumerate(VARIABLES)}
+        return {name: of_static * static[name] + of_ensemble * fine[i] for i, name in enumerate(ANALYSIS_VARIABLES)}
 
     def sqrt_transpose(self, increment: Increment) -> Any:
         """Control vector (n,) of an increment-shaped dictionary: S^T x, the exact adjoint of `sqrt`."""
@@ -139,7 +139,7 @@ def hybrid(static: Covariance, ensemble: EnsembleCovariance, share: float, coars
 
     Args:
         static: on the fine grid of `coarsening`.
-        ensemble: of `VARIABLES` on its coarse one.
+        ensemble: of `ANALYSIS_VARIABLES` on its coarse one.
         share: s, part of the variance that is the ensemble's, 0..1.
         coarsening: see above.
     """

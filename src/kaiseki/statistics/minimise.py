@@ -58,10 +58,10 @@ class LeastSquares:
         return 0.5 * float(control @ control) + float(np.sum(self.penalty(self.residual(control), likelihood)))
 
 
-type Remember = Callable[[Vector, Callable[[Vector], Vector]], Vector]
+type Checkpoint = Callable[[Vector, Callable[[Vector], Vector]], Vector]
 """(question, what answers it) -> answer, which may have been kept from before a kill."""
 
-type Learn = Callable[[Spectrum, Vector], None]
+type LearnSpectrum = Callable[[Spectrum, Vector], None]
 """Takes what the first inner loop has learnt of the Hessian, and the weights (p,) of the observations in it, while the
 linearisation it belongs to is at hand."""
 
@@ -97,7 +97,7 @@ def reweighted(
     reduction: float = 1e-3,
     tolerance: float = 1e-3,
     report: Report | None = None,
-    learn: Learn | None = None,
+    learn: LearnSpectrum | None = None,
 ) -> Robust:
     """Minimise a robust cost by outer loops of re-weighted least squares; the true cost falls in every loop.
 
@@ -128,8 +128,8 @@ def outer_loops(
     reduction: float = 1e-3,
     tolerance: float = 1e-3,
     report: Report | None = None,
-    remember: Remember | None = None,
-    learn: Learn | None = None,
+    checkpoint: Checkpoint | None = None,
+    learn: LearnSpectrum | None = None,
 ) -> Robust:
     """Minimise a robust and possibly nonlinear cost by outer loops.
 
@@ -148,8 +148,8 @@ def outer_loops(
         reduction: see `conjugate_gradients`.
         tolerance: ends when the true cost falls by less than this part of itself.
         report: called with a line per iteration.
-        remember: gives the products of the Hessian.
-        learn: see `Learn`.
+        checkpoint: gives the products of the Hessian.
+        learn: see `LearnSpectrum`.
 
     Raises:
         NumericsError: see `conjugate_gradients`.
@@ -171,7 +171,7 @@ def outer_loops(
             outer=loop,
             known=known,
             report=report,
-            remember=remember,
+            checkpoint=checkpoint,
         )
         if learn is not None and loop == 1:
             learn(inner.spectrum, here.weights)
@@ -235,7 +235,7 @@ def _quadratic(
     outer: int,
     known: Spectrum,
     report: Report | None,
-    remember: Remember | None,
+    checkpoint: Checkpoint | None,
 ) -> tuple[Minimum, float]:
     """The minimum of the quadratic that touches the true cost at a place, and the norm that `reduction` refers to."""
     problem, weights = here.problem, here.weights
@@ -249,7 +249,7 @@ def _quadratic(
     # Its constant makes the quadratic equal to the true cost where the loop starts.
     touching = float(np.sum(problem.penalty(here.residual, likelihood) - 0.5 * weights * here.residual**2))
     inner = conjugate_gradients(
-        hessian if remember is None else lambda vector: remember(vector, hessian),
+        hessian if checkpoint is None else lambda vector: checkpoint(vector, hessian),
         right,
         here.control if here.control.any() else None,
         iterations=iterations,

@@ -9,7 +9,7 @@ import numpy as np
 
 from kaiseki.assimilation import AnalysisInput, Engine
 from kaiseki.assimilation.uncertainty import FIELDS
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 
 LEFT_ALONE = ("report", "value", "withheld", "latitude", "time")
 """Columns of the observations that an engine must not change."""
@@ -31,7 +31,9 @@ def check_engine(engine: Engine, given: AnalysisInput) -> None:
     assert isinstance(engine, Engine), "an engine is an instance of a subclass of assimilation.Engine"
     assert engine.increment_time in ("start", "end"), "increment_time is start or end"
     analysis = engine.analyse(given)
-    assert set(analysis.increment) == set(VARIABLES), "an increment has the fields of statistics.VARIABLES"
+    assert set(analysis.increment) == set(ANALYSIS_VARIABLES), (
+        "an increment has the fields of statistics.ANALYSIS_VARIABLES"
+    )
     for name, field in analysis.increment.items():
         assert isinstance(field, np.ndarray), f"the increment of {name} is a NumPy array"
         assert field.shape == given.background.domain.shape, f"the increment of {name} has the shape of the domain"
@@ -57,7 +59,7 @@ def check_engine(engine: Engine, given: AnalysisInput) -> None:
         assert key in analysis.diagnostics, f"diagnostics hold {key}"
     assert analysis.diagnostics["engine"] == engine.name, "diagnostics name the engine"
     again = engine.analyse(given)
-    for name in VARIABLES:
+    for name in ANALYSIS_VARIABLES:
         assert np.array_equal(analysis.increment[name], again.increment[name]), "the same input gives the same output"
     withheld = dataclasses.replace(given, observations=before.with_columns(withheld=True))
     nothing = engine.analyse(withheld)

@@ -17,10 +17,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
-from kaiseki.assimilation.ensemble import Ensemble, Seen, onto_outer, seen, transformed, with_members
+from kaiseki.assimilation.ensemble import (
+    Ensemble,
+    EnsembleEquivalents,
+    ensemble_equivalents,
+    onto_outer,
+    transformed,
+    with_members,
+)
 from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
 from kaiseki.config import Assimilation
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.ensemble_covariance import EnsembleCovariance, of_ensemble
 from kaiseki.statistics.minimise import LeastSquares, reweighted
 from kaiseki.statistics.robust import likelihood
@@ -38,10 +45,10 @@ def _sqrt_transpose(covariance: EnsembleCovariance, fields: jax.Array) -> jax.Ar
     return found
 
 
-class Chain:
+class ControlToObservation:
     """From the control variable to normalised values of observations: G = R^(-1/2) H X."""
 
-    def __init__(self, problem: Problem, found: Seen, covariance: EnsembleCovariance) -> None:
+    def __init__(self, problem: Problem, found: EnsembleEquivalents, covariance: EnsembleCovariance) -> None:
         self.problem = problem
         self.found = found
         self.covariance = covariance
@@ -91,22 +98,25 @@ class FourDEnVar(Engine):
         problem = prepare(given)
         if not len(problem.used):
             return with_members(nothing_to_do(problem, self.name, given.log), ensemble, None)
-        found = seen(problem, ensemble)
+        found = ensemble_equivalents(problem, ensemble)
         problem = dataclasses.replace(problem, spread=found.spread)
-        chain = Chain(problem, found, covariance_of(ensemble, given.settings))
+        to_observations = ControlToObservation(problem, found, covariance_of(ensemble, given.settings))
         robust = likelihood(given.settings.robust, given.settings.robust_threshold)
         result = reweighted(
             LeastSquares(
-                chain.forward, chain.adjoint, problem.departure / problem.error, found.exists.astype(np.float64)
+                to_observations.forward,
+                to_observations.adjoint,
+                problem.departure / problem.error,
+                found.exists.astype(np.float64),
             ),
-            chain.covariance.control_size,
+            to_observations.covariance.control_size,
             robust,
             outer=given.settings.outer_loops,
             iterations=given.settings.inner_iterations,
             reduction=given.settings.gradient_reduction,
             report=given.log,
         )
-        last = chain.increments(result.minimum.control)[-len(VARIABLES) :].astype(np.float64)
+        last = to_observations.increments(result.minimum.control)[-len(ANALYSIS_VARIABLES) :].astype(np.float64)
         _, anomalies, _ = transformed(problem, ensemble, found, given.settings.ensemble, robust)
         analysis = finish(
             problem,

@@ -29,7 +29,7 @@ from kaiseki.assimilation.problem import (
 )
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.assimilation.uncertainty import PAIRS_CARRIED
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.conjugate_gradients import Spectrum
 from kaiseki.statistics.minimise import LeastSquares, outer_loops
 from kaiseki.statistics.robust import likelihood
@@ -80,7 +80,7 @@ def minimise(problem: Problem, name: str, window: WindowModel, given: AnalysisIn
         iterations=four_d.inner_iterations,
         reduction=four_d.gradient_reduction,
         report=given.log,
-        remember=given.checkpoint,
+        checkpoint=given.checkpoint,
         learn=learn,
     )
     increment = problem.increment(result.minimum.control)
@@ -129,20 +129,20 @@ class _Loops:
         propagation = self.propagation = self.window.linear(self.coarsening[min(loop, len(self.coarsening)) - 1])
         inner = Trajectory(trajectory.times, propagation.slots, propagation.domain)
         operator, equivalent = linearise(inner.stacked(), locate(inner, self.table), by_slot=True)
-        chain = Chain(problem, propagation, operator, self.penalty)
+        to_observations = ControlToObservation(problem, propagation, operator, self.penalty)
         # A value that either grid cannot compare (below its ground) counts for nothing.
         exists = np.isfinite(departure) & np.isfinite(equivalent)
         none = np.zeros(propagation.waves)
         normalised = np.concatenate([np.where(exists, departure, 0.0) / problem.error, none])
-        start = chain.forward(control) if control.any() else np.zeros_like(normalised)
+        start = to_observations.forward(control) if control.any() else np.zeros_like(normalised)
         # The penalty is that of the whole increment, so its target is zero, not what the last loop left.
         start[len(exists) :] = 0.0
         counted = np.concatenate([exists.astype(np.float64), np.ones_like(none)])
         robust = np.concatenate([np.ones(len(exists), bool), np.zeros(len(none), bool)])
-        return LeastSquares(chain.forward, chain.adjoint, normalised + start, counted, robust)
+        return LeastSquares(to_observations.forward, to_observations.adjoint, normalised + start, counted, robust)
 
 
-class Chain:
+class ControlToObservation:
     """From the control variable to normalised values of observations, then oscillations: G = R^(-1/2) H M S."""
 
     def __init__(self, problem: Problem, propagation: Propagation, operator: LinearOperator, penalty: float) -> None:
@@ -150,7 +150,7 @@ class Chain:
         self.propagation = propagation
         self.operator = operator
         self.shape = problem.background.domain.shape
-        self.slots = (len(propagation.slots), len(VARIABLES), *propagation.domain.shape)
+        self.slots = (len(propagation.slots), len(ANALYSIS_VARIABLES), *propagation.domain.shape)
         # By the number of observations, so that both parts of the cost grow alike with the domain.
         columns = propagation.domain.ny * propagation.domain.nx
         self.root = np.sqrt(penalty * len(problem.used) / columns)
@@ -171,5 +171,5 @@ class Chain:
     def gradient(self, slots: np.ndarray, waves: np.ndarray) -> np.ndarray:
         """S^T M^T of sensitivities (slots, 5, nz, J, I) and of those to the oscillations, (n,)."""
         back = self.propagation.adjoint(slots, waves)
-        flat = np.concatenate([np.ravel(np.asarray(back[name], np.float64)) for name in VARIABLES])
+        flat = np.concatenate([np.ravel(np.asarray(back[name], np.float64)) for name in ANALYSIS_VARIABLES])
         return sqrt_transpose(self.problem.covariance, flat)

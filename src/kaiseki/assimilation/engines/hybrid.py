@@ -14,7 +14,7 @@ import numpy as np
 from kaiseki.assimilation import consistency
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
 from kaiseki.assimilation.engines import four_d_var
-from kaiseki.assimilation.ensemble import Ensemble, seen, transformed, with_members
+from kaiseki.assimilation.ensemble import Ensemble, ensemble_equivalents, transformed, with_members
 from kaiseki.assimilation.problem import prepare
 from kaiseki.config import Assimilation
 from kaiseki.statistics import Covariance
@@ -52,7 +52,7 @@ class Hybrid(Engine):
         if not len(problem.used):
             return with_members(analysis, ensemble, None)
         robust = likelihood(given.settings.robust, given.settings.robust_threshold)
-        found = seen(problem, ensemble)
+        found = ensemble_equivalents(problem, ensemble)
         _, anomalies, _ = transformed(problem, ensemble, found, given.settings.ensemble, robust)
         # The table's spread is that of the joined covariance at the start; this is what the members say at the values.
         spread = np.full(len(analysis.table), np.nan)

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
-from kaiseki.assimilation.ensemble import onto_outer, seen, transformed, with_members
+from kaiseki.assimilation.ensemble import ensemble_equivalents, onto_outer, transformed, with_members
 from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
 from kaiseki.statistics.robust import likelihood
 
@@ -34,7 +34,7 @@ class Letkf(Engine):
         problem = prepare(given)
         if not len(problem.used):
             return with_members(nothing_to_do(problem, self.name, given.log), ensemble, None)
-        found = seen(problem, ensemble)
+        found = ensemble_equivalents(problem, ensemble)
         robust = likelihood(given.settings.robust, given.settings.robust_threshold)
         coarse, anomalies, weights = transformed(problem, ensemble, found, given.settings.ensemble, robust)
         increment = onto_outer(coarse, ensemble, np.asarray(given.covariance.mask))

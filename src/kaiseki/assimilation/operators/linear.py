@@ -18,7 +18,7 @@ from scipy import sparse
 
 from kaiseki.assimilation.operators.equivalents import Columns, Profiles, Values, corners, profiles, taken, values
 from kaiseki.assimilation.operators.plan import Plan
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 
 
 @jax.jit
@@ -35,8 +35,8 @@ def _derivatives(fields: dict[str, Any], columns: Columns, wanted: Values) -> tu
 
 @dataclass(frozen=True, eq=False)
 class LinearOperator:
-    """H, (p, 5 nz ny nx): from the fields of `statistics.VARIABLES`, one after another, to values; or (p, slots 5 nz ny
-    nx), the fields of one slot after another.
+    """H, (p, 5 nz ny nx): from the fields of `statistics.ANALYSIS_VARIABLES`, one after another, to values; or (p,
+    slots 5 nz ny nx), the fields of one slot after another.
 
     Attributes:
         matrix: sparse, float64.
@@ -65,7 +65,7 @@ def linearise(fields: dict[str, np.ndarray], plan: Plan, *, by_slot: bool = Fals
     """The operator of a plan linearised about a stacked trajectory; and its values.
 
     Args:
-        fields: `statistics.VARIABLES`, (nt, nz, ny, nx) each.
+        fields: `statistics.ANALYSIS_VARIABLES`, (nt, nz, ny, nx) each.
         plan: where the values lie.
         by_slot: False for an increment that is the same at all times, True for one of each slot.
 
@@ -75,7 +75,7 @@ def linearise(fields: dict[str, np.ndarray], plan: Plan, *, by_slot: bool = Fals
     nt, nz, ny, nx = np.shape(fields["pressure"])
     size, n = nz * ny * nx, plan.count
     derivatives, (found, exists) = _derivatives(
-        {name: jnp.asarray(fields[name], dtype=float) for name in VARIABLES}, plan.columns, plan.values
+        {name: jnp.asarray(fields[name], dtype=float) for name in ANALYSIS_VARIABLES}, plan.columns, plan.values
     )
     columns = taken(plan.columns, plan.values.at[:n])
     slot, late = np.asarray(columns.slot), np.asarray(columns.slot_weight, dtype=np.float64)
@@ -84,7 +84,7 @@ def linearise(fields: dict[str, np.ndarray], plan: Plan, *, by_slot: bool = Fals
     rows: list[np.ndarray] = []
     places: list[np.ndarray] = []
     weights: list[np.ndarray] = []
-    for number, name in enumerate(VARIABLES):
+    for number, name in enumerate(ANALYSIS_VARIABLES):
         derivative = np.asarray(getattr(derivatives, "log_pressure" if name == "pressure" else name), dtype=np.float64)[
             :n
         ]
@@ -95,12 +95,12 @@ def linearise(fields: dict[str, np.ndarray], plan: Plan, *, by_slot: bool = Fals
                 factor = slope * weight[row] * share[row]
                 if name == "pressure":  # d ln p = dp / p
                     factor = factor / np.asarray(fields["pressure"][at[row], level, j[row], i[row]], dtype=np.float64)
-                block = (at[row] * len(VARIABLES) if by_slot else 0) + number
+                block = (at[row] * len(ANALYSIS_VARIABLES) if by_slot else 0) + number
                 rows.append(row)
                 places.append(block * size + (level * ny + j[row]) * nx + i[row])
                 weights.append(factor)
     triplets = (np.concatenate(weights), (np.concatenate(rows), np.concatenate(places)))
-    width = len(VARIABLES) * size * (nt if by_slot else 1)
+    width = len(ANALYSIS_VARIABLES) * size * (nt if by_slot else 1)
     matrix = sparse.coo_array(triplets, shape=(n, width)).tocsr()
     equivalents = np.asarray(found, dtype=np.float64)[:n]
     return LinearOperator(matrix), np.where(np.asarray(exists)[:n] & plan.known, equivalents, np.nan)

@@ -61,7 +61,7 @@ def moved(lat: float, lon: float, course: float, distance: float) -> tuple[float
 
 
 def bearing(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-    """Course (rad from north) and distance (m) from one place to another along the great circle."""
+    """LinearisationTrajectory (rad from north) and distance (m) from one place to another along the great circle."""
     (lat_a, lon_a), (lat_b, lon_b) = np.deg2rad(a), np.deg2rad(b)
     east, north = (
         np.sin(lon_b - lon_a) * np.cos(lat_b),

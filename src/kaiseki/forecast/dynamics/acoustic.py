@@ -1,8 +1,9 @@
-"""Short steps: horizontally explicit, vertically implicit, linear in the deviations from the stage's state.
+"""Acoustic sub-steps: horizontally explicit, vertically implicit, linear in the deviations from the stage's state.
 
 The split follows Wicker and Skamarock (2002) and Klemp, Skamarock and Dudhia (2007, Mon. Wea. Rev. 135, 2897-2913,
-doi:10.1175/MWR3440.1): the slow tendencies hold everything evaluated at the stage; the short steps carry pressure
-gradient, buoyancy and mass divergence of the deviation. The vertical implicit problem is tridiagonal in the momentum W.
+doi:10.1175/MWR3440.1): the slow tendencies hold everything evaluated at the stage; the acoustic sub-steps carry
+pressure gradient, buoyancy and mass divergence of the deviation. The vertical implicit problem is tridiagonal in the
+momentum W.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Slow:
-    """Tendencies held during the short steps, with the shapes of the state's fields."""
+    """Tendencies held during the acoustic sub-steps, with the shapes of the state's fields."""
 
     ru: Array
     rv: Array
@@ -37,7 +38,7 @@ class Slow:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Deviation:
-    """State minus the stage's state; `drt_before` is drt one short step earlier (divergence damping)."""
+    """State minus the stage's state; `drt_before` is drt one acoustic sub-step earlier (divergence damping)."""
 
     ru: Array
     rv: Array
@@ -48,7 +49,8 @@ class Deviation:
 
 
 def slope_flux(ru: Array, rv: Array, metrics: Metrics) -> Array:
-    """a rho (u dz/dx + v dz/dy) m at the interfaces below the lid, (z, y, x): what W must have to follow the levels.
+    """a rho (u dz/dx + v dz/dy) m at the interfaces below the model top, (z, y, x): what W must have to follow the
+    levels.
 
     The lowest interface takes the lowest layer's wind.
     """
@@ -92,8 +94,8 @@ class Implicit:
 
 
 def factorise(stiffness: Array, theta: Array, metrics: Metrics, tau: Array, b: float) -> Implicit:
-    """Set up and factorise (Thomas algorithm) for short steps of length tau; theta_h on all interfaces, of no account
-    at ground and lid."""
+    """Set up and factorise (Thomas algorithm) for acoustic sub-steps of length tau; theta_h on all interfaces, of no
+    account at ground and model top."""
     h = metrics.thickness
     inner = to_interfaces(theta, h)
     theta_h = jnp.concatenate([theta[:1], inner, theta[-1:]])
@@ -110,7 +112,7 @@ def factorise(stiffness: Array, theta: Array, metrics: Metrics, tau: Array, b: f
     return Implicit(lower, diagonal, upper, pivot, ratio, stiffness, theta_h)
 
 
-def short_step(
+def acoustic_substep(
     d: Deviation,
     slow: Slow,
     implicit: Implicit,
@@ -123,8 +125,8 @@ def short_step(
     damping: Array,
     stage_rw: Array,
 ) -> tuple[Deviation, tuple[Array, Array, Array]]:
-    """One short step of length tau, the horizontal momentum first moved over `kick`; also returns the deviation's mass
-    fluxes (u, v, contravariant vertical on all interfaces) it used."""
+    """One acoustic sub-step of length tau, the horizontal momentum first moved over `kick`; also returns the
+    deviation's mass fluxes (u, v, contravariant vertical on all interfaces) it used."""
     b, h, theta = p.off_centring, metrics.thickness, implicit.theta_h
     ru, rv = _pushed(d, slow, implicit, metrics, kick, p)
     slope = slope_flux(ru, rv, metrics)
@@ -141,7 +143,7 @@ def short_step(
     inner = tridiagonal.solve(
         implicit.lower, implicit.diagonal, implicit.upper, implicit.pivot, implicit.ratio, lax.optimization_barrier(rhs)
     )
-    # Implicit Rayleigh damping of the full W below the lid (Klemp et al. 2008).
+    # Implicit Rayleigh damping of the full W below the model top (Klemp et al. 2008).
     inner = (inner + stage_rw[1:-1]) * damping[1:-1] - stage_rw[1:-1]
     rw = jnp.concatenate([slope[:1], inner, jnp.zeros_like(slope[:1])])
     new = lax.optimization_barrier(close_levels(b * inner))
@@ -159,7 +161,7 @@ def _pushed(
     return lax.optimization_barrier((d.ru + kick * (slow.ru - force_u), d.rv + kick * (slow.rv - force_v)))
 
 
-def short_steps(
+def acoustic_substeps_of_stage(
     d: Deviation,
     slow: Slow,
     implicit: Implicit,
@@ -171,10 +173,11 @@ def short_steps(
     damping: Array,
     stage_rw: Array,
 ) -> tuple[Deviation, tuple[Array, Array, Array]]:
-    """`count` short steps of length tau: the deviation at their end and the mean of the mass fluxes over them.
+    """`count` acoustic sub-steps of length tau: the deviation at their end and the mean of the mass fluxes over them.
 
     Horizontal momentum leaps over mass and heat: half a step at the beginning, whole ones between, half a step at the
-    end (Stoermer and Verlet). Plain forward-backward steps leave it half a short step behind, an error of first order.
+    end (Stoermer and Verlet). Plain forward-backward steps leave it half an acoustic sub-step behind, an error of first
+    order.
 
     With `count` an array one compiled loop serves all stages; reverse differentiation needs an int.
     """
@@ -186,7 +189,7 @@ def short_steps(
         deviation, total = carry
         kick = tau * jnp.where(k == 0, 0.5, 1.0).astype(tau.dtype)
         rest = (p, theta_u, theta_v, damping, stage_rw)
-        deviation, flux = short_step(deviation, slow, implicit, metrics, tau, kick, *rest)
+        deviation, flux = acoustic_substep(deviation, slow, implicit, metrics, tau, kick, *rest)
         return deviation, jax.tree.map(jnp.add, total, flux)
 
     zeros = (jnp.zeros_like(d.ru), jnp.zeros_like(d.rv), jnp.zeros_like(d.rw))

@@ -29,7 +29,7 @@ class Metrics:
         slope dz/dx, dz/dy. Both make a pressure force and are zero on the outermost faces of a domain that is not
         periodic, where the forcing or a wall rules.
     climb_u (2,z,y,u), climb_v (2,z,v,x): what the mass flux of the layer below and of the layer above an interface
-        contribute to the flux along its slope; interfaces from the ground to below the lid.
+        contribute to the flux along its slope; interfaces from the ground to below the model top.
     inverse_dz (z-1,y+2,x+2): 1 / distance of the centres on either side of an inner interface, m-1; with one more
         column beyond every edge.
     coriolis_u, coriolis_v: f, s-1; dmdx_u, dmdy_u, dmdx_v, dmdy_v: gradients of the map factor, m-1 (curvature of

@@ -51,5 +51,5 @@ def to_interfaces(q: Array, thickness: Array) -> Array:
 
 
 def close_levels(inner: Array) -> Array:
-    """A zero at the ground and at the lid added to values on the nz-1 inner interfaces, in memory."""
+    """A zero at the ground and at the model top added to values on the nz-1 inner interfaces, in memory."""
     return jnp.pad(inner, ((1, 1), (0, 0), (0, 0)))

@@ -40,7 +40,7 @@ class DynamicsParameters(Dynamics):
 
     @property
     def substeps(self) -> tuple[int, int, int]:
-        """Short steps in each Runge-Kutta stage."""
+        """Acoustic sub-steps in each Runge-Kutta stage."""
         assert self.acoustic_substeps is not None
         return 1, self.acoustic_substeps // 2, self.acoustic_substeps
 

@@ -1,4 +1,4 @@
-"""One long step: three-stage Runge-Kutta (Wicker and Skamarock 2002) around the acoustic short steps."""
+"""One long step: three-stage Runge-Kutta (Wicker and Skamarock 2002) around the acoustic acoustic sub-steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from kaiseki.forecast.dynamics.acoustic import Deviation, Slow, factorise, short_steps
+from kaiseki.forecast.dynamics.acoustic import Deviation, Slow, acoustic_substeps_of_stage, factorise
 from kaiseki.forecast.dynamics.advection import koren, upwind3
 from kaiseki.forecast.dynamics.edges import close, extend
 from kaiseki.forecast.dynamics.metrics import Metrics
@@ -23,10 +23,10 @@ type Prognostic = tuple[Array, Array, Array, Array, Array, Array]
 
 
 def damping_factor(metrics: Metrics, p: DynamicsParameters, tau: Array) -> Array:
-    """Implicit Rayleigh factor 1 / (1 + tau nu(z)) on the interfaces, nu = rate sin^2 below the lid (Klemp et al. 2008,
-    eq. 17)."""
-    lid = metrics.z_half[-1:]
-    depth = jnp.clip((metrics.z_half - (lid - p.damping_depth)) / p.damping_depth, 0.0, 1.0)
+    """Implicit Rayleigh factor 1 / (1 + tau nu(z)) on the interfaces, nu = rate sin^2 below the model top (Klemp et al.
+    2008, eq. 17)."""
+    model_top = metrics.z_half[-1:]
+    depth = jnp.clip((metrics.z_half - (model_top - p.damping_depth)) / p.damping_depth, 0.0, 1.0)
     return 1.0 / (1.0 + tau * p.damping_rate * jnp.sin(0.5 * jnp.pi * depth) ** 2)
 
 
@@ -75,7 +75,7 @@ def dynamics_step(
         damping = damping_factor(metrics, p, jnp.abs(tau))
         implicit = factorise(derived.stiffness, derived.theta, metrics, tau, p.off_centring)
 
-        d, (mean_u, mean_v, mean_w) = short_steps(
+        d, (mean_u, mean_v, mean_w) = acoustic_substeps_of_stage(
             deviation, slow, implicit, metrics, tau, count, p, derived.theta, damping, rw
         )
         flux = lax.optimization_barrier((ru + mean_u, rv + mean_v, omega + mean_w))

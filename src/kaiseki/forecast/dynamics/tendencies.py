@@ -114,8 +114,8 @@ def slow_tendencies(
     p: DynamicsParameters,
     face_value: FaceValue,
 ) -> tuple[Slow, Array]:
-    """All tendencies of a Runge-Kutta stage that the short steps hold fixed, and the stage's vertical mass flux through
-    the levels on all interfaces (kg m-2 s-1 times a; none at the ground and the lid)."""
+    """All tendencies of a Runge-Kutta stage that the acoustic sub-steps hold fixed, and the stage's vertical mass flux
+    through the levels on all interfaces (kg m-2 s-1 times a; none at the ground and the model top)."""
     edges, spacing = p.edges, metrics.spacing
     u, v = winds(ru, rv, derived.mass, metrics, edges)
     rho = derived.mass / metrics.volume

@@ -1,5 +1,5 @@
 """The linear model over a window that is linearised once and applied often: tangent-linear and adjoint between a
-change at the start and what it becomes at a few times (slots). What drives the model at the rim and under the lid
+change at the start and what it becomes at a few times (slots). What drives the model at the rim and under the model top
 is changed as the start is, by the same amount all through the window: a change of a limited area that reaches its edge
 comes from outside and stays, and what the wind brings in follows from it (control of the lateral boundary, Gustafsson
 2012, Tellus 64A, 17518, here with one change for the whole window).
@@ -42,7 +42,7 @@ type Fixed = tuple[Forcing | None, Metrics, Relaxation | None, Array]
 type Settings = tuple[DynamicsParameters, RegularPhysics | None, int]
 """What is fixed at compilation: dynamics, physics, steps per segment."""
 
-type Moved = tuple[Perturbation, Boundary]
+type AdjointState = tuple[Perturbation, Boundary]
 """Sensitivities to the fields and to the boundary."""
 
 type Slots = dict[str, Array]
@@ -51,7 +51,7 @@ type Slots = dict[str, Array]
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Course:
+class LinearisationTrajectory:
     """What a window is linearised about.
 
     Attributes:
@@ -75,14 +75,14 @@ class LinearWindow:
     Attributes:
         model: with the smooth form of the dynamics.
         forcing: boundary at the start and the end of the window; None without a rim.
-        course: see `Course`.
+        course: see `LinearisationTrajectory`.
         physics: of the linear model; None leaves dry dynamics and the transport of vapour.
         segment: steps per segment.
     """
 
     model: Model
     forcing: Forcing | None
-    course: Course
+    course: LinearisationTrajectory
     physics: RegularPhysics | None
     segment: int
 
@@ -117,7 +117,13 @@ class LinearWindow:
         segment = min(fits, default=between)
         weights = np.zeros(steps) if penalty is None else np.asarray(penalty)
         per_segment = weights.reshape(len(states) - 1, between // segment, segment).sum(axis=-1)
-        window = cls(inner, forcing, Course(starts, starts, states[0], jnp.asarray(per_segment)), physics, segment)
+        window = cls(
+            inner,
+            forcing,
+            LinearisationTrajectory(starts, starts, states[0], jnp.asarray(per_segment)),
+            physics,
+            segment,
+        )
         first = jax.tree.map(lambda a: a[:-1], starts)
         bases = _bases(first, states[0], window._fixed, window._settings, between // segment, steps)
         return dataclasses.replace(window, course=dataclasses.replace(window.course, bases=bases))
@@ -171,7 +177,7 @@ def _segment(
     return lax.scan(jax.checkpoint(one), fields, first + jnp.arange(m))[0]
 
 
-def _numbers(course: Course, m: int) -> tuple[Array, int]:
+def _numbers(course: LinearisationTrajectory, m: int) -> tuple[Array, int]:
     """First step of every segment (slots - 1, segments), and steps of the window."""
     shape = course.penalty.shape
     return m * jnp.arange(shape[0] * shape[1]).reshape(shape), m * shape[0] * shape[1]
@@ -196,12 +202,14 @@ def _bases(
     return found
 
 
-def _at(course: Course, fields: Perturbation) -> State:
+def _at(course: LinearisationTrajectory, fields: Perturbation) -> State:
     return fields.onto(course.state)
 
 
 @partial(jax.jit, static_argnames=("settings",))
-def _tangent(change: dict[str, Array], course: Course, fixed: Fixed, settings: Settings) -> tuple[Slots, Perturbation]:
+def _tangent(
+    change: dict[str, Array], course: LinearisationTrajectory, fixed: Fixed, settings: Settings
+) -> tuple[Slots, Perturbation]:
     metrics = fixed[1]
     numbers, steps = _numbers(course, settings[2])
     first = jax.tree.map(lambda a: a[0], course.slots)
@@ -233,7 +241,9 @@ def _tangent(change: dict[str, Array], course: Course, fixed: Fixed, settings: S
 
 
 @partial(jax.jit, static_argnames=("settings",))
-def _adjoint(slots: Slots, total: Perturbation, course: Course, fixed: Fixed, settings: Settings) -> dict[str, Array]:
+def _adjoint(
+    slots: Slots, total: Perturbation, course: LinearisationTrajectory, fixed: Fixed, settings: Settings
+) -> dict[str, Array]:
     metrics = fixed[1]
     numbers, steps = _numbers(course, settings[2])
 
@@ -242,7 +252,7 @@ def _adjoint(slots: Slots, total: Perturbation, course: Course, fixed: Fixed, se
         back = jax.vjp(lambda c: from_model(c, _at(course, fields), metrics), moved)[1](sensitivity)[0]
         return jax.tree.map(jnp.add, moved, back)
 
-    def segment(carry: Moved, row: tuple[Perturbation, Array, Array]) -> tuple[Moved, None]:
+    def segment(carry: AdjointState, row: tuple[Perturbation, Array, Array]) -> tuple[AdjointState, None]:
         (moved, held), (base, number, weight) = carry, row
         back, at_rim = jax.vjp(lambda f, c: _segment(f, c, course.state, number, fixed, settings, steps), base, still)[
             1
@@ -250,7 +260,7 @@ def _adjoint(slots: Slots, total: Perturbation, course: Course, fixed: Fixed, se
         moved = jax.tree.map(lambda a, s: a + weight * s, back, total)
         return (moved, jax.tree.map(jnp.add, held, at_rim)), None
 
-    def between(carry: Moved, row: tuple[Any, ...]) -> tuple[Moved, None]:
+    def between(carry: AdjointState, row: tuple[Any, ...]) -> tuple[AdjointState, None]:
         end, sensitivity, *rows = row
         return lax.scan(segment, (read(carry[0], end, sensitivity), carry[1]), tuple(rows), reverse=True)[0], None
 

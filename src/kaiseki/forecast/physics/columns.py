@@ -117,7 +117,7 @@ def heat_change(columns: Columns, warming: Array, vapour: Array) -> Array:
 
 def falling(dry: Array, change: Array) -> Array:
     """Water (z, y, x) that went down through the bottom of each layer, kg m-2 of true area, where the mixing ratio of
-    all water changed by `change` in layers of dry mass `dry`; nothing comes through the lid."""
+    all water changed by `change` in layers of dry mass `dry`; nothing comes through the model top."""
     return -lax.cumsum(dry * change, axis=0, reverse=True)
 
 

@@ -45,7 +45,7 @@ def thermal(columns: Columns, ground: Array, p: Radiation) -> tuple[Array, Array
         new = flux * t + weights * emission * (1.0 - t)
         return new, jnp.sum(new - flux, axis=0)
 
-    # Above the lid: carbon dioxide as warm as the highest level.
+    # Above the model top: carbon dioxide as warm as the highest level.
     above = columns.pressure[-1] / GRAVITY * scaling[-1]
     nothing = jnp.zeros_like(above)
     top = weights * source[-1] * (1.0 - passed((nothing, above, nothing)))
@@ -75,7 +75,7 @@ def solar(columns: Columns, cosine: Array, distance: Array, albedo: Array, p: Ra
             + jnp.maximum(water.ri + 0.1 * water.rs, 0.0) / (ICE_DENSITY * p.ice_radius)
         )
     )
-    # Sums from the lid down to the bottom of each layer.
+    # Sums from the model top down to the bottom of each layer.
     absorbed = vapour_absorption(slant * jnp.cumsum(vapour[::-1], axis=0)[::-1])
     depth = 3.0**0.5 * (1.0 - p.asymmetry) * jnp.cumsum(thickness[::-1], axis=0)[::-1]
     through = 2.0 / (2.0 + depth)

@@ -19,7 +19,7 @@ from kaiseki.core.files import make_folder, whole_file
 
 
 @dataclass
-class Journal:
+class MinimisationCheckpoint:
     """Products of the Hessian of one window after another.
 
     Attributes:
