@@ -66,7 +66,7 @@ class WindowModel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class AnalysisInput:
-    """All that an engine takes.
+    """Input of an analysis engine.
 
     Attributes:
         background: trajectory over the window.

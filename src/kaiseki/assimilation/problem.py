@@ -47,12 +47,12 @@ def _gather(covariance: Covariance, flat: Any) -> Any:
 
 
 def sqrt(covariance: Covariance, control: np.ndarray) -> np.ndarray:
-    """S v, (5 nz ny nx,), of a control vector (n,)."""
+    """Increment S v, (5 nz ny nx,), of a control vector (n,)."""
     return np.asarray(_spread_out(covariance, jnp.asarray(control, dtype=float)))
 
 
 def sqrt_transpose(covariance: Covariance, flat: np.ndarray) -> np.ndarray:
-    """S^T x, (n,) float64, of fields (5 nz ny nx,)."""
+    """Control-space vector S^T x, (n,) float64, of fields (5 nz ny nx,)."""
     return np.asarray(_gather(covariance, jnp.asarray(flat, dtype=float)), dtype=np.float64)
 
 
@@ -64,7 +64,7 @@ def as_fields(flat: np.ndarray, shape: tuple[int, int, int]) -> dict[str, np.nda
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """The observations that count, ready for a solver.
+    """Least-squares problem of an analysis: the observations that are used, with departures, errors and operator.
 
     Attributes:
         background: trajectory.
@@ -87,11 +87,11 @@ class Problem:
     plan: Plan
 
     def forward(self, control: np.ndarray) -> np.ndarray:
-        """R^(-1/2) H S v, (p,)."""
+        """Normalised equivalents R^(-1/2) H S v, (p,), of a control vector v (n,)."""
         return self.operator(sqrt(self.covariance, control)) / self.error
 
     def adjoint(self, normalised: np.ndarray) -> np.ndarray:
-        """S^T H^T R^(-1/2) r, (n,)."""
+        """Adjoint S^T H^T R^(-1/2) r, (n,), of normalised departures r (p,)."""
         return sqrt_transpose(self.covariance, self.operator.transpose(normalised / self.error))
 
     def randomised(self, weights: np.ndarray) -> list[np.ndarray]:
@@ -99,13 +99,13 @@ class Problem:
         return randomised(self.forward, self.adjoint, weights, self.covariance.control_size)
 
     def increment(self, control: np.ndarray) -> dict[str, np.ndarray]:
-        """S v as fields."""
+        """Increment S v as fields."""
         return as_fields(sqrt(self.covariance, control), self.background.domain.shape)
 
 
 def place_flags(background: Trajectory, table: Table, settings: Assimilation) -> Table:
-    """The same rows: `OUTSIDE_DOMAIN` also in the rim, errors of surface pressure grown with the height difference, and
-    `NO_EQUIVALENT` where that is too large.
+    """Table with `OUTSIDE_DOMAIN` set in the rim as well, errors of surface pressure grown with the height difference,
+    and `NO_EQUIVALENT` where that is too large.
     """
     domain = background.domain
     j, i, outside = places(domain, table)

@@ -20,7 +20,7 @@ type Vector = np.ndarray
 type Report = Callable[[str], None]
 
 RITZ_ERROR = 0.05
-"""A Ritz pair is used for preconditioning when the norm of its residual is at most this part of its value."""
+"""Largest norm of the residual of a Ritz pair, in parts of its value, with which it is used for preconditioning."""
 
 INFORMATIVE = 1.001
 """Ritz value from which a pair says something of the observations: a thousandth of the variance along it."""
@@ -58,7 +58,7 @@ class Spectrum:
 
     @property
     def errors(self) -> np.ndarray:
-        """(k,) norms of A u - theta u."""
+        """Norms (k,) of the residuals A u - theta u."""
         return np.asarray(np.abs(self.remainders))
 
     @property
@@ -108,7 +108,7 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where the minimisation ended.
+    """Result of a minimisation: where it ended.
 
     Attributes:
         control: (n,) float64.

@@ -23,7 +23,7 @@ BACKTRACKS = 2
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """v.v / 2 + sum of rho(r), r = d / sigma - G v: the tangent of a nonlinear one, or all there is.
+    """Least-squares cost v.v / 2 + sum of rho(r) with r = d / sigma - G v, linear or linearised about a control.
 
     Attributes:
         forward: v -> G v, (n,) -> (p,), divided by sigma.
@@ -40,16 +40,16 @@ class LeastSquares:
     robust: Vector | None = None
 
     def residual(self, control: Vector) -> Vector:
-        """d / sigma - G v, (p,), zero where nothing counts."""
+        """Residual d / sigma - G v, (p,), zero for values without weight."""
         return self.counted * (self.departure - np.asarray(self.forward(control), dtype=np.float64))
 
     def penalty(self, residual: Vector, likelihood: Likelihood) -> Vector:
-        """rho(r), (p,)."""
+        """Penalty rho(r), (p,), of a residual r (p,)."""
         found = likelihood.penalty(residual)
         return found if self.robust is None else np.where(self.robust, found, 0.5 * residual**2)
 
     def weight(self, residual: Vector, likelihood: Likelihood) -> Vector:
-        """rho'(r) / r, (p,), zero where nothing counts."""
+        """Robust weight rho'(r) / r, (p,), zero for values without weight."""
         found = self.counted * likelihood.weight(residual)
         return found if self.robust is None else np.where(self.robust, found, self.counted)
 

@@ -46,7 +46,7 @@ def _sqrt_transpose(covariance: EnsembleCovariance, fields: jax.Array) -> jax.Ar
 
 
 class ControlToObservation:
-    """From the control variable to normalised values of observations: G = R^(-1/2) H X."""
+    """Linear map G = R^(-1/2) H X from the control variable to normalised observation equivalents."""
 
     def __init__(self, problem: Problem, found: EnsembleEquivalents, covariance: EnsembleCovariance) -> None:
         self.problem = problem
@@ -54,19 +54,20 @@ class ControlToObservation:
         self.covariance = covariance
 
     def increments(self, control: np.ndarray) -> np.ndarray:
-        """X v, (slots 5, nz, J, I)."""
+        """Increments X v, (slots 5, nz, J, I)."""
         return np.asarray(_sqrt(self.covariance, jnp.asarray(control, dtype=float)))
 
     def forward(self, control: np.ndarray) -> np.ndarray:
-        """G v, (p,)."""
+        """Normalised equivalents G v, (p,)."""
         return self.found.operator(self.increments(control).ravel()) / self.problem.error
 
     def adjoint(self, normalised: np.ndarray) -> np.ndarray:
-        """G^T r, (n,)."""
+        """Adjoint G^T r, (n,), of normalised departures r (p,)."""
         return self.gradient(self.found.operator.transpose(normalised / self.problem.error))
 
     def gradient(self, fields: np.ndarray) -> np.ndarray:
-        """X^T of sensitivities to the members' grid at all slots (slots 5 nz J I in all), (n,)."""
+        """Gradient (n,) by the control variable, X^T of sensitivities to the members' grid at all slots (slots 5 nz J I
+        in all)."""
         shaped = jnp.asarray(fields, dtype=float).reshape(self.covariance.anomalies.shape[1:])
         return np.asarray(_sqrt_transpose(self.covariance, shaped), np.float64)
 

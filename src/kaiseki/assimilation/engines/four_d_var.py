@@ -143,7 +143,8 @@ class _Loops:
 
 
 class ControlToObservation:
-    """From the control variable to normalised values of observations, then oscillations: G = R^(-1/2) H M S."""
+    """Linear map G = R^(-1/2) H M S from the control variable to normalised observation equivalents, then
+    oscillations."""
 
     def __init__(self, problem: Problem, propagation: Propagation, operator: LinearOperator, penalty: float) -> None:
         self.problem = problem
@@ -156,20 +157,21 @@ class ControlToObservation:
         self.root = np.sqrt(penalty * len(problem.used) / columns)
 
     def forward(self, control: np.ndarray) -> np.ndarray:
-        """G v, (p + waves,)."""
+        """Normalised equivalents and oscillations G v, (p + waves,)."""
         increment = as_fields(sqrt(self.problem.covariance, control), self.shape)
         slots, waves = self.propagation.tangent(increment)
         values = self.operator(slots.ravel()) / self.problem.error
         return np.concatenate([values, self.root * waves.astype(np.float64)])
 
     def adjoint(self, normalised: np.ndarray) -> np.ndarray:
-        """G^T r, (n,)."""
+        """Adjoint G^T r, (n,), of normalised departures and oscillations r (p + waves,)."""
         number = len(self.problem.error)
         slots = self.operator.transpose(normalised[:number] / self.problem.error).reshape(self.slots)
         return self.gradient(slots, self.root * normalised[number:])
 
     def gradient(self, slots: np.ndarray, waves: np.ndarray) -> np.ndarray:
-        """S^T M^T of sensitivities (slots, 5, nz, J, I) and of those to the oscillations, (n,)."""
+        """Gradient (n,) by the control variable, S^T M^T of sensitivities (slots, 5, nz, J, I) and of those to the
+        oscillations."""
         back = self.propagation.adjoint(slots, waves)
         flat = np.concatenate([np.ravel(np.asarray(back[name], np.float64)) for name in ANALYSIS_VARIABLES])
         return sqrt_transpose(self.problem.covariance, flat)
