@@ -24,7 +24,7 @@ import numpy as np
 from kaiseki.core.constants import CP_DRY, P0, R_DRY
 from kaiseki.observations import KINDS, QUANTITIES, Table
 from kaiseki.statistics import ANALYSIS_VARIABLES
-from kaiseki.statistics.conjugate_gradients import Spectrum, conjugate_gradients
+from kaiseki.statistics.conjugate_gradients import InnerLoop, Spectrum, conjugate_gradients
 
 REFERENCE_TEMPERATURE = 270.0
 """Reference temperature Tr of the dry energy [K]."""
@@ -56,7 +56,7 @@ class Gain:
             return vector + self.adjoint(self.weights * self.forward(vector))
 
         found = conjugate_gradients(
-            hessian, right, iterations=self.iterations, reduction=self.reduction, known=Spectrum()
+            hessian, right, iterations=self.iterations, reduction=self.reduction, loop=InnerLoop(known=Spectrum())
         )
         return found.control
 

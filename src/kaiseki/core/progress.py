@@ -13,6 +13,7 @@ import enum
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self, cast, runtime_checkable
@@ -22,6 +23,9 @@ from kaiseki.core.interrupt import stop_if_asked
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+type Log = Callable[[str], None]
+"""Function that takes a line about the work, as engines and minimisers write one per iteration."""
 
 
 @runtime_checkable

@@ -25,11 +25,11 @@ from kaiseki.assimilation.ensemble import (
     transformed,
     with_members,
 )
-from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
+from kaiseki.assimilation.problem import Problem, Solution, finish, nothing_to_do, prepare
 from kaiseki.config import Assimilation
 from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.ensemble_covariance import EnsembleCovariance, of_ensemble
-from kaiseki.statistics.minimise import LeastSquares, reweighted
+from kaiseki.statistics.minimise import LeastSquares, MinimiserSettings, reweighted
 from kaiseki.statistics.robust import likelihood
 
 
@@ -89,7 +89,7 @@ class FourDEnVar(Engine):
     has_gain = True
 
     def analyse(self, given: AnalysisInput) -> Analysis:
-        """The analysis of a window (see `engine.Engine`). `covariance` serves the background check alone.
+        """The analysis of a window (see `contract.Engine`). `covariance` serves the background check alone.
 
         Raises:
             InputError: background and covariance are of different grids, or there are no members.
@@ -112,21 +112,21 @@ class FourDEnVar(Engine):
             ),
             to_observations.covariance.control_size,
             robust,
-            outer=given.settings.outer_loops,
-            iterations=given.settings.inner_iterations,
-            reduction=given.settings.gradient_reduction,
-            report=given.log,
+            MinimiserSettings(
+                outer=given.settings.outer_loops,
+                iterations=given.settings.inner_iterations,
+                reduction=given.settings.gradient_reduction,
+            ),
+            log=given.log,
         )
         last = to_observations.increments(result.minimum.control)[-len(ANALYSIS_VARIABLES) :].astype(np.float64)
         _, anomalies, _ = transformed(problem, ensemble, found, given.settings.ensemble, robust)
-        analysis = finish(
-            problem,
-            self.name,
-            onto_outer(last, ensemble, np.asarray(given.covariance.mask)),
-            result.minimum.steps,
-            converged=result.minimum.converged,
+        solution = Solution(
+            increment=onto_outer(last, ensemble, np.asarray(given.covariance.mask)),
             cost=result.costs[-1],
             cost_before=result.costs[0],
+            steps=result.minimum.steps,
+            converged=result.minimum.converged,
             weights=result.weights,
         )
-        return with_members(analysis, ensemble, anomalies)
+        return with_members(finish(problem, self.name, solution), ensemble, anomalies)
