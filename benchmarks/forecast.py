@@ -100,7 +100,8 @@ def forward(nx: int, ny: int, nz: int, patches: int) -> dict[str, Any]:
 
         # With loops of fixed length the compiler says how often each runs.
         p: DynamicsParameters = dataclasses.replace(model.parameters, reversible=True)
-        one = advance.lower(state, None, model.metrics, None, model.site, p, model.physics, np.int32(1), 0.0, 1.0, 1.0)
+        fixed = dataclasses.replace(model.fixed, relaxation=None, parameters=p)
+        one = advance.lower(state, None, fixed, np.int32(1), 0.0, 1.0, 1.0)
         program = Program(one.compile().as_text())
         result["counted_bytes_per_cell_step"] = program.traffic() / cells
         result["kernels_per_step"] = program.kernels()

@@ -28,7 +28,6 @@ def to_state(
     domain: Domain,
     reference: ReferenceProfile,
     metrics: Metrics,
-    surface: object = None,
     time: int = 0,
     balance: bool = True,
     edges: Edges = OPEN,
@@ -38,7 +37,7 @@ def to_state(
 
     With `balance` the pressure above the lowest level is replaced by the discrete hydrostatic one. w of the atmosphere
     is used above the ground; at the ground the flow follows the terrain. The state carries the first `categories` of
-    `fields.WATER`.
+    `fields.WATER` and no surface.
     """
     f = {name: np.asarray(a, dtype=np.float64) for name, a in atmosphere.as_dict().items()}
     z_half = domain.z_half
@@ -64,7 +63,7 @@ def to_state(
     rw = rw.at[0].set(slope_flux(ru, rv, metrics)[0])
     zero = jnp.zeros(domain.terrain.shape, dtype=dtype)
     return State(
-        ru, rv, rw, drho, drt, jnp.asarray(water.astype(dtype)), surface, zero, jnp.asarray(time, dtype=jnp.int32)
+        ru, rv, rw, drho, drt, jnp.asarray(water.astype(dtype)), None, zero, jnp.asarray(time, dtype=jnp.int32)
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -31,6 +30,26 @@ class Forcing:
     after: Boundary
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class FixedParts:
+    """Parts of a model that stay the same from step to step; a pytree, the last two static.
+
+    Attributes:
+        metrics: geometry and reference state.
+        relaxation: to the boundary; None where nothing drives the model.
+        site: place and start of the run, for the physics; None without.
+        parameters: of the dynamics.
+        physics: switches and constants; None for dry dynamics with passive water.
+    """
+
+    metrics: Metrics
+    relaxation: Relaxation | None
+    site: Site | None
+    parameters: DynamicsParameters = dataclasses.field(metadata={"static": True})
+    physics: Physics | None = dataclasses.field(metadata={"static": True})
+
+
 def driven(
     state: State,
     forcing: Forcing | None,
@@ -51,15 +70,13 @@ def step(
     state: State,
     forcing: Forcing | None,
     weight: Array | float,
-    metrics: Metrics,
-    relaxation: Relaxation | None,
-    site: Site | None,
-    p: DynamicsParameters,
-    physics: Physics | None,
+    fixed: FixedParts,
     sign: Array | float,
 ) -> State:
     """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary (at
     `weight` between its ends); no physics backwards."""
+    metrics, relaxation, site = fixed.metrics, fixed.relaxation, fixed.site
+    p, physics = fixed.parameters, fixed.physics
     if physics is None or site is None:
         return driven(dynamics_step(state, None, None, metrics, p, sign), forcing, weight, relaxation)
 
@@ -83,11 +100,7 @@ def step(
 def steps(
     state: State,
     forcing: Forcing | None,
-    metrics: Metrics,
-    relaxation: Relaxation | None,
-    site: Site | None,
-    p: DynamicsParameters,
-    physics: Physics | None,
+    fixed: FixedParts,
     n: Array | int,
     start: Array | float,
     increment: Array | float,
@@ -102,12 +115,12 @@ def steps(
 
     def body(k: Array, state: State) -> State:
         weight = start + (k + 1.0) * increment
-        return step(state, forcing, weight, metrics, relaxation, site, p, physics, sign)
+        return step(state, forcing, weight, fixed, sign)
 
     return lax.fori_loop(0, n, body, state)
 
 
-advance = partial(jax.jit, static_argnames=("p", "physics"))(steps)
+advance = jax.jit(steps)
 """`steps`, compiled."""
 
 

@@ -26,7 +26,7 @@ from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.fields import WATER, Atmosphere
 from kaiseki.forecast.filter import filter_steps, filter_weights
 from kaiseki.forecast.ground import surface_fields
-from kaiseki.forecast.integrate import Forcing, advance, is_finite
+from kaiseki.forecast.integrate import FixedParts, Forcing, advance, is_finite
 from kaiseki.forecast.physics.driver import Site, make_site
 from kaiseki.forecast.physics.surface import make_surface
 from kaiseki.forecast.reference import ReferenceProfile
@@ -129,7 +129,7 @@ class Model:
         atmosphere = Atmosphere.from_dict({name: np.asarray(a) for name, a in fields.items() if name in names})
         n = len(WATER) if self.physics is None else self.physics.categories
         edges = self.parameters.edges
-        return to_state(atmosphere, self.domain, self.reference, self.metrics, None, time, edges=edges, categories=n)
+        return to_state(atmosphere, self.domain, self.reference, self.metrics, time, edges=edges, categories=n)
 
     def boundary(self, fields: Mapping[str, np.ndarray]) -> Boundary:
         """Driving fields of one time in the model's own variables; the same fields as for `start`."""
@@ -163,8 +163,9 @@ class Model:
         return _atmosphere(state, self.metrics, self.parameters.edges)
 
     @property
-    def _fixed(self) -> tuple[Metrics, Relaxation | None, Site | None, DynamicsParameters, Physics | None]:
-        return self.metrics, self.relaxation, self.site, self.parameters, self.physics
+    def fixed(self) -> FixedParts:
+        """Parts that stay the same from step to step."""
+        return FixedParts(self.metrics, self.relaxation, self.site, self.parameters, self.physics)
 
     def advance(
         self, state: State, forcing: Forcing | None, seconds: float, duration: float | None = None, elapsed: float = 0.0
@@ -187,7 +188,7 @@ class Model:
         span = duration or seconds
 
         def go(state: State, n: int, elapsed: float) -> State:
-            return advance(state, forcing, *self._fixed, n, elapsed / span, dt / span, 1.0)
+            return advance(state, forcing, self.fixed, n, elapsed / span, dt / span, 1.0)
 
         new = go(state, n, elapsed)
         if not bool(is_finite(new)):
@@ -222,12 +223,11 @@ class Model:
         """
         p = self.parameters
         still = None if boundary is None else Forcing(boundary, boundary)
-        fixed = (still, *self._fixed)
         weights = filter_weights(filter_.half_span, filter_.cutoff, p.dt)
-        s = advance(state, *fixed, filter_steps(filter_.half_span, p.dt), 0.0, 0.0, -1.0)
+        s = advance(state, still, self.fixed, filter_steps(filter_.half_span, p.dt), 0.0, 0.0, -1.0)
         total = _accumulate(None, s, float(weights[0]))
         for weight in weights[1:]:
-            s = advance(s, *fixed, 1, 0.0, 0.0, 1.0)
+            s = advance(s, still, self.fixed, 1, 0.0, 0.0, 1.0)
             total = _accumulate(total, s, float(weight))
         total["water"] = jnp.maximum(total["water"], 0.0)
         filtered = dataclasses.replace(state, **total)

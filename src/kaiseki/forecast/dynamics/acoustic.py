@@ -112,28 +112,49 @@ def factorise(stiffness: Array, theta: Array, metrics: Metrics, tau: Array, b: f
     return Implicit(lower, diagonal, upper, pivot, ratio, stiffness, theta_h)
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class AcousticStage:
+    """Fields that the acoustic sub-steps of one Runge-Kutta stage hold fixed.
+
+    Attributes:
+        slow: slow tendencies.
+        implicit: the vertically implicit problem.
+        theta_u, theta_v: density potential temperature on u and v faces (K), see `theta_on_faces`.
+        damping: Rayleigh factor on the interfaces.
+        rw: vertical momentum of the stage.
+        tau: length of a sub-step (s).
+    """
+
+    slow: Slow
+    implicit: Implicit
+    theta_u: Array
+    theta_v: Array
+    damping: Array
+    rw: Array
+    tau: Array
+
+
+def theta_on_faces(theta: Array, edges: Edges) -> tuple[Array, Array]:
+    """Density potential temperature (K) on u and v faces, in memory."""
+    return lax.optimization_barrier((to_faces(theta, -1, edges), to_faces(theta, -2, edges)))
+
+
 def acoustic_substep(
-    d: Deviation,
-    slow: Slow,
-    implicit: Implicit,
-    metrics: Metrics,
-    tau: Array,
-    kick: Array,
-    p: DynamicsParameters,
-    theta_u: Array,
-    theta_v: Array,
-    damping: Array,
-    stage_rw: Array,
+    d: Deviation, stage: AcousticStage, metrics: Metrics, kick: Array, p: DynamicsParameters
 ) -> tuple[Deviation, tuple[Array, Array, Array]]:
-    """One acoustic sub-step of length tau, the horizontal momentum first moved over `kick`; also returns the
-    deviation's mass fluxes (u, v, contravariant vertical on all interfaces) it used."""
+    """One acoustic sub-step, the horizontal momentum first moved over `kick` seconds; also returns the deviation's mass
+    fluxes (u, v, contravariant vertical on all interfaces) it used."""
+    slow, implicit, tau = stage.slow, stage.implicit, stage.tau
     b, h, theta = p.off_centring, metrics.thickness, implicit.theta_h
     ru, rv = _pushed(d, slow, implicit, metrics, kick, p)
     slope = slope_flux(ru, rv, metrics)
     # Vertical flux of the explicit part: (1 - b) of the old W minus the slope's share.
     old = lax.optimization_barrier(close_levels((1.0 - b) * d.rw[1:-1] - slope[1:]))
     drho = d.drho + tau * (slow.drho - divergence(ru, rv, metrics) - difference(old, -3))
-    drt = d.drt + tau * (slow.drt - divergence(ru * theta_u, rv * theta_v, metrics) - difference(theta * old, -3))
+    drt = d.drt + tau * (
+        slow.drt - divergence(ru * stage.theta_u, rv * stage.theta_v, metrics) - difference(theta * old, -3)
+    )
     drho, drt = lax.optimization_barrier((drho, drt))
     p_mid = implicit.stiffness * ((1.0 - b) * d.drt + b * drt)
     r_mid = ((1.0 - b) * d.drho + b * drho) / metrics.volume
@@ -144,7 +165,7 @@ def acoustic_substep(
         implicit.lower, implicit.diagonal, implicit.upper, implicit.pivot, implicit.ratio, lax.optimization_barrier(rhs)
     )
     # Implicit Rayleigh damping of the full W below the model top (Klemp et al. 2008).
-    inner = (inner + stage_rw[1:-1]) * damping[1:-1] - stage_rw[1:-1]
+    inner = (inner + stage.rw[1:-1]) * stage.damping[1:-1] - stage.rw[1:-1]
     rw = jnp.concatenate([slope[:1], inner, jnp.zeros_like(slope[:1])])
     new = lax.optimization_barrier(close_levels(b * inner))
     drho = drho - tau * difference(new, -3)
@@ -162,18 +183,9 @@ def _pushed(
 
 
 def acoustic_substeps_of_stage(
-    d: Deviation,
-    slow: Slow,
-    implicit: Implicit,
-    metrics: Metrics,
-    tau: Array,
-    count: Array | int,
-    p: DynamicsParameters,
-    theta: Array,
-    damping: Array,
-    stage_rw: Array,
+    d: Deviation, stage: AcousticStage, metrics: Metrics, count: Array | int, p: DynamicsParameters
 ) -> tuple[Deviation, tuple[Array, Array, Array]]:
-    """`count` acoustic sub-steps of length tau: the deviation at their end and the mean of the mass fluxes over them.
+    """`count` acoustic sub-steps: the deviation at their end and the mean of the mass fluxes over them.
 
     Horizontal momentum leaps over mass and heat: half a step at the beginning, whole ones between, half a step at the
     end (Stoermer and Verlet). Plain forward-backward steps leave it half an acoustic sub-step behind, an error of first
@@ -181,20 +193,17 @@ def acoustic_substeps_of_stage(
 
     With `count` an array one compiled loop serves all stages; reverse differentiation needs an int.
     """
-    theta_u, theta_v = lax.optimization_barrier((to_faces(theta, -1, p.edges), to_faces(theta, -2, p.edges)))
-
     type Carry = tuple[Deviation, tuple[Array, Array, Array]]
 
     def body(k: Array, carry: Carry) -> Carry:
         deviation, total = carry
-        kick = tau * jnp.where(k == 0, 0.5, 1.0).astype(tau.dtype)
-        rest = (p, theta_u, theta_v, damping, stage_rw)
-        deviation, flux = acoustic_substep(deviation, slow, implicit, metrics, tau, kick, *rest)
+        kick = stage.tau * jnp.where(k == 0, 0.5, 1.0).astype(stage.tau.dtype)
+        deviation, flux = acoustic_substep(deviation, stage, metrics, kick, p)
         return deviation, jax.tree.map(jnp.add, total, flux)
 
     zeros = (jnp.zeros_like(d.ru), jnp.zeros_like(d.rv), jnp.zeros_like(d.rw))
     # A loop of fixed length can be differentiated backwards.
     d, total = lax.fori_loop(0, count, body, (d, zeros))
-    ru, rv = _pushed(d, slow, implicit, metrics, 0.5 * tau, p)
+    ru, rv = _pushed(d, stage.slow, stage.implicit, metrics, 0.5 * stage.tau, p)
     d = dataclasses.replace(d, ru=ru, rv=rv, rw=d.rw.at[0].set(slope_flux(ru, rv, metrics)[0]))
     return d, jax.tree.map(lambda f: f / count, total)

@@ -9,17 +9,28 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from kaiseki.forecast.dynamics.acoustic import Deviation, Slow, acoustic_substeps_of_stage, factorise
+from kaiseki.forecast.dynamics.acoustic import (
+    AcousticStage,
+    Deviation,
+    Slow,
+    acoustic_substeps_of_stage,
+    factorise,
+    theta_on_faces,
+)
 from kaiseki.forecast.dynamics.advection import koren, upwind3
 from kaiseki.forecast.dynamics.edges import close, extend
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.dynamics.tendencies import diffusion, exact_gradient, slow_tendencies, transport, winds
+from kaiseki.forecast.dynamics.tendencies import (
+    Prognostic,
+    diffusion,
+    exact_gradient,
+    slow_tendencies,
+    transport,
+    winds,
+)
 from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.state import State
-
-type Prognostic = tuple[Array, Array, Array, Array, Array, Array]
-"""ru, rv, rw, drho, drt, water of a Runge-Kutta stage."""
 
 
 def damping_factor(metrics: Metrics, p: DynamicsParameters, tau: Array) -> Array:
@@ -62,7 +73,7 @@ def dynamics_step(
     def stage(carry: Prognostic, count: Array | int, length: Array) -> Prognostic:
         ru, rv, rw, drho, drt, water = carry
         derived = derive(drho, drt, metrics)
-        slow, omega = slow_tendencies(ru, rv, rw, derived, drho, gradient, metrics, p, smooth)
+        slow, omega = slow_tendencies(carry, derived, gradient, metrics, p, smooth)
         if held is not None:
             slow = dataclasses.replace(slow, ru=slow.ru + held[0], rv=slow.rv + held[1])
         if forcing is not None:
@@ -74,10 +85,9 @@ def dynamics_step(
         tau = length / count
         damping = damping_factor(metrics, p, jnp.abs(tau))
         implicit = factorise(derived.stiffness, derived.theta, metrics, tau, p.off_centring)
+        held_fixed = AcousticStage(slow, implicit, *theta_on_faces(derived.theta, p.edges), damping, rw, tau)
 
-        d, (mean_u, mean_v, mean_w) = acoustic_substeps_of_stage(
-            deviation, slow, implicit, metrics, tau, count, p, derived.theta, damping, rw
-        )
+        d, (mean_u, mean_v, mean_w) = acoustic_substeps_of_stage(deviation, held_fixed, metrics, count, p)
         flux = lax.optimization_barrier((ru + mean_u, rv + mean_v, omega + mean_w))
         new_drho, new_drt = drho + d.drho, drt + d.drt
         new_mass = metrics.volume * metrics.rho_ref + new_drho
@@ -89,9 +99,9 @@ def dynamics_step(
 
         given = () if water_forcing is None else (water_forcing,)
         new_water = lax.map(carried, (water, old_water, *given))
-        return (ru + d.ru, rv + d.rv, rw + d.rw, new_drho, new_drt, new_water)
+        return Prognostic(ru + d.ru, rv + d.rv, rw + d.rw, new_drho, new_drt, new_water)
 
-    carry = (state.ru, state.rv, state.rw, state.drho, state.drt, state.water)
+    carry = Prognostic(state.ru, state.rv, state.rw, state.drho, state.drt, state.water)
     lengths = sign * p.dt / jnp.asarray([3.0, 2.0, 1.0], state.drho.dtype)
     if p.reversible:
         for count, length in zip(p.substeps, lengths, strict=True):

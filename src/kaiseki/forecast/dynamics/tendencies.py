@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -103,12 +104,20 @@ def winds(ru: Array, rv: Array, mass: Array, metrics: Metrics, edges: Edges) -> 
     return u, v
 
 
+class Prognostic(NamedTuple):
+    """Prognostic fields of a Runge-Kutta stage, shapes as in `State`."""
+
+    ru: Array
+    rv: Array
+    rw: Array
+    drho: Array
+    drt: Array
+    water: Array
+
+
 def slow_tendencies(
-    ru: Array,
-    rv: Array,
-    rw: Array,
+    fields: Prognostic,
     derived: Derived,
-    drho: Array,
     gradient: Gradient,
     metrics: Metrics,
     p: DynamicsParameters,
@@ -117,6 +126,7 @@ def slow_tendencies(
     """All tendencies of a Runge-Kutta stage that the acoustic sub-steps hold fixed, and the stage's vertical mass flux
     through the levels on all interfaces (kg m-2 s-1 times a; none at the ground and the model top)."""
     edges, spacing = p.edges, metrics.spacing
+    ru, rv, rw = fields.ru, fields.rv, fields.rw
     u, v = winds(ru, rv, derived.mass, metrics, edges)
     rho = derived.mass / metrics.volume
     slope = slope_flux(ru, rv, metrics)
@@ -149,7 +159,7 @@ def slow_tendencies(
 
     between = 0.5 * (metrics.thickness[1:] + metrics.thickness[:-1])
     w_advection = transport(wide_w, (mean(ru, -3), mean(rv, -3), mean(omega, -3)), spacing, face_value) / between
-    buoyancy = GRAVITY * to_interfaces(drho / metrics.volume, metrics.thickness)
+    buoyancy = GRAVITY * to_interfaces(fields.drho / metrics.volume, metrics.thickness)
     fw = -metrics.area * (difference(derived.p_prime, -3) / between + buoyancy) - w_advection
 
     f_mass = -divergence(ru, rv, metrics) - difference(omega, -3)

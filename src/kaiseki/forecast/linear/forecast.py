@@ -22,7 +22,7 @@ from kaiseki.core.constants import CP_DRY, CV_DRY, GRAVITY, LATENT_VAPORISATION
 from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.thermo import derive
-from kaiseki.forecast.integrate import Forcing, step
+from kaiseki.forecast.integrate import FixedParts, Forcing, step
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.perturbation import FIELDS, Perturbation, plain_product
 from kaiseki.forecast.rim import Relaxation
@@ -78,11 +78,12 @@ class LinearModel:
 
 def _window(fields: Perturbation, state: State, fixed: Fixed, p: DynamicsParameters, n: int) -> Perturbation:
     forcing, metrics, relaxation = fixed
+    parts = FixedParts(metrics, relaxation, site=None, parameters=p, physics=None)
 
     def one(carry: tuple[Perturbation, Array], k: Array) -> tuple[tuple[Perturbation, Array], None]:
         fields, time = carry
         at = dataclasses.replace(fields.onto(state), time=time)
-        new = step(at, forcing, (k + 1.0) / n, metrics, relaxation, None, p, None, 1.0)
+        new = step(at, forcing, (k + 1.0) / n, parts, sign=1.0)
         return (Perturbation.of(new), new.time), None
 
     # A state weighs about a tenth of what is kept of a step, so the least memory is at sqrt(n / 10) steps a segment; a

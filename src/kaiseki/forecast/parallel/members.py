@@ -12,15 +12,11 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
-from kaiseki.config.physics import Physics
 from kaiseki.core.errors import NumericsError
 from kaiseki.core.interrupt import stop_if_asked
-from kaiseki.forecast.dynamics.metrics import Metrics
-from kaiseki.forecast.dynamics.parameters import DynamicsParameters
-from kaiseki.forecast.integrate import Forcing, advance, steps
+from kaiseki.forecast.integrate import FixedParts, Forcing, advance, steps
 from kaiseki.forecast.model import Model
-from kaiseki.forecast.physics.driver import Site
-from kaiseki.forecast.rim import Boundary, Relaxation
+from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 
 
@@ -42,13 +38,11 @@ def devices_for(members: int) -> list[Any]:
     return found[:number]
 
 
-@partial(jax.jit, static_argnames=("p", "physics", "mesh"))
+@partial(jax.jit, static_argnames=("mesh",))
 def _advance(
     states: State,
     ends: tuple[Boundary, Boundary] | None,
-    fixed: tuple[Metrics, Relaxation | None, Site | None],
-    p: DynamicsParameters,
-    physics: Physics | None,
+    fixed: FixedParts,
     course: tuple[Any, Any, Any],
     mesh: Mesh,
 ) -> State:
@@ -58,9 +52,8 @@ def _advance(
         def one(row: tuple[State, Any]) -> State:
             state, own = row
             forcing = None if own is None else Forcing(*own)
-            metrics, relaxation, site = fixed
             n, start, increment = course
-            return steps(state, forcing, metrics, relaxation, site, p, physics, n, start, increment, 1.0)
+            return steps(state, forcing, fixed, n, start, increment, 1.0)
 
         found: State = lax.map(one, (states, ends))
         return found
@@ -95,9 +88,7 @@ def advance_members(
     n, dt = model.steps(seconds), model.parameters.dt
     span = duration or seconds
     mesh = Mesh(np.array(devices_for(states.drho.shape[0])), ("member",))
-    fixed = (model.metrics, model.relaxation, model.site)
-    course = (n, elapsed / span, dt / span)
-    new = _advance(states, ends, fixed, model.parameters, model.physics, course, mesh)
+    new = _advance(states, ends, model.fixed, (n, elapsed / span, dt / span), mesh)
     finite = np.isfinite(np.asarray(jnp.sum(new.drt + new.drho, axis=(1, 2, 3))))
     if not finite.all():
         _explain(model, states, ends, int(np.flatnonzero(~finite)[0]), n, elapsed, span)
@@ -116,10 +107,9 @@ def _explain(
     state = jax.tree.map(lambda a: a[member], states)
     forcing = None if ends is None else Forcing(*(jax.tree.map(lambda a: a[member], end) for end in ends))
     dt = model.parameters.dt
-    fixed = (model.metrics, model.relaxation, model.site, model.parameters, model.physics)
 
     def go(state: State, k: int) -> State:
-        return advance(state, forcing, *fixed, 1, (elapsed + k * dt) / span, dt / span, 1.0)
+        return advance(state, forcing, model.fixed, 1, (elapsed + k * dt) / span, dt / span, 1.0)
 
     try:
         model.explain(state, go, n)

@@ -27,7 +27,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kaiseki.core.errors import ConfigError
 from kaiseki.forecast.dynamics.edges import Seam
-from kaiseki.forecast.integrate import Forcing, is_finite, steps
+from kaiseki.forecast.integrate import FixedParts, Forcing, is_finite, steps
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.state import State
 
@@ -165,7 +165,7 @@ class DividedModel:
 
     model: Model
     patches: Patches
-    _fixed: Any
+    _fixed: FixedParts
     _run: Callable[..., State]
 
     @classmethod
@@ -178,11 +178,12 @@ class DividedModel:
         patches = Patches.over(model.domain.ny, model.domain.nx, along_y, along_x, devices)
         p = dataclasses.replace(model.parameters, seams=patches.seams)
 
-        def run(state: State, forcing: Forcing | None, fixed: Any, n: Array, start: Array, increment: Array) -> State:
-            metrics, relaxation, site = fixed
-            return steps(state, forcing, metrics, relaxation, site, p, model.physics, n, start, increment, 1.0)
+        def run(
+            state: State, forcing: Forcing | None, fixed: FixedParts, n: Array, start: Array, increment: Array
+        ) -> State:
+            return steps(state, forcing, fixed, n, start, increment, 1.0)
 
-        fixed = patches.split((model.metrics, model.relaxation, model.site))
+        fixed = patches.split(dataclasses.replace(model.fixed, parameters=p))
         return cls(model, patches, fixed, patches.mapped(run))
 
     def split(self, tree: Any) -> Any:
