@@ -56,7 +56,7 @@ def pooled(runs: list[Run]) -> dict[str, Any]:
         parts = [part for part in (departures_at(run, time) for run in runs) if part is not None]
         # Assimilated values are in four of five chains; withheld ones in exactly one.
         together = pool(parts)
-        options: dict[str, Any] = {"case": "japan-1989-crossval", "time": time, "levels": settings.levels}
+        options: dict[str, Any] = {"case": "japan-1989-crossval", "time": time, "settings": settings}
         rows += score_rows(together, **options)
         for experiment in ("analysis", "background"):
             card += scorecard(together, experiment=experiment, baselines=BASELINES, **options)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kaiseki.config import Verification
 from kaiseki.grid.presets import preset
 from kaiseki.verification import align, score_rows
 from kaiseki.verification.calibration import analysis_error, with_expected
 from verification.observed import TIME, columns, network
+
+FEW_DRAWS = Verification(bootstrap_samples=20)
 
 GRID = preset("japan-60km")
 SCALE = 7000.0
@@ -63,7 +66,9 @@ def test_the_ratio_is_one_where_both_errors_are_true(claimed: float, ratio: floa
     table["analysis_departure"] = size * generator.standard_normal(len(size))
     departures = align(table, {"analysis": (table, "analysis_departure"), "other": (table, "analysis_departure")})
     made = fields(0.8 * claimed, 2.0 * claimed, 60.0 * claimed)
-    rows = score_rows(with_expected(departures, made, GRID), case="test", time=TIME, samples=20)
+    rows = score_rows(
+        with_expected(departures, made, GRID), case="test", time=TIME, settings=Verification(bootstrap_samples=20)
+    )
     said = {(row["variable"], row["level"]): row for row in rows if "expected" in row}
     wanted = {
         ("air_temperature", "850-250"): np.hypot(0.8 * claimed, 0.6),
@@ -84,7 +89,9 @@ def test_one_unknown_error_of_observation_leaves_the_score_without_expectation()
     assert table["withheld"][17]
     name = str(table["quantity"][17])
     departures = align(table, {"analysis": (table, "analysis_departure")})
-    rows = score_rows(with_expected(departures, fields(), GRID), case="test", time=TIME, samples=20)
+    rows = score_rows(
+        with_expected(departures, fields(), GRID), case="test", time=TIME, settings=Verification(bootstrap_samples=20)
+    )
     known = {row["variable"] for row in rows if "expected" in row and row["level"] in (None, "850-250")}
     lost = {"air_temperature": "air_temperature", "eastward_wind": "wind", "northward_wind": "wind"}[name]
     assert known == {"surface_air_pressure", "air_temperature", "wind"} - {lost}

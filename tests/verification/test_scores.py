@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kaiseki.core.errors import InputError
+from kaiseki.config import Verification
+from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.observations import flags
-from kaiseki.verification import Departures, Target, align, inside_rim, pool, score_rows, targets
+from kaiseki.verification import MANDATORY_LEVELS, Departures, Target, align, inside_rim, pool, score_rows, targets
 from kaiseki.verification.departures import NO_EQUIVALENT_BITS, REJECTING_BITS, WRONG_BITS
 from kaiseki.verification.scores import sample
 from verification.observed import TIME, columns, flat_domain, network
@@ -23,7 +24,8 @@ def _aligned(table: dict[str, np.ndarray]) -> Departures:
 
 
 def _scored(departures: Departures, **options: Any) -> dict[tuple[Any, ...], dict[str, Any]]:
-    rows = score_rows(departures, case="test", time=TIME, samples=50, **options)
+    settings = Verification(levels=MANDATORY_LEVELS, bootstrap_samples=50)
+    rows = score_rows(departures, case="test", time=TIME, settings=settings, **options)
     return {(row["experiment"], row["against"], row["variable"], row["level"]): row for row in rows}
 
 
@@ -160,7 +162,7 @@ def test_folds_are_pooled_into_one_score():
 
 
 def test_rows_are_json_and_complete():
-    rows = score_rows(_aligned(network(5)), case="test", time=TIME, samples=20)
+    rows = score_rows(_aligned(network(5)), case="test", time=TIME, settings=Verification(bootstrap_samples=20))
     keys = "case experiment against variable level time n bias rms rms_low rms_high".split()
     for row in json.loads(json.dumps(rows, allow_nan=False)):
         assert list(row) == keys
@@ -179,8 +181,8 @@ def test_faults_are_named():
         align(table, {})
     with pytest.raises(InputError, match="withheld or assimilated"):
         _aligned(table).against("all")
-    with pytest.raises(InputError, match="confidence"):
-        score_rows(_aligned(table), case="x", time=TIME, confidence=1.0)
+    with pytest.raises(ConfigError, match="confidence"):
+        score_rows(_aligned(table), case="x", time=TIME, settings=Verification(confidence=1.0))
 
 
 @settings(max_examples=25, deadline=None)

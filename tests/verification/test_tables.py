@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kaiseki.config import Verification
 from kaiseki.core.errors import InputError
 from kaiseki.verification import align, consistency_rows, mean_absolute_tendency, scorecard
 from verification.observed import TIME, network
+
+FEW_DRAWS = Verification(bootstrap_samples=50)
 
 
 def test_the_scorecard_tells_better_from_worse():
@@ -18,7 +21,12 @@ def test_the_scorecard_tells_better_from_worse():
         "free_run": (table | {"background_departure": bad}, "background_departure"),
         "driving": (table | {"background_departure": good / 2}, "background_departure"),
     }
-    rows = scorecard(align(table, tables), case="t", time=TIME, levels=(85e3, 50e3, 25e3), samples=50)
+    rows = scorecard(
+        align(table, tables),
+        case="t",
+        time=TIME,
+        settings=Verification(levels=(85e3, 50e3, 25e3), bootstrap_samples=50),
+    )
     found = {(row["baseline"], row["variable"]): row for row in rows}
     for variable in ("air_temperature", "wind", "geopotential_height", "surface_air_pressure"):
         better, worse = found["free_run", variable], found["driving", variable]
@@ -33,7 +41,7 @@ def test_the_scorecard_tells_better_from_worse():
 def test_no_verdict_on_few_values():
     table = network(3, stations=8)
     tables = {"analysis": (table, "analysis_departure"), "free_run": (table, "background_departure")}
-    rows = scorecard(align(table, tables), case="t", time=TIME, samples=50)
+    rows = scorecard(align(table, tables), case="t", time=TIME, settings=FEW_DRAWS)
     height = next(row for row in rows if row["variable"] == "geopotential_height")
     assert (height["n"], height["verdict"]) == (4, "too few")
 

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kaiseki.config import Verification
 from kaiseki.core.constants import CP_DRY, GRAVITY, R_DRY
 from kaiseki.core.errors import InputError
 from kaiseki.grid import Domain, LambertConformal
 from kaiseki.verification import compare_with_truth, dry_total_energy, onto_cells, truth_rows
 from kaiseki.verification.energy import REFERENCE_PRESSURE, REFERENCE_TEMPERATURE, layer_weights
 from kaiseki.verification.truth import TRUTH_LEVELS, blocks, surface_pressure_onto
+
+FEW_DRAWS = Verification(bootstrap_samples=50)
 
 LEVELS = np.array(TRUTH_LEVELS)
 TIME = np.datetime64("1989-01-02T00:00", "s")
@@ -91,7 +94,7 @@ def test_blocks_fill_the_inside_evenly():
 
 
 def _rows(fields: Any, truth: Any, domain: Domain) -> dict[tuple[Any, ...], dict[str, Any]]:
-    options = {"case": "t", "experiment": "analysis", "time": TIME, "samples": 50}
+    options = {"case": "t", "experiment": "analysis", "time": TIME, "settings": FEW_DRAWS}
     rows = truth_rows(fields, truth, LEVELS, domain, **options)
     return {(row["variable"], row["level"]): row for row in rows}
 
@@ -123,7 +126,9 @@ def test_half_the_error_is_half_the_norm():
     generator = np.random.default_rng(4)
     noise = {name: generator.normal(size=field.shape) for name, field in _uniform(domain).items()}
     half = {name: 0.5 * field for name, field in noise.items()}
-    pairs = compare_with_truth(half, noise, _uniform(domain), LEVELS, domain, samples=50)
+    pairs = compare_with_truth(
+        half, noise, _uniform(domain), LEVELS, domain, settings=Verification(bootstrap_samples=50)
+    )
     for pair in pairs.values():
         assert pair.ratio == pytest.approx(0.5)
         assert pair.high == pytest.approx(0.5)

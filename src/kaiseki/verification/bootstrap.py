@@ -13,13 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kaiseki.config import Verification
 from kaiseki.core.errors import InputError
 
-SAMPLES = 1000
-"""Draws where the caller says nothing."""
-
-CONFIDENCE = 0.95
-"""Coverage of the intervals where the caller says nothing."""
+DEFAULTS = Verification()
+"""Settings of scores and bootstrap where the caller says nothing: those of an experiment that says nothing."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Groups:
     weights: np.ndarray
 
     @classmethod
-    def draw(cls, group: np.ndarray, samples: int = SAMPLES, seed: int = 1) -> Groups:
+    def draw(cls, group: np.ndarray, samples: int = DEFAULTS.bootstrap_samples, seed: int = 1) -> Groups:
         """Groups of the values (n,) by any label, and `samples` draws of as many groups as there are.
 
         The draws depend on the seed and the number of groups only, and groups are numbered in the order of their
@@ -65,7 +63,7 @@ class Groups:
         return np.where(count > 0.0, (self.weights @ total) / safe, np.nan)
 
 
-def interval(statistic: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def interval(statistic: np.ndarray, confidence: float = DEFAULTS.confidence) -> tuple[float, float]:
     """Percentiles of a statistic over the draws that leave (1 - confidence) / 2 outside at either end."""
     tail = 50.0 * (1.0 - confidence)
     low, high = np.nanpercentile(statistic, [tail, 100.0 - tail])

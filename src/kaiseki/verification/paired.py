@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kaiseki.config import Verification
 from kaiseki.core.errors import InputError
-from kaiseki.verification.bootstrap import CONFIDENCE, SAMPLES, Groups, interval
+from kaiseki.verification.bootstrap import DEFAULTS, Groups, interval
 
-MINIMUM_COUNT = 15
+MINIMUM_COUNT = DEFAULTS.minimum_count
 """Smallest number of values from which a verdict is drawn."""
 
 
@@ -37,9 +38,7 @@ def compare(
     group: np.ndarray,
     *,
     weights: np.ndarray | None = None,
-    samples: int = SAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 1,
+    settings: Verification = DEFAULTS,
 ) -> Comparison:
     """Ratio of two rms.
 
@@ -47,9 +46,7 @@ def compare(
         experiment, baseline: departures from the same values, (n,) or (n, components).
         group: label of the group (station, block) of each value, (n,).
         weights: how much each value counts, (n,); 1 without them.
-        samples: draws.
-        confidence: coverage of the interval.
-        seed: seed of the draws.
+        settings: bootstrap over the groups.
 
     Raises:
         InputError: no values, different shapes, or a baseline without error.
@@ -58,14 +55,14 @@ def compare(
         raise InputError(
             f"A paired comparison needs the same values on both sides; got {experiment.shape} and {baseline.shape}"
         )
-    groups = Groups.draw(group, samples, seed)
+    groups = Groups.draw(group, settings.bootstrap_samples, settings.seed)
     one, other = (np.square(values.reshape(len(values), -1)).sum(axis=1) for values in (experiment, baseline))
     below = np.average(other, weights=weights)
     if below == 0.0:
         raise InputError("The baseline has no error at all, so that nothing can be compared with it")
     first, second = groups.means(one, weights), groups.means(other, weights)
     drawn = np.sqrt(first / np.where(second > 0.0, second, np.nan))
-    low, high = interval(drawn, confidence)
+    low, high = interval(drawn, settings.confidence)
     return Comparison(len(experiment), float(np.sqrt(np.average(one, weights=weights) / below)), low, high)
 
 

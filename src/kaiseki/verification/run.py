@@ -71,28 +71,17 @@ def judge(run: Run) -> Judgement:
     """Score every cycle of a run against withheld and assimilated observations and, in a twin, against the truth."""
     result, settings = Judgement(), run.experiment.verification
     case = run.experiment.case.name
-    bootstrap: dict[str, Any] = {
-        "samples": settings.bootstrap_samples,
-        "confidence": settings.confidence,
-        "seed": settings.seed,
-    }
     for time in run.observed_cycles:
         departures = departures_at(run, time)
         if departures is None or len(departures) == 0:
             continue
-        options: dict[str, Any] = {"case": case, "time": time, "levels": settings.levels, **bootstrap}
+        options: dict[str, Any] = {"case": case, "time": time, "settings": settings}
         result.rows += score_rows(departures, **options)
         for experiment, card in (("analysis", result.card), ("background", result.background_card)):
-            card += scorecard(
-                departures,
-                experiment=experiment,
-                against=("withheld", "assimilated"),
-                minimum=settings.minimum_count,
-                **options,
-            )
+            card += scorecard(departures, experiment=experiment, against=("withheld", "assimilated"), **options)
     if "truth" in run.stores:
         for time in run.cycles:
-            rows, card = _against_truth(run, time, case, settings.minimum_count, bootstrap)
+            rows, card = _against_truth(run, time)
             result.rows += rows
             result.truth_card += card
     return result
@@ -107,10 +96,9 @@ def write_scores(run: Run, judgement: Judgement) -> Path:
     return write_text(run.folder.scores, json.dumps(judgement.rows, indent=1, allow_nan=False) + "\n")
 
 
-def _against_truth(
-    run: Run, time: np.datetime64, case: str, minimum: int, bootstrap: dict[str, Any]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _against_truth(run: Run, time: np.datetime64) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Score rows and scorecard rows of one time."""
+    settings = run.experiment.verification
     source = run.fields("truth", time)
     if source is None:
         return [], []
@@ -122,36 +110,35 @@ def _against_truth(
             states[experiment] = comparable(found, run.domain, run.domain)
     rows = []
     for experiment, fields in states.items():
-        rows += truth_rows(
-            fields, truth, TRUTH_LEVELS, run.domain, case=case, experiment=experiment, time=time, **bootstrap
-        )
-    return rows, _truth_card(states, truth, run.domain, case, time, minimum, rows, bootstrap)
+        head = {"case": run.experiment.case.name, "experiment": experiment}
+        rows += truth_rows(fields, truth, TRUTH_LEVELS, run.domain, **head, time=time, settings=settings)
+    return rows, _truth_card(states, truth, run, time, rows)
 
 
 def _truth_card(
     states: dict[str, dict[str, np.ndarray]],
     truth: dict[str, np.ndarray],
-    domain: Domain,
-    case: str,
+    run: Run,
     time: np.datetime64,
-    minimum: int,
     rows: Sequence[dict[str, Any]],
-    bootstrap: dict[str, Any],
 ) -> list[dict[str, Any]]:
     if "analysis" not in states:
         return []
+    settings = run.experiment.verification
     layer = f"{BOTTOM / 100:g}-{TOP / 100:g}"
     rms = {(row["experiment"], row["variable"], row["level"]): row["rms"] for row in rows}
     card = []
     for baseline in BASELINES:
         if baseline not in states:
             continue
-        pairs = compare_with_truth(states["analysis"], states[baseline], truth, TRUTH_LEVELS, domain, **bootstrap)
+        pairs = compare_with_truth(
+            states["analysis"], states[baseline], truth, TRUTH_LEVELS, run.domain, settings=settings
+        )
         for name, pair in pairs.items():
             level = layer if name == ENERGY else None
             card.append(
                 {
-                    "case": case,
+                    "case": run.experiment.case.name,
                     "experiment": "analysis",
                     "baseline": baseline,
                     "against": "truth",
@@ -164,7 +151,7 @@ def _truth_card(
                     "reduction": pair.reduction,
                     "reduction_low": 1.0 - pair.high,
                     "reduction_high": 1.0 - pair.low,
-                    "verdict": verdict(pair, minimum),
+                    "verdict": verdict(pair, settings.minimum_count),
                 }
             )
     return card

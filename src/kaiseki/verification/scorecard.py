@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from kaiseki.config import Verification
 from kaiseki.core.timing import format_utc
-from kaiseki.verification.bootstrap import CONFIDENCE, SAMPLES
+from kaiseki.verification.bootstrap import DEFAULTS
 from kaiseki.verification.departures import AGAINST, Departures
-from kaiseki.verification.paired import MINIMUM_COUNT, compare, verdict
+from kaiseki.verification.paired import compare, verdict
 from kaiseki.verification.scores import HEIGHT, MANDATORY_LEVELS, PRESSURE, TEMPERATURE, WIND, Target, sample
 
 BASELINES = ("free_run", "driving", "optimal_interpolation")
@@ -40,11 +41,7 @@ def scorecard(
     experiment: str = "analysis",
     baselines: Sequence[str] = BASELINES,
     against: Sequence[str] = AGAINST[:1],
-    levels: Sequence[float] = MANDATORY_LEVELS,
-    samples: int = SAMPLES,
-    confidence: float = CONFIDENCE,
-    minimum: int = MINIMUM_COUNT,
-    seed: int = 1,
+    settings: Verification = DEFAULTS,
 ) -> list[dict[str, Any]]:
     """Relative reductions of the rms of each baseline that the departures hold.
 
@@ -55,9 +52,7 @@ def scorecard(
         experiment: what is judged.
         baselines: what it is compared with; those that `departures` lacks are left out.
         against: "withheld", "assimilated" or both.
-        levels: pressures that are pooled [Pa].
-        samples, confidence, seed: of the bootstrap by station.
-        minimum: below this number of values no verdict is drawn.
+        settings: pressures that are pooled, bootstrap by station, smallest number of values with a verdict.
 
     Returns:
         {case, experiment, baseline, against, variable, level, time, n, rms, baseline_rms, reduction, reduction_low,
@@ -66,7 +61,7 @@ def scorecard(
     rows: list[dict[str, Any]] = []
     for which in against:
         chosen = departures.against(which)
-        for target in headline_targets(levels):
+        for target in headline_targets(settings.levels):
             values = sample(chosen, target)
             if values.n == 0:
                 continue
@@ -74,7 +69,7 @@ def scorecard(
                 if baseline not in values.values or experiment not in values.values:
                     continue
                 one, other = values.values[experiment], values.values[baseline]
-                pair = compare(one, other, values.station, samples=samples, confidence=confidence, seed=seed)
+                pair = compare(one, other, values.station, settings=settings)
                 rows.append(
                     {
                         "case": case,
@@ -90,7 +85,7 @@ def scorecard(
                         "reduction": pair.reduction,
                         "reduction_low": 1.0 - pair.high,
                         "reduction_high": 1.0 - pair.low,
-                        "verdict": verdict(pair, minimum),
+                        "verdict": verdict(pair, settings.minimum_count),
                     }
                 )
     return rows

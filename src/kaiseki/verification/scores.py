@@ -13,9 +13,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from kaiseki.core.errors import InputError
+from kaiseki.config import Verification
 from kaiseki.core.timing import format_utc
-from kaiseki.verification.bootstrap import CONFIDENCE, SAMPLES, Groups, interval
+from kaiseki.verification.bootstrap import DEFAULTS, Groups, interval
 from kaiseki.verification.calibration import EXPECTED
 from kaiseki.verification.departures import AGAINST, Departures, codes
 
@@ -153,10 +153,7 @@ def score_rows(
     case: str,
     time: np.datetime64,
     against: Sequence[str] = AGAINST,
-    levels: Sequence[float] = MANDATORY_LEVELS,
-    samples: int = SAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 1,
+    settings: Verification = DEFAULTS,
 ) -> list[dict[str, Any]]:
     """Rows for `scores.json`; what has no value has no row.
 
@@ -165,10 +162,7 @@ def score_rows(
         case: name of the case.
         time: analysis time (UTC).
         against: "withheld", "assimilated" or both.
-        levels: pressures at which soundings are scored [Pa].
-        samples: draws of the bootstrap by station.
-        confidence: coverage of the intervals.
-        seed: seed of the draws.
+        settings: pressures at which soundings are scored, bootstrap by station.
 
     Returns:
         {case, experiment, against, variable, level, time, n, bias, rms, rms_low, rms_high}: level in Pa, "850-250" or
@@ -176,21 +170,19 @@ def score_rows(
         `expected` as well where the departures know it.
 
     Raises:
-        InputError: a confidence outside (0, 1), or an unknown `against`.
+        InputError: an unknown `against`.
     """
-    if not 0.0 < confidence < 1.0:
-        raise InputError(f"The confidence of an interval lies between 0 and 1; got {confidence}")
     rows: list[dict[str, Any]] = []
     for which in against:
         chosen = departures.against(which)
-        for target in targets(levels):
+        for target in targets(settings.levels):
             values = sample(chosen, target)
             if values.n == 0:
                 continue
-            groups = Groups.draw(values.station, samples, seed)
+            groups = Groups.draw(values.station, settings.bootstrap_samples, settings.seed)
             for experiment, parts in values.values.items():
                 bias, rms = bias_and_rms(parts)
-                low, high = interval(np.sqrt(groups.means((parts**2).sum(axis=1))), confidence)
+                low, high = interval(np.sqrt(groups.means((parts**2).sum(axis=1))), settings.confidence)
                 rows.append(
                     {
                         "case": case,

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from kaiseki.config import Verification
 from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import format_utc
 from kaiseki.core.variables import variable
 from kaiseki.grid import Domain
-from kaiseki.verification.bootstrap import CONFIDENCE, SAMPLES, Groups, interval
+from kaiseki.verification.bootstrap import DEFAULTS, Groups, interval
 from kaiseki.verification.energy import column_energy
 from kaiseki.verification.paired import Comparison, compare
 
@@ -66,9 +67,7 @@ def truth_rows(
     case: str,
     experiment: str,
     time: np.datetime64,
-    samples: int = SAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 1,
+    settings: Verification = DEFAULTS,
 ) -> list[dict[str, Any]]:
     """Rows for `scores.json` with `against` "truth", inside the rim; `n` counts cells, not independent values.
 
@@ -79,7 +78,7 @@ def truth_rows(
         levels: (p,) pressures [Pa], with 1000 and 200 hPa among them.
         domain: gives the rim and the blocks.
         case, experiment, time: for the rows.
-        samples, confidence, seed: of the bootstrap by blocks.
+        settings: bootstrap by blocks.
 
     Raises:
         InputError: a field lacks its partner or has another shape.
@@ -91,9 +90,9 @@ def truth_rows(
     rows: list[dict[str, Any]] = []
 
     def add(name: str, level: float | str | None, square: np.ndarray, weight: np.ndarray, bias: float | None) -> None:
-        groups = Groups.draw(block[weight > 0.0], samples, seed)
+        groups = Groups.draw(block[weight > 0.0], settings.bootstrap_samples, settings.seed)
         value, mass = square[weight > 0.0], weight[weight > 0.0]
-        low, high = interval(np.sqrt(groups.means(value, mass)), confidence)
+        low, high = interval(np.sqrt(groups.means(value, mass)), settings.confidence)
         rms = float(np.sqrt(np.average(value, weights=mass)))
         body = {"variable": name, "level": level, "time": format_utc(time), "n": int(value.size), "bias": bias}
         rows.append(head | body | {"rms": rms, "rms_low": low, "rms_high": high})
@@ -125,16 +124,14 @@ def compare_with_truth(
     levels: Sequence[float] | np.ndarray,
     domain: Domain,
     *,
-    samples: int = SAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 1,
+    settings: Verification = DEFAULTS,
 ) -> dict[str, Comparison]:
     """Ratios of the error of an experiment to that of a baseline, of the energy norm and of surface pressure.
 
     Arguments as `truth_rows`; keys of the result are `ENERGY` and "surface_air_pressure".
     """
     one, other = (errors_inside(fields, truth, levels, domain) for fields in (experiment, baseline))
-    return compare_errors(one, other, samples=samples, confidence=confidence, seed=seed)
+    return compare_errors(one, other, settings=settings)
 
 
 @dataclass(frozen=True)
@@ -166,18 +163,15 @@ def compare_errors(
     one: ErrorsInside,
     other: ErrorsInside,
     *,
-    samples: int = SAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 1,
+    settings: Verification = DEFAULTS,
 ) -> dict[str, Comparison]:
     """Ratios as of `compare_with_truth`, of errors in the same cells."""
     mass = np.minimum(one.mass, other.mass)
     cells = mass > 0.0
-    options: dict[str, Any] = {"samples": samples, "confidence": confidence, "seed": seed}
-    energy = compare(one.energy[cells], other.energy[cells], one.block[cells], weights=mass[cells], **options)
+    energy = compare(one.energy[cells], other.energy[cells], one.block[cells], weights=mass[cells], settings=settings)
     return {
         ENERGY: energy,
-        variable("surface_pressure").standard_name: compare(one.pressure, other.pressure, one.block, **options),
+        variable("surface_pressure").standard_name: compare(one.pressure, other.pressure, one.block, settings=settings),
     }
 
 
