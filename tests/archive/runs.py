@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from kaiseki.archive import RunStore
+from kaiseki.archive.store.layout import Layout
 from kaiseki.grid import Domain, LambertConformal
 
 START = np.datetime64("1989-01-01T12:00", "s")
@@ -48,7 +49,8 @@ def cycle_times(cycles: int) -> np.ndarray:
 
 
 def create(path: Any, cycles: int, **more: Any) -> RunStore:
-    return RunStore.create(path, EXPERIMENT, small_domain(), times(cycles), cycle_times(cycles), **more)
+    axes = {"times": times(cycles), "cycle_times": cycle_times(cycles)}
+    return RunStore.create(path, Layout(experiment_json=EXPERIMENT, domain=small_domain(), **axes, **more))
 
 
 def field(seed: int, *, levels: bool = True) -> np.ndarray:

@@ -39,6 +39,7 @@ from archive.runs import (
 )
 from kaiseki.archive import RunStore
 from kaiseki.archive.store import schema
+from kaiseki.archive.store.layout import Layout
 from kaiseki.archive.store.restart import read_tree, write_tree
 from kaiseki.archive.store.transaction import to_json
 from kaiseki.core.errors import InputError, StoreError
@@ -300,8 +301,9 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_refusals_of_creation(tmp_path: Path, text: str, axis: np.ndarray, words: str) -> None:
+    layout = Layout(experiment_json=text, domain=small_domain(), times=axis, cycle_times=cycle_times(1))
     with pytest.raises(StoreError, match=words):
-        RunStore.create(tmp_path / "run", text, small_domain(), axis, cycle_times(1))
+        RunStore.create(tmp_path / "run", layout)
     assert not RunStore.exists(tmp_path / "run")
 
 

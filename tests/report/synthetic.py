@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from kaiseki.archive import RunStore, interpolate_to_pressure
+from kaiseki.archive.store.layout import Layout
 from kaiseki.config import Experiment
 from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.grid import Domain, LambertConformal
@@ -304,7 +305,8 @@ def make_run(
     where = domain(shape, spacing)
     times = START + HOUR * np.arange(3 * cycles + 1)
     ends = START + 3 * HOUR * np.arange(cycles + 1)
-    opened = {name: RunStore.create(path / f"{name}.store", settings.to_json(), where, times, ends) for name in stores}
+    layout = Layout(experiment_json=settings.to_json(), domain=where, times=times, cycle_times=ends)
+    opened = {name: RunStore.create(path / f"{name}.store", layout) for name in stores}
     for cycle, end in enumerate(ends):
         made = tables(where, cycle, seed)
         for name, store in opened.items():
@@ -328,7 +330,8 @@ def make_run(
 def write_fields_only(path: Path, where: Domain, error: float) -> Path:
     """A store with one analysis."""
     times = START + HOUR * np.arange(1)
-    with RunStore.create(path, "{}", where, times, times) as store, store.cycle(times[0]) as transaction:
+    layout = Layout(experiment_json="{}", domain=where, times=times, cycle_times=times)
+    with RunStore.create(path, layout) as store, store.cycle(times[0]) as transaction:
         fields = state(where, 0.0, error)
         transaction.write_fields("analysis", times[0], {k: v for k, v in fields.items() if k != "precipitation"})
     return path

@@ -13,6 +13,7 @@ import pyarrow as pa
 import xarray as xr
 
 from kaiseki.archive.reader import open_archive
+from kaiseki.archive.store.layout import Layout
 from kaiseki.archive.store.lock import WriterLock
 from kaiseki.archive.store.run_store import RunStore
 from kaiseki.config import Experiment
@@ -108,17 +109,18 @@ class RunFolder:
         place = self.store(name)
         if RunStore.exists(place):
             return RunStore.open(place)
-        archive, period = experiment.archive, experiment.period
+        period = experiment.period
         return RunStore.create(
             place,
-            experiment.to_json(),
-            domain,
-            slots(period.first, period.last, period.output_interval),
-            np.array(cycles, "datetime64[s]"),
-            soil_depth=soil_depth,
-            title=f"{experiment.case.title or experiment.case.name}: {name.replace('_', ' ')}",
-            chunk=archive.chunk,
-            compression_level=archive.compression_level,
+            Layout(
+                experiment_json=experiment.to_json(),
+                domain=domain,
+                times=slots(period.first, period.last, period.output_interval),
+                cycle_times=np.array(cycles, "datetime64[s]"),
+                soil_depth=soil_depth,
+                title=f"{experiment.case.title or experiment.case.name}: {name.replace('_', ' ')}",
+                encoding=experiment.archive,
+            ),
         )
 
     def read_store(self, name: str) -> RunStore:

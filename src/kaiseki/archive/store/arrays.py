@@ -13,9 +13,6 @@ from zarr.codecs import BloscCodec
 COMPRESSION_LEVEL: Final = 3
 """Level of Zstandard where the experiment says nothing."""
 
-CHUNK: Final = (256, 256)
-"""Cells (y, x) of a chunk where the experiment says nothing; a chunk of a field holds one time."""
-
 LEVELS_PER_CHUNK: Final = 16
 """Model levels in one chunk: 4 MiB with 256 x 256 cells in single precision."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,47 +20,68 @@ from kaiseki.archive.store.metadata import (
     global_attributes,
     grid_mapping,
 )
+from kaiseki.config import Archive
 from kaiseki.grid import Domain, LambertConformal
 
 
-def lay_out(
-    store: Any,
-    experiment_json: str,
-    domain: Domain,
-    times: np.ndarray,
-    cycle_times: np.ndarray,
-    soil_depth: np.ndarray | None,
-    encoding: Mapping[str, Any],
-    title: str,
-    attributes: Mapping[str, str],
-) -> None:
-    """Write the empty layout into a Zarr store.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Layout:
+    """Layout of a run store: its axes, static fields, encoding and description.
 
-    Args:
-        store: writable Zarr store.
+    Attributes:
         experiment_json: the experiment as JSON text.
-        domain: gives the static fields.
-        times: axis of the group `forecast`, datetime64[s].
-        cycle_times: ends of the cycles, axis of the groups `analysis` and `cycles`, datetime64[s].
-        soil_depth: depths of the soil layers [m], None without soil.
-        encoding: chunk and compression level of the fields.
+        domain: the grid, which gives the static fields.
+        times: output times of the whole run, datetime64[s], strictly rising: axis of the group `forecast`.
+        cycle_times: ends of the cycles, datetime64[s], strictly rising: axis of the groups `analysis` and `cycles`; a
+            cold start that writes something is a cycle too.
+        soil_depth: depth of the middle of each soil layer [m], if fields of the soil will be written.
+        encoding: chunks and compression of the fields.
         title: title of the run.
-        attributes: further global attributes.
+        attributes: further global attributes of CF for users: institution, references, license ...
     """
+
+    experiment_json: str
+    domain: Domain
+    times: np.ndarray
+    cycle_times: np.ndarray
+    soil_depth: np.ndarray | None = None
+    encoding: Archive = field(default_factory=Archive)
+    title: str = "Kaiseki run"
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def checked(self) -> Layout:
+        """Layout with axes of the types that are stored.
+
+        Raises:
+            StoreError: the times or depths do not rise; no JSON.
+        """
+        schema.check_experiment(self.experiment_json)
+        return dataclasses.replace(
+            self,
+            times=schema.check_axis("output", self.times),
+            cycle_times=schema.check_axis("cycle", self.cycle_times),
+            soil_depth=None if self.soil_depth is None else schema.check_depth(self.soil_depth),
+        )
+
+
+def lay_out(store: Any, layout: Layout) -> None:
+    """Write the empty layout into a writable Zarr store."""
+    domain, cycle_times = layout.domain, layout.cycle_times
+    encoding = {"chunk": list(layout.encoding.chunk), "compression_level": layout.encoding.compression_level}
     root = zarr.create_group(store, zarr_format=3)
     root.attrs.update(
-        global_attributes(domain, title, attributes)
+        global_attributes(domain, layout.title, layout.attributes)
         | {
             "kaiseki_store": schema.KIND,
             "schema_version": schema.SCHEMA_VERSION,
-            "experiment": experiment_json,
+            "experiment": layout.experiment_json,
             "domain": domain_attributes(domain),
-            "field_encoding": dict(encoding),
-            "described_by": sorted(attributes),
+            "field_encoding": encoding,
+            "described_by": sorted(layout.attributes),
         }
     )
-    _static(root.create_group(schema.STATIC), domain, soil_depth)
-    for name, axis in ((schema.FORECAST, times), (schema.ANALYSIS, cycle_times)):
+    _static(root.create_group(schema.STATIC), domain, layout.soil_depth)
+    for name, axis in ((schema.FORECAST, layout.times), (schema.ANALYSIS, cycle_times)):
         group = root.create_group(name)
         put(group, "time", schema.encode_time(axis), axes=("time",), attributes=schema.TIME_ATTRIBUTES)
         # Number of the cycle that wrote a time, -1: none yet. One cycle owns a time, so that nothing is overwritten.

@@ -1,6 +1,7 @@
 """The run store: one commit per cycle in an Icechunk repository with Zarr v3 inside.
 
-    with RunStore.create(path, experiment_json, domain, times, cycle_times) as store:
+    layout = Layout(experiment_json=text, domain=domain, times=times, cycle_times=cycle_times)
+    with RunStore.create(path, layout) as store:
         with store.cycle(time) as transaction:
             transaction.write_fields("analysis", time, fields)
             transaction.write_observations(table)
@@ -27,9 +28,9 @@ import pyarrow as pa
 import zarr
 
 from kaiseki.archive.store import schema
-from kaiseki.archive.store.arrays import CHUNK, COMPRESSION_LEVEL, group_at, values_at
+from kaiseki.archive.store.arrays import group_at, values_at
 from kaiseki.archive.store.columns import read_table
-from kaiseki.archive.store.layout import lay_out, stored_domain
+from kaiseki.archive.store.layout import Layout, lay_out, stored_domain
 from kaiseki.archive.store.lock import WriterLock
 from kaiseki.archive.store.reading import Described, ReadingStore
 from kaiseki.archive.store.restart import read_tree
@@ -80,41 +81,22 @@ class RunStore:
     def create(
         cls,
         location: Location,
-        experiment_json: str,
-        domain: Domain,
-        times: Any,
-        cycle_times: Any,
+        layout: Layout,
         *,
-        soil_depth: Any = None,
-        title: str = "Kaiseki run",
-        attributes: Mapping[str, str] | None = None,
-        chunk: tuple[int, int] = CHUNK,
-        compression_level: int = COMPRESSION_LEVEL,
         storage_options: Mapping[str, Any] | None = None,
     ) -> Self:
         """A new store with its layout, open for writing.
 
         Args:
             location: new or empty directory, "s3://bucket/prefix" or an `icechunk.Storage`.
-            experiment_json: the experiment as JSON text.
-            domain: the grid.
-            times: output times of the whole run, datetime64[s], strictly rising: axis of the group `forecast`.
-            cycle_times: ends of the cycles, datetime64[s], strictly rising: axis of the analyses; a cold start that
-                writes something is a cycle too.
-            soil_depth: depth of the middle of each soil layer [m], if fields of the soil will be written.
-            title: title of the run.
-            attributes: further global attributes of CF for users: institution, references, license ...
-            chunk: cells (y, x) of a chunk.
-            compression_level: level of Zstandard, lossless.
+            layout: axes, static fields, encoding and description.
             storage_options: for S3, see `storage.resolve`.
 
         Raises:
             StoreError: the place is taken, locked or cannot be written; the times or depths do not rise; no JSON.
             ResourceError: the disk is full.
         """
-        schema.check_experiment(experiment_json)
-        depth = None if soil_depth is None else schema.check_depth(soil_depth)
-        axis, cycles = schema.check_axis("output", times), schema.check_axis("cycle", cycle_times)
+        layout = layout.checked()
         place = resolve(location, storage_options)
         check_free_place(place)
         with storage_errors(place.where, "created"):
@@ -135,9 +117,7 @@ class RunStore:
                         place.storage, config=configuration(), check_clean_root=False
                     )
                 session = repository.writable_session(_BRANCH)
-                encoding = {"chunk": list(chunk), "compression_level": compression_level}
-                more = dict(attributes or {})
-                lay_out(session.store, experiment_json, domain, axis, cycles, depth, encoding, title, more)
+                lay_out(session.store, layout)
                 session.commit(f"layout, schema version {schema.SCHEMA_VERSION}")
             return cls(repository, place, lock, writable=True)
         except BaseException:
