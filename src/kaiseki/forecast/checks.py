@@ -75,8 +75,8 @@ def check_steps(domain: Domain, parameters: DynamicsParameters) -> None:
     if dt / n > longest:
         raise ConfigError(
             f"Acoustic sub-steps of {dt / n:.2f} s are too long for sound on {domain.name} ({domain.spacing:g} m): at "
-            f"most {longest:.2f} s are stable; take at least {2 * math.ceil(dt / longest / 2.0)} of them, or a step of at "
-            f"most {math.floor(n * longest)} s."
+            f"most {longest:.2f} s are stable; take at least {2 * math.ceil(dt / longest / 2.0)} of them, or a step "
+            f"of at most {math.floor(n * longest)} s."
         )
 
 
