@@ -50,7 +50,7 @@ MINIMUM = 15
 """Rows of fewer withheld values do not count for the score."""
 TIMES = ("1989-01-02T00:00Z", "1989-01-02T06:00Z")
 ENGINES = ("4dvar", "letkf", "4denvar", "hybrid")
-BASELINES = {"free_run": "free run", "optimal_interpolation": "optimal interpolation"}
+BASELINES = {"driving": "driving fields", "free_run": "free run", "optimal_interpolation": "optimal interpolation"}
 REFERENCE = "3dfgat"
 FOLDS = "folds"
 SEEDS = (1, 2, 3)
@@ -127,14 +127,44 @@ def seconds_per_cycle(store: Path) -> float:
     return float(np.median([sum(opened.read_diagnostics(time)["seconds"].values()) for time in times]))
 
 
-def departures_of(folders: dict[str, Path], time: np.datetime64) -> Departures:
+def calibration_of(folder: Path) -> list[dict[str, Any]]:
+    """Expected and found size of the departures of the analyses of a run from withheld stations, as scored."""
+    rows = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    kept = ("variable", "level", "time", "n", "rms", "expected")
+    return [{name: row[name] for name in kept} for row in rows if "expected" in row]
+
+
+def table_of_calibration(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Expected over found root mean square of withheld departures, all cases and analyses together, by engine."""
+    sums: dict[tuple[str, str, Any], np.ndarray] = {}
+    for record in records:
+        for engine, rows in record.get("calibration", {}).items():
+            for row in rows:
+                if isinstance(row["level"], float):
+                    continue
+                cell = sums.setdefault((engine, row["variable"], row["level"]), np.zeros(3))
+                cell += row["n"] * np.array([1.0, row["rms"] ** 2, row["expected"] ** 2])
+    return [
+        {
+            "experiment": engine,
+            "variable": variable,
+            "level": level,
+            "n": int(n),
+            "rms": float(np.sqrt(found / n)),
+            "ratio": float(np.sqrt(expected / found)),
+        }
+        for (engine, variable, level), (n, found, expected) in sums.items()
+    ]
+
+
+def departures_of(folders: dict[str, Path], time: np.datetime64, reference_name: str = REFERENCE) -> Departures:
     """Departures of all experiments of a fold from the observations inside the rim that none of them used."""
     runs = {name: Run(folder) for name, folder in folders.items()}
-    base = runs[REFERENCE]
+    base = runs[reference_name]
     reference = base.table("analysis", time)
     assert reference is not None
     tables: dict[str, Any] = {name: (run.table("analysis", time), "analysis_departure") for name, run in runs.items()}
-    tables |= {name: (base.table(name, time), "analysis_departure") for name in BASELINES}
+    tables |= {name: (base.table(name, time), "analysis_departure") for name in BASELINES if name in base.stores}
     return align(reference, tables).inside(base.domain).plausible().against("withheld")
 
 
@@ -275,6 +305,7 @@ def main() -> None:
         seconds = {name: seconds_per_cycle(folder / "analysis.store") for name, folder in folders.items()}
         seconds |= {name: seconds_per_cycle(given.out / case / f"{name}.store") for name in BASELINES}
         record: dict[str, Any] = {"case": case, "changes": given.changes, "seconds": seconds}
+        record["calibration"] = {name: calibration_of(folder) for name, folder in folders.items()}
         if group_of(case) == FOLDS:
             keep_fold(case, folders)
         else:
@@ -288,11 +319,13 @@ def write_table() -> None:
     records = [json.loads(path.read_text()) for path in sorted(KEPT.glob("*.json"))]
     tables: dict[str, list[dict[str, Any]]] = {}
     scores = {}
+    calibration = {}
     for group in (*TWINS, FOLDS):
         members = [record for record in records if group_of(record["case"]) == group]
         cases = [record["case"] for record in members]
         if not cases:
             continue
+        calibration[group] = table_of_calibration(members)
         if group == FOLDS:
             tables[group] = table_of_folds(cases)
             scores[group] = scores_of([row for row in tables[group] if row["n"] >= MINIMUM])
@@ -302,6 +335,7 @@ def write_table() -> None:
             scores[group] = scores_of(seeds)
     result = {
         "scores": scores,
+        "calibration": calibration,
         "cases": [record["case"] for record in records],
         "seconds": {record["case"]: record["seconds"] for record in records},
         **tables,
@@ -312,6 +346,12 @@ def write_table() -> None:
             f"{row.get('case', row.get('time')):18s} {row['experiment']:22s} {row['variable']:24s} n={row['n']:6d} "
             f"{row['rms']:9.3f}  ratio to 3D-FGAT {row['ratio']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         )
+    for group, cells in calibration.items():
+        for row in cells:
+            where = f"{row['variable']} {row['level'] or ''}"
+            print(
+                f"expected over found, {group:8s} {row['experiment']:22s} {where:32s} n={row['n']:6d} {row['ratio']:.2f}"
+            )
     for group, found in scores.items():
         for name, score in sorted(found.items(), key=lambda item: item[1]):
             print(f"score on {group:8s} {name:22s} {score:.3f}")
