@@ -4,9 +4,9 @@
 
 The errors of cases/japan-1989.toml were tried out on stations that are scored. Here every fold is run with the
 program's own defaults; `kaiseki tune` then estimates errors from the departures of assimilated stations in the windows
-before 1 January 21 UTC alone; and the fold is run again with these. Both are compared with the errors set by hand at the
-stations that none of the runs used, on 2 January 00 and 06 UTC, which the estimate has not seen. What the first windows
-do not tell keeps its default. Writes validation/estimated_errors.json.
+before 1 January 21 UTC alone; and the fold is run again with these. Both are compared with the errors set by hand at
+the stations that none of the runs used, on 2 January 00 and 06 UTC, which the estimate has not seen. What the first
+windows do not tell keeps its default. Writes validation/estimated_errors.json.
 """
 
 from __future__ import annotations
