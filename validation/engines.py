@@ -348,10 +348,8 @@ def write_table() -> None:
         )
     for group, cells in calibration.items():
         for row in cells:
-            where = f"{row['variable']} {row['level'] or ''}"
-            print(
-                f"expected over found, {group:8s} {row['experiment']:22s} {where:32s} n={row['n']:6d} {row['ratio']:.2f}"
-            )
+            where = f"{row['experiment']:22s} {row['variable'] + ' ' + str(row['level'] or ''):32s}"
+            print(f"expected over found departure, {group:8s} {where} n={row['n']:6d} {row['ratio']:.2f}")
     for group, found in scores.items():
         for name, score in sorted(found.items(), key=lambda item: item[1]):
             print(f"score on {group:8s} {name:22s} {score:.3f}")
