@@ -1,9 +1,9 @@
 """What the observations of a window did, of a run that lies on disk: the window is made again from the archive.
 
 The error that is looked at is that of the fields at the end of the window: against a truth, in the dry energy of the
-inner grid; or against the observations of the window that were withheld. The linear model is that about the background,
-so what later outer loops changed of it is not followed. Members go through the window again from the restart state
-before it, which the store's history holds.
+inner grid; or against the observations of the window that were withheld. Robust weights are those of the run, from the
+departures of its analysis. The linear model is that about the background, so what later outer loops changed of it is
+not followed. Members go through the window again from the restart state before it, which the store's history holds.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.archive import RunStore
-from kaiseki.assimilation import EngineSettings, Trajectory, four_d_en_var, hybrid
+from kaiseki.assimilation import EngineSettings, Trajectory, four_d_en_var, hybrid, optimal_interpolation
 from kaiseki.assimilation.engine import AT_START, WITH_MEMBERS, Propagation
 from kaiseki.assimilation.ensemble import Ensemble, onto_outer_transpose, seen
 from kaiseki.assimilation.four_d_var import Chain
@@ -32,6 +34,7 @@ from kaiseki.cycle.analyst import covariance_at_start, cycled_errors, layer_inte
 from kaiseki.cycle.case import Case
 from kaiseki.cycle.experiments import ensemble_beside
 from kaiseki.cycle.window import OuterWindow
+from kaiseki.forecast.convert import through_faces
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
@@ -112,25 +115,31 @@ def study(case: Case, time: np.datetime64, truth: Truth | None = None, *, probes
     background = [_background(store, t, window, case.domain) for t in times]
     trajectory = Trajectory(times, tuple(fd.observed(one) for one in background), case.domain)
     table = observing.of_window(case.table, window, experiment, layer_interfaces(case.domain))
+    stored = Table.from_arrow(store.read_observations(time))
     settings = settings_of(experiment)
+    if engine == optimal_interpolation.NAME:
+        settings = dataclasses.replace(settings, robust="none")
     errors = cycled_errors(experiment, case.domain)
     members = _members(case, store, time, times) if engine in WITH_MEMBERS else None
     if engine in AT_START:
         static = covariance_at_start(experiment, case.domain, errors, trajectory.fields[0])
         joined = static if members is None else hybrid.covariance_of(static, members, settings)
         problem = prepare(trajectory, table, joined, settings)
-        frame = _moving(problem, _linear(case, times, background, settings), settings)
+        frame = _moving(problem, stored, _linear(case, times, background, settings), settings)
     else:
         static = build(case.domain, errors, trajectory.fields[-1])
         problem = prepare(trajectory, table, static, settings)
-        frame = _still(problem, settings) if members is None else _of_members(problem, members, static, settings)
+        if members is None:
+            frame = _still(problem, stored, settings)
+        else:
+            frame = _of_members(problem, stored, members, static, settings)
     if not len(problem.used):
         raise InputError(f"The analysis of {format_utc(time)} used no observation")
     if truth is not None:
         ends = (background[-1], fd.from_store(store, fd.ANALYSIS, time, case.domain), truth(time))
         slope, before, after = _energy(frame, case.domain, *ends)
     else:
-        slope, before, after = _withheld(frame, problem.table, Table.from_arrow(store.read_observations(time)))
+        slope, before, after = _withheld(frame, problem.table, stored)
     impact = problem.departure / problem.error * frame.gain.transpose(frame.to_control(slope))
     influence = frame.gain.influence(probes) if probes else np.zeros(len(problem.used))
     against = "withheld" if truth is None else "truth"
@@ -146,12 +155,14 @@ class _Frame:
         fields: trajectory at the slots about which all is linear.
         onto: from fields of the analysis' grid to those of this one.
         to_control: S^T M^T of sensitivities (slots, 5, nz, J, I).
+        on_faces: whether the analysis' fields hold winds that went through the faces of the cells.
     """
 
     gain: Gain
     fields: Trajectory
     onto: Callable[[np.ndarray], np.ndarray]
     to_control: Callable[[np.ndarray], np.ndarray]
+    on_faces: bool
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -159,28 +170,42 @@ class _Frame:
         return len(self.fields.times), len(VARIABLES), *self.fields.domain.shape
 
 
-def _weights(problem: Problem, settings: EngineSettings) -> np.ndarray:
-    """Robust weights (p,): those of departures in standard deviations of the innovation, near to those at the end."""
+def _weights(problem: Problem, stored: Table, settings: EngineSettings) -> np.ndarray:
+    """Robust weights (p,) of the run: those of what its analysis left of the departures.
+
+    A value that the analysis put below the ground has no such departure; the background's, in standard deviations of
+    the innovation, stands for it.
+    """
+    after = stored.column("analysis_departure")[problem.used] / problem.error
+    instead = problem.departure / np.hypot(problem.error, problem.spread)
     robust = likelihood(settings.robust, settings.robust_threshold)
-    return robust.weight(problem.departure / np.hypot(problem.error, problem.spread))
+    return robust.weight(np.where(np.isfinite(after), after, instead))
 
 
-def _still(problem: Problem, settings: EngineSettings) -> _Frame:
+@jax.jit
+def _through_faces_transpose(u: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+    found: tuple[jax.Array, jax.Array] = jax.linear_transpose(through_faces, u, v)((u, v))
+    return found
+
+
+def _still(problem: Problem, stored: Table, settings: EngineSettings) -> _Frame:
     """An increment that does not change within the window."""
-    gain = Gain(problem.forward, problem.adjoint, _weights(problem, settings), len(problem.used))
+    gain = Gain(problem.forward, problem.adjoint, _weights(problem, stored, settings), len(problem.used))
 
     def to_control(slots: np.ndarray) -> np.ndarray:
         return sqrt_transpose(problem.covariance, slots.sum(axis=0).ravel())
 
-    return _Frame(gain, problem.background, lambda field: field, to_control)
+    return _Frame(gain, problem.background, lambda field: field, to_control, True)
 
 
-def _of_members(problem: Problem, members: Ensemble, static: BackgroundCovariance, settings: EngineSettings) -> _Frame:
+def _of_members(
+    problem: Problem, stored: Table, members: Ensemble, static: BackgroundCovariance, settings: EngineSettings
+) -> _Frame:
     """An increment made of members, that of the end of the window."""
     found = seen(problem, members)
     problem = dataclasses.replace(problem, spread=found.spread)
     chain = four_d_en_var.Chain(problem, found, four_d_en_var.covariance_of(members, settings))
-    weights = np.where(found.exists, _weights(problem, settings), 0.0)
+    weights = np.where(found.exists, _weights(problem, stored, settings), 0.0)
     gain = Gain(chain.forward, chain.adjoint, weights, len(problem.used))
 
     def to_control(slots: np.ndarray) -> np.ndarray:
@@ -189,7 +214,7 @@ def _of_members(problem: Problem, members: Ensemble, static: BackgroundCovarianc
         fields[-1] = last
         return chain.gradient(fields)
 
-    return _Frame(gain, problem.background, lambda field: field, to_control)
+    return _Frame(gain, problem.background, lambda field: field, to_control, True)
 
 
 def _members(case: Case, store: RunStore, time: np.datetime64, times: np.ndarray) -> Ensemble:
@@ -201,16 +226,16 @@ def _members(case: Case, store: RunStore, time: np.datetime64, times: np.ndarray
     return run.forecast(before, times)
 
 
-def _moving(problem: Problem, linear: Propagation, settings: EngineSettings) -> _Frame:
+def _moving(problem: Problem, stored: Table, linear: Propagation, settings: EngineSettings) -> _Frame:
     """An increment that the inner model carries."""
     inner = Trajectory(problem.background.times, tuple(dict(one) for one in linear.slots), linear.domain)
     operator, equivalent = linearise(inner.stacked(), locate(inner, problem.table.take(problem.used)), by_slot=True)
     chain = Chain(problem, linear, operator, settings.four_d.penalty)
-    weights = np.where(np.isfinite(equivalent), _weights(problem, settings), 0.0)
+    weights = np.where(np.isfinite(equivalent), _weights(problem, stored, settings), 0.0)
     gain = Gain(chain.forward, chain.adjoint, np.concatenate([weights, np.ones(linear.waves)]), len(problem.used))
     none = np.zeros(linear.waves)
     coarsening = Coarsening.build(problem.background.domain, settings.four_d.coarsening[-1])
-    return _Frame(gain, inner, coarsening, lambda slots: chain.gradient(slots, none))
+    return _Frame(gain, inner, coarsening, lambda slots: chain.gradient(slots, none), False)
 
 
 def _linear(case: Case, times: np.ndarray, background: list[fd.Fields], settings: EngineSettings) -> Propagation:
@@ -245,6 +270,8 @@ def _energy(
     before, after = first - true, last - true
     slope = np.zeros(frame.shape)
     slope[-1] = 0.5 * weights * (before + after)
+    if frame.on_faces:
+        slope[-1, :2] = _through_faces_transpose(*(jnp.asarray(wind, float) for wind in slope[-1, :2]))
     return slope, error_of(before, weights), error_of(after, weights)
 
 
