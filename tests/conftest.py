@@ -13,7 +13,9 @@ from jaxtyping import install_import_hook
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_ENABLE_X64"] = "0"
 # Tiny grids run for moments, but an optimising compiler unrolls their short loops for minutes: fifteen times as long.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+_UNOPTIMISED = "--xla_backend_optimization_level"
+if _UNOPTIMISED not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_UNOPTIMISED}=0".strip()
 _hook = install_import_hook("kaiseki", "runtime_types.check")
 
 ROOT = Path(__file__).resolve().parent.parent
