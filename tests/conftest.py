@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from kaiseki.verification.run import Judgement
 
 # Before anything imports JAX or the package.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -46,6 +50,23 @@ def shared() -> Path:
 def data(shared: Path) -> Path:
     """Folder `data` of the real data, the data root of the real cases."""
     return shared / "data"
+
+
+@pytest.fixture(scope="session")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete twin run that several tests read; nobody writes into it but its own report."""
+    from report import synthetic
+
+    return synthetic.make_run(tmp_path_factory.mktemp("runs") / "twin")
+
+
+@pytest.fixture(scope="session")
+def judged(twin: Path) -> Judgement:
+    """Its scores."""
+    from kaiseki.archive.run import Run
+    from kaiseki.verification.run import judge
+
+    return judge(Run(twin))
 
 
 @pytest.fixture
