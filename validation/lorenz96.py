@@ -23,7 +23,7 @@ import numpy as np
 
 from kaiseki.statistics.ensemble import letkf, rotation, transform
 from kaiseki.statistics.localisation import neighbourhoods
-from kaiseki.statistics.minimise import LeastSquares, outer_loops
+from kaiseki.statistics.minimise import LeastSquares, MinimiserSettings, outer_loops
 from kaiseki.statistics.robust import Gaussian
 from validation.shelf import Row, Source, at_most, record
 from validation.toys import lorenz96
@@ -121,7 +121,7 @@ def four_d_var(twin: Twin, covariance: np.ndarray, lag: int, outer: int = 3) -> 
             departure = twin.observations[cycle] - model.end + forward(control)
             return LeastSquares(forward, lambda r: root @ model.adjoint(r), departure, counted)
 
-        found = outer_loops(linearise, lorenz96.SIZE, Gaussian(), outer=outer, reduction=1e-3, tolerance=1e-3)
+        found = outer_loops(linearise, lorenz96.SIZE, Gaussian(), MinimiserSettings(outer=outer))
         control = found.minimum.control
         # The last linearisation has made the forecast from the control: its residual is y minus that.
         analysis = twin.observations[cycle] - found.problem.residual(control)

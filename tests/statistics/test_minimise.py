@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares, minimize
 
 from kaiseki.core.errors import ConfigError, NumericsError
-from kaiseki.statistics.conjugate_gradients import Spectrum, conjugate_gradients
-from kaiseki.statistics.minimise import LeastSquares, outer_loops, reweighted
+from kaiseki.statistics.conjugate_gradients import InnerLoop, Spectrum, conjugate_gradients
+from kaiseki.statistics.minimise import LeastSquares, MinimiserSettings, outer_loops, reweighted
 from kaiseki.statistics.robust import Gaussian, Huber, Likelihood, likelihood
 
 LIKELIHOODS: list[Likelihood] = [Gaussian(), Huber(1.5)]
@@ -38,7 +38,9 @@ def test_conjugate_gradients_solve_what_dense_algebra_solves(size: int, seed: in
 
 def test_cost_in_the_history_is_the_cost() -> None:
     matrix, right = positive(20, 3), np.arange(20.0)
-    found = conjugate_gradients(lambda v: matrix @ v, right, iterations=50, reduction=1e-10, constant=7.0)
+    found = conjugate_gradients(
+        lambda v: matrix @ v, right, iterations=50, reduction=1e-10, loop=InnerLoop(constant=7.0)
+    )
     v = found.control
     assert found.steps[-1].cost == pytest.approx(7.0 + 0.5 * v @ matrix @ v - right @ v, rel=1e-10)
     costs = [step.cost for step in found.steps]
@@ -56,7 +58,7 @@ def test_ritz_values_are_eigenvalues_at_the_end() -> None:
 def test_a_start_at_the_solution_takes_no_step() -> None:
     matrix, right = positive(10, 5), np.ones(10)
     exact = np.linalg.solve(matrix, right)
-    found = conjugate_gradients(lambda v: matrix @ v, right, exact, reference=1.0)
+    found = conjugate_gradients(lambda v: matrix @ v, right, exact, loop=InnerLoop(reference=1.0))
     assert len(found.steps) == 1
     np.testing.assert_array_equal(found.control, exact)
 
@@ -119,7 +121,7 @@ def problem(seed: int, size: int = 15, number: int = 25) -> tuple[LeastSquares, 
 @settings(max_examples=20, deadline=None)
 def test_the_true_cost_falls_in_every_outer_loop(penalty: Likelihood, seed: int) -> None:
     cost, _, _ = problem(seed)
-    found = reweighted(cost, 15, penalty, outer=10, iterations=300, reduction=1e-8, tolerance=1e-12)
+    found = reweighted(cost, 15, penalty, MinimiserSettings(outer=10, iterations=300, reduction=1e-8, tolerance=1e-12))
     assert all(later <= earlier * (1 + 1e-12) for earlier, later in zip(found.costs[:-1], found.costs[1:], strict=True))
     assert found.costs[-1] < found.costs[0]
     assert found.costs[-1] == pytest.approx(cost.cost(found.minimum.control, penalty))
@@ -128,7 +130,9 @@ def test_the_true_cost_falls_in_every_outer_loop(penalty: Likelihood, seed: int)
 def test_the_huber_minimum_is_that_of_a_general_minimiser() -> None:
     cost, _, _ = problem(11)
     penalty = Huber(2.0)
-    found = reweighted(cost, 15, penalty, outer=60, iterations=2000, reduction=1e-10, tolerance=1e-14)
+    found = reweighted(
+        cost, 15, penalty, MinimiserSettings(outer=60, iterations=2000, reduction=1e-10, tolerance=1e-14)
+    )
     other = minimize(lambda v: cost.cost(v, penalty), np.zeros(15), method="BFGS", options={"gtol": 1e-7})
     assert found.costs[-1] == pytest.approx(other.fun, rel=1e-8)
     assert found.weights[::5].max() < 0.5
@@ -136,7 +140,7 @@ def test_the_huber_minimum_is_that_of_a_general_minimiser() -> None:
 
 def test_the_gaussian_needs_one_loop_and_equals_dense_algebra() -> None:
     cost, matrix, departure = problem(12)
-    found = reweighted(cost, 15, Gaussian(), reduction=1e-12)
+    found = reweighted(cost, 15, Gaussian(), MinimiserSettings(reduction=1e-12))
     assert len(found.costs) == 2
     exact = np.linalg.solve(np.eye(15) + matrix.T @ matrix, matrix.T @ departure)
     np.testing.assert_allclose(found.minimum.control, exact, rtol=1e-9, atol=1e-10)
@@ -160,7 +164,11 @@ def test_iterations_are_limited_over_all_loops() -> None:
     cost, _, _ = problem(14)
     lines: list[str] = []
     found = reweighted(
-        cost, 15, Huber(1.0), outer=10, iterations=7, reduction=1e-12, tolerance=0.0, report=lines.append
+        cost,
+        15,
+        Huber(1.0),
+        MinimiserSettings(outer=10, iterations=7, reduction=1e-12, tolerance=0.0),
+        log=lines.append,
     )
     assert sum(step.iteration > 0 for step in found.minimum.steps) == 7
     assert len(lines) == len(found.minimum.steps)
@@ -191,7 +199,9 @@ def test_outer_loops_find_the_minimum_of_a_nonlinear_problem(seed: int) -> None:
         here = departure - images - 0.25 * np.sin(images)
         return LeastSquares(lambda v: slope @ v, lambda r: slope.T @ r, here + slope @ control, np.ones(len(departure)))
 
-    found = outer_loops(linearise, 6, Gaussian(), outer=40, iterations=4000, reduction=1e-10, tolerance=1e-14)
+    found = outer_loops(
+        linearise, 6, Gaussian(), MinimiserSettings(outer=40, iterations=4000, reduction=1e-10, tolerance=1e-14)
+    )
 
     def residuals(control: np.ndarray) -> np.ndarray:
         images = matrix @ control
@@ -206,7 +216,9 @@ def test_entries_that_are_not_robust_keep_the_quadratic_penalty() -> None:
     cost, _, departure = problem(3)
     robust = np.arange(len(departure)) < 20
     mixed = dataclasses.replace(cost, robust=robust)
-    found = reweighted(mixed, 15, Huber(0.5), outer=60, iterations=2000, reduction=1e-10, tolerance=1e-14)
+    found = reweighted(
+        mixed, 15, Huber(0.5), MinimiserSettings(outer=60, iterations=2000, reduction=1e-10, tolerance=1e-14)
+    )
     assert (found.weights[~robust] == 1.0).all()
     assert (found.weights[robust] < 1.0).any()
 
@@ -220,7 +232,9 @@ def test_ritz_pairs_are_known_as_well_as_they_say_and_speed_up_the_next_search()
         assert np.linalg.norm(matrix @ vector - value * vector) == pytest.approx(error, rel=1e-4, abs=1e-8 * value)
     other = np.random.default_rng(1).standard_normal(60)
     plain = conjugate_gradients(lambda v: matrix @ v, other, iterations=60, reduction=1e-8)
-    helped = conjugate_gradients(lambda v: matrix @ v, other, iterations=60, reduction=1e-8, known=spectrum.leading())
+    helped = conjugate_gradients(
+        lambda v: matrix @ v, other, iterations=60, reduction=1e-8, loop=InnerLoop(known=spectrum.leading())
+    )
     np.testing.assert_allclose(helped.control, np.linalg.solve(matrix, other), rtol=1e-5, atol=1e-6)
     assert len(helped.steps) < 0.7 * len(plain.steps)
 
@@ -260,7 +274,7 @@ def test_pairs_that_have_not_converged_would_promise_too_much_by_themselves() ->
 def test_the_first_loop_tells_what_it_has_learnt() -> None:
     cost, matrix, _ = problem(16)
     told: list[tuple[Spectrum, np.ndarray]] = []
-    reweighted(cost, 15, Huber(2.0), reduction=1e-10, learn=lambda *both: told.append(both))
+    reweighted(cost, 15, Huber(2.0), MinimiserSettings(reduction=1e-10), learn=lambda *both: told.append(both))
     ((spectrum, weights),) = told
     np.testing.assert_array_equal(weights, Huber(2.0).weight(cost.departure))
     assert spectrum.values[-1] <= np.linalg.eigvalsh(np.eye(15) + matrix.T @ matrix)[-1] * (1.0 + 1e-9)

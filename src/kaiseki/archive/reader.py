@@ -93,7 +93,8 @@ def _has_interval(array: xr.DataArray) -> bool:
 
 
 def _bounds(times: np.ndarray) -> np.ndarray:
-    """(time, 2): each interval ends at its label and starts at the one before; the first is as long as the second."""
+    """Bounds (time, 2) of the intervals: each interval ends at its label and starts at the one before; the first is as
+    long as the second."""
     step = times[1] - times[0] if times.size > 1 else np.timedelta64(3600, "s")
     return np.stack([np.concatenate([times[:1] - step, times[:-1]]), times], axis=1).astype("datetime64[ns]")
 

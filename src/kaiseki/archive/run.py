@@ -50,7 +50,7 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        """The page."""
+        """Path of the report page."""
         return self.path / "report.html"
 
     def store(self, name: str) -> Path:
@@ -142,7 +142,7 @@ DEPARTURES: Final[dict[str, tuple[str, str]]] = {
     "free_run": ("free_run", "background_departure"),
     "driving": ("driving", "background_departure"),
 }
-"""Where the departures of each experiment stand: store, column."""
+"""Store and column that hold the departures of each experiment."""
 
 
 ERRORS: Final = ("temperature_spread", "eastward_wind_spread", "northward_wind_spread", "surface_pressure_spread")

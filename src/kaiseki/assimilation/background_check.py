@@ -29,7 +29,7 @@ _GROUP: Final = {
 
 
 def _wind_partners(table: Table, rows: np.ndarray) -> np.ndarray:
-    """For each of the rows (indices) the position among them of the other wind component, -1 where there is none."""
+    """Position of the other wind component among the rows (indices), for each of them; -1 where there is none."""
     east, north = table.where(quantity="eastward_wind")[rows], table.where(quantity="northward_wind")[rows]
     partner = np.full(len(rows), -1)
     wind = np.flatnonzero(east | north)
@@ -57,7 +57,7 @@ def _wind_partners(table: Table, rows: np.ndarray) -> np.ndarray:
 def check(
     table: Table, rows: np.ndarray, departure: np.ndarray, sigma_b: np.ndarray, error: np.ndarray, tolerance: float
 ) -> Table:
-    """The same rows, `Flag.BACKGROUND` on those too far from the background.
+    """Table with `Flag.BACKGROUND` set on the rows that are too far from the background.
 
     Args:
         table: observations.

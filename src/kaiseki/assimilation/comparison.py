@@ -31,7 +31,7 @@ def observed(table: Table) -> np.ndarray:
 
 
 def departures(trajectory: Trajectory, table: Table) -> np.ndarray:
-    """y - bias correction - H(x), (n,) in the units of the quantities, whatever the flags say.
+    """Departures y - bias correction - H(x), (n,), in the units of the quantities, whatever the flags say.
 
     NaN where the model has no equivalent: outside the domain, its levels or its times (see `operators.plan.HOLD`),
     below its ground, or without a coordinate. The rim counts as inside.

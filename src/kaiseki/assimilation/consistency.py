@@ -22,7 +22,7 @@ LEAST: int = 15
 
 
 def chi_square(cost: float, count: int) -> float | None:
-    """2 J / p; None without observations."""
+    """Cost at the minimum over the number of observations, 2 J / p; None without observations."""
     return 2.0 * cost / count if count else None
 
 

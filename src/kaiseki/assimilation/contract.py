@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -14,13 +14,11 @@ from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.assimilation.uncertainty import Errors
 from kaiseki.config import Assimilation
 from kaiseki.core.errors import InputError
+from kaiseki.core.progress import Log
 from kaiseki.grid import Domain
 from kaiseki.observations import Table
 from kaiseki.statistics import Covariance
 from kaiseki.statistics.minimise import Checkpoint
-
-type Log = Callable[[str], None]
-"""Takes the lines that an engine has to say."""
 
 
 @runtime_checkable
@@ -66,7 +64,7 @@ class WindowModel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class AnalysisInput:
-    """All that an engine takes.
+    """Input of an analysis engine.
 
     Attributes:
         background: trajectory over the window.

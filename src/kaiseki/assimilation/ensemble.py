@@ -63,13 +63,13 @@ class Ensemble:
 
     @property
     def members(self) -> int:
-        """N."""
+        """Number of members N."""
         return len(self.anomalies)
 
 
 @dataclass(frozen=True, eq=False)
 class EnsembleEquivalents:
-    """What the observations of a problem see of an ensemble.
+    """Observation equivalents of the members of an ensemble.
 
     Attributes:
         operator: (p, slots 5 nz J I) on the members' grid.
@@ -161,8 +161,8 @@ def transformed(
 
 @dataclass(frozen=True, eq=False)
 class _Nodes:
-    """Where weights are computed; between them they are interpolated (Yang, Kalnay, Hunt and Bowler 2009, Q. J. R.
-    Meteorol. Soc. 135, 251-262).
+    """Nodes of the grid on which weights are computed; between them weights are interpolated (Yang, Kalnay, Hunt and
+    Bowler 2009, Q. J. R. Meteorol. Soc. 135, 251-262).
 
     Attributes:
         places: (m, 2) x, y over the map factor in the middle [m].
@@ -176,7 +176,7 @@ class _Nodes:
 
     @classmethod
     def make(cls, domain: Domain, settings: EnsembleSettings) -> _Nodes:
-        """Every so many cells and levels that a half-width holds `NODES` of them."""
+        """Nodes at every so many cells and levels that a half-width holds `NODES` of them."""
         middle = _middle(domain)
         along = []
         for axis in (domain.y, domain.x):

@@ -24,15 +24,15 @@ import numpy as np
 from kaiseki.core.constants import CP_DRY, P0, R_DRY
 from kaiseki.observations import KINDS, QUANTITIES, Table
 from kaiseki.statistics import ANALYSIS_VARIABLES
-from kaiseki.statistics.conjugate_gradients import Spectrum, conjugate_gradients
+from kaiseki.statistics.conjugate_gradients import InnerLoop, Spectrum, conjugate_gradients
 
 REFERENCE_TEMPERATURE = 270.0
-"""Tr [K] of the dry energy."""
+"""Reference temperature Tr of the dry energy [K]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Gain:
-    """K = S (1 + G^T W G)^-1 G^T W of an analysis, without S.
+    """Gain matrix K = S (1 + G^T W G)^-1 G^T W of an analysis, without S.
 
     Attributes:
         forward: G, (n,) -> (p + more,); what follows the p observations is a penalty with target zero.
@@ -50,18 +50,18 @@ class Gain:
     reduction: float = 1e-2
 
     def solve(self, right: np.ndarray) -> np.ndarray:
-        """(1 + G^T W G)^-1 of a vector (n,)."""
+        """Solution (1 + G^T W G)^-1 b, (n,), for a right-hand side b (n,)."""
 
         def hessian(vector: np.ndarray) -> np.ndarray:
             return vector + self.adjoint(self.weights * self.forward(vector))
 
         found = conjugate_gradients(
-            hessian, right, iterations=self.iterations, reduction=self.reduction, known=Spectrum()
+            hessian, right, iterations=self.iterations, reduction=self.reduction, loop=InnerLoop(known=Spectrum())
         )
         return found.control
 
     def transpose(self, gradient: np.ndarray) -> np.ndarray:
-        """K^T g (p,), for normalised departures, of a gradient S^T g (n,)."""
+        """Sensitivity K^T g (p,) to the normalised departures, of a gradient S^T g (n,)."""
         return (self.weights * self.forward(self.solve(gradient)))[: self.count]
 
     def influence(self, probes: int, seed: int = 0) -> np.ndarray:
@@ -79,7 +79,7 @@ class Gain:
 
 
 def dry_energy_weights(mass: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """C (5, nz, ny, nx) of the dry total energy of a difference of `ANALYSIS_VARIABLES` [J kg-1 for x.C x / 2].
+    """Weights C (5, nz, ny, nx) of the dry total energy of a difference of `ANALYSIS_VARIABLES` [J kg-1 for x.C x / 2].
 
     u^2 + v^2 + (cp / Tr) T^2 over the mass, and R Tr (p / pr)^2 of the lowest level over the columns (Ehrendorfer,
     Errico and Raeder 1999, J. Atmos. Sci. 56, 1627-1648); vapour does not count.
@@ -98,7 +98,7 @@ def dry_energy_weights(mass: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def error_of(difference: np.ndarray, weights: np.ndarray) -> float:
-    """e = x.C x / 2."""
+    """Dry total energy e = x.C x / 2 of an error x."""
     return 0.5 * float(np.sum(weights * difference**2))
 
 
@@ -131,5 +131,5 @@ def by_group(table: Table, rows: np.ndarray, impact: np.ndarray, influence: np.n
 
 
 def stacked(fields: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(5, nz, ny, nx) float64 in the order of `ANALYSIS_VARIABLES`."""
+    """Fields as one array (5, nz, ny, nx), float64, in the order of `ANALYSIS_VARIABLES`."""
     return np.stack([np.asarray(fields[name], np.float64) for name in ANALYSIS_VARIABLES])

@@ -17,13 +17,14 @@ import numpy as np
 
 from kaiseki.assimilation import background_check, consistency
 from kaiseki.assimilation.comparison import evaluate, observed
-from kaiseki.assimilation.contract import Analysis, AnalysisInput, Log
+from kaiseki.assimilation.contract import Analysis, AnalysisInput
 from kaiseki.assimilation.operators import LinearOperator, Plan, elevation, linearise, locate, model_height
 from kaiseki.assimilation.operators.plan import places
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.assimilation.uncertainty import FROM_HESSIAN, Uncertainty, randomised
 from kaiseki.config import Assimilation
 from kaiseki.core.errors import InputError
+from kaiseki.core.progress import Log
 from kaiseki.observations import Flag, Table, usable
 from kaiseki.observations.errors import PRESSURE_PER_METRE
 from kaiseki.observations.flags import names
@@ -47,12 +48,12 @@ def _gather(covariance: Covariance, flat: Any) -> Any:
 
 
 def sqrt(covariance: Covariance, control: np.ndarray) -> np.ndarray:
-    """S v, (5 nz ny nx,), of a control vector (n,)."""
+    """Increment S v, (5 nz ny nx,), of a control vector (n,)."""
     return np.asarray(_spread_out(covariance, jnp.asarray(control, dtype=float)))
 
 
 def sqrt_transpose(covariance: Covariance, flat: np.ndarray) -> np.ndarray:
-    """S^T x, (n,) float64, of fields (5 nz ny nx,)."""
+    """Control-space vector S^T x, (n,) float64, of fields (5 nz ny nx,)."""
     return np.asarray(_gather(covariance, jnp.asarray(flat, dtype=float)), dtype=np.float64)
 
 
@@ -64,7 +65,7 @@ def as_fields(flat: np.ndarray, shape: tuple[int, int, int]) -> dict[str, np.nda
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """The observations that count, ready for a solver.
+    """Least-squares problem of an analysis: the observations that are used, with departures, errors and operator.
 
     Attributes:
         background: trajectory.
@@ -87,11 +88,11 @@ class Problem:
     plan: Plan
 
     def forward(self, control: np.ndarray) -> np.ndarray:
-        """R^(-1/2) H S v, (p,)."""
+        """Normalised equivalents R^(-1/2) H S v, (p,), of a control vector v (n,)."""
         return self.operator(sqrt(self.covariance, control)) / self.error
 
     def adjoint(self, normalised: np.ndarray) -> np.ndarray:
-        """S^T H^T R^(-1/2) r, (n,)."""
+        """Adjoint S^T H^T R^(-1/2) r, (n,), of normalised departures r (p,)."""
         return sqrt_transpose(self.covariance, self.operator.transpose(normalised / self.error))
 
     def randomised(self, weights: np.ndarray) -> list[np.ndarray]:
@@ -99,13 +100,13 @@ class Problem:
         return randomised(self.forward, self.adjoint, weights, self.covariance.control_size)
 
     def increment(self, control: np.ndarray) -> dict[str, np.ndarray]:
-        """S v as fields."""
+        """Increment S v as fields."""
         return as_fields(sqrt(self.covariance, control), self.background.domain.shape)
 
 
 def place_flags(background: Trajectory, table: Table, settings: Assimilation) -> Table:
-    """The same rows: `OUTSIDE_DOMAIN` also in the rim, errors of surface pressure grown with the height difference, and
-    `NO_EQUIVALENT` where that is too large.
+    """Table with `OUTSIDE_DOMAIN` set in the rim as well, errors of surface pressure grown with the height difference,
+    and `NO_EQUIVALENT` where that is too large.
     """
     domain = background.domain
     j, i, outside = places(domain, table)
@@ -175,40 +176,47 @@ def prepare(given: AnalysisInput) -> Problem:
     )
 
 
-def finish(
-    problem: Problem,
-    name: str,
-    increment: dict[str, np.ndarray],
-    steps: tuple[Step, ...],
-    *,
-    converged: bool,
-    cost: float,
-    cost_before: float,
-    cost_of_oscillations: float = 0.0,
-    weights: np.ndarray | None = None,
-    unseen: np.ndarray | None = None,
-    analysed: Trajectory | None = None,
-    remarks: tuple[str, ...] = (),
-    uncertainty: Uncertainty | None = None,
-) -> Analysis:
-    """The analysis of an increment: departures after, flags of what lost weight, diagnostics.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Solution:
+    """Solution of a `Problem` by an engine: the increment, its cost, and how it was found.
+
+    Attributes:
+        increment: fields.
+        cost: at the minimum.
+        cost_before: at the background.
+        cost_of_oscillations: the part of the cost that is neither the background's nor the observations'.
+        steps: history of the minimiser.
+        converged: whether it reached its end.
+        weights: (p,) of robust likelihoods; 1 when absent.
+        no_equivalent: (p,) mask of the values of which the grid of the increments has no equivalent; they had no
+            weight.
+        analysed: trajectory from the start of the window plus the increment; when absent the increment is that of all
+            times.
+        remarks: sentences for the reader of the diagnostics.
+    """
+
+    increment: dict[str, np.ndarray]
+    cost: float
+    cost_before: float
+    cost_of_oscillations: float = 0.0
+    steps: tuple[Step, ...] = ()
+    converged: bool = True
+    weights: np.ndarray | None = None
+    no_equivalent: np.ndarray | None = None
+    analysed: Trajectory | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def finish(problem: Problem, name: str, solution: Solution, uncertainty: Uncertainty | None = None) -> Analysis:
+    """The analysis of a solution: departures after, flags of what lost weight, diagnostics.
 
     Args:
         problem: what was solved.
         name: of the engine.
-        increment: fields.
-        steps: history of the minimiser.
-        converged: whether it reached its end.
-        cost: at the minimum.
-        cost_before: at the background.
-        cost_of_oscillations: the part of the cost that is neither the background's nor the observations'.
-        weights: (p,) of robust likelihoods; 1 when absent.
-        unseen: (p,) mask of what counted for nothing, because the grid of the increments has no equivalent of it.
-        analysed: trajectory from the start of the window plus the increment; when absent the increment is that of all
-            times.
-        remarks: sentences for the reader of the diagnostics.
+        solution: increment, costs and history.
         uncertainty: of the analysis; None where the engine finds it elsewhere.
     """
+    increment, analysed, weights = solution.increment, solution.analysed, solution.weights
     table = problem.table
     fields = (problem.background.plus(increment) if analysed is None else analysed).stacked()
     after = observed(table) - evaluate(fields, problem.plan)
@@ -222,7 +230,7 @@ def finish(
         spread=spread,
     )
     if weights is not None:
-        without = np.zeros(len(weights), dtype=bool) if unseen is None else unseen
+        without = np.zeros(len(weights), dtype=bool) if solution.no_equivalent is None else solution.no_equivalent
         for rows, flag in ((without, Flag.NO_EQUIVALENT), ((weights < 0.5) & ~without, Flag.DOWNWEIGHTED)):
             marked = np.zeros(len(table), dtype=bool)
             marked[problem.used[rows]] = True
@@ -232,14 +240,14 @@ def finish(
         "engine": name,
         "iterations": [
             {"outer": one.outer, "iteration": one.iteration, "cost": one.cost, "gradient": one.gradient}
-            for one in steps
+            for one in solution.steps
         ],
-        "converged": bool(converged),
-        "cost_before": float(cost_before),
-        "cost": float(cost),
-        "cost_of_oscillations": cost_of_oscillations,
-        "chi_square": consistency.chi_square(cost - cost_of_oscillations, len(problem.used)),
-        "remarks": list(remarks),
+        "converged": bool(solution.converged),
+        "cost_before": float(solution.cost_before),
+        "cost": float(solution.cost),
+        "cost_of_oscillations": solution.cost_of_oscillations,
+        "chi_square": consistency.chi_square(solution.cost - solution.cost_of_oscillations, len(problem.used)),
+        "remarks": list(solution.remarks),
     }
     analysis = Analysis(increment, table, diagnostics)
     if uncertainty is None:
@@ -293,6 +301,4 @@ def nothing_to_do(problem: Problem, name: str, log: Log | None, uncertainty: Unc
     if log is not None:
         log(line)
     zero = {variable: np.zeros(problem.background.domain.shape) for variable in ANALYSIS_VARIABLES}
-    return finish(
-        problem, name, zero, (), converged=True, cost=0.0, cost_before=0.0, remarks=(line,), uncertainty=uncertainty
-    )
+    return finish(problem, name, Solution(increment=zero, cost=0.0, cost_before=0.0, remarks=(line,)), uncertainty)

@@ -49,7 +49,8 @@ class Trajectory:
 
     @classmethod
     def make(cls, times: Sequence[Any] | np.ndarray, fields: Sequence[Mapping[str, Any]], domain: Domain) -> Self:
-        """From sequences; of the fields the five of `statistics.ANALYSIS_VARIABLES` are kept, as NumPy arrays.
+        """Trajectory made of sequences; of the fields the five of `statistics.ANALYSIS_VARIABLES` are kept, as NumPy
+        arrays.
 
         Raises:
             InputError: see the class; or a field is missing.
@@ -67,7 +68,8 @@ class Trajectory:
         return {name: np.stack([one[name] for one in self.fields]) for name in ANALYSIS_VARIABLES}
 
     def plus(self, increment: Mapping[str, np.ndarray]) -> Trajectory:
-        """The same increment added at every time (the model is the identity within the window); qv is held at 0."""
+        """Trajectory with one increment added at every time (the model is the identity within the window); qv is held
+        at 0."""
         moved = []
         for one in self.fields:
             sums = {name: one[name] + np.asarray(increment[name]) for name in ANALYSIS_VARIABLES}

@@ -87,7 +87,7 @@ def _add(total: Any, fields: Any, turn: tuple[Any, Any], factor: Any) -> Any:
 
 @jax.jit
 def _add_sqrt(total: Any, covariance: BackgroundCovariance, control: Any, turn: tuple[Any, Any], factor: Any) -> Any:
-    """The same of the increment of a control vector (n,)."""
+    """`total` plus the squares of the increment of a control vector (n,)."""
     increment = covariance.sqrt(control)
     return _add(total, [increment[name] for name in ANALYSIS_VARIABLES], turn, factor)
 
@@ -162,7 +162,8 @@ class Uncertainty:
         self._explained += self._squares(controls)
 
     def explain_carried(self, increments: Iterable[Any], domain: Domain, fields: Mapping[str, np.ndarray]) -> None:
-        """The same of what a linear model makes of S y at the time of the analysis.
+        """Take what vectors y (n,) explain from the variance, S y carried by a linear model to the time of the
+        analysis.
 
         Args:
             increments: (5, nz, J, I) each in the order of `ANALYSIS_VARIABLES`.
@@ -219,7 +220,8 @@ def _rows(nz: int) -> dict[str, slice]:
 
 
 def _factor(told: np.ndarray, drawn: np.ndarray) -> float:
-    """c, at least 1, for which the mean of 1 / (1 + c told) is that of `drawn`, the variance left over that before."""
+    """Factor c, at least 1, for which the mean of 1 / (1 + c told) is that of `drawn`, the variance left over that
+    before."""
     wanted, least, most = float(np.mean(drawn)), 0.0, np.log(MOST)
     if float(np.mean(1.0 / (1.0 + told))) <= wanted:
         return 1.0

@@ -51,14 +51,14 @@ class BackgroundError(Section):
     humidity_vertical_length: Positive = 0.2
     """Vertical correlation length of humidity, in the logarithm of pressure."""
     balance: Fraction = 0.9
-    """Part of the mass variance that is geostrophically balanced with the wind."""
+    """Part of the mass variance that is geostrophically balanced with the wind, 0 to 1."""
     divergent: Fraction = 0.15
-    """Part of the wind variance in the velocity potential above the boundary layer."""
+    """Part of the wind variance in the velocity potential above the boundary layer, 0 to 1."""
     boundary_layer_wind: Fraction = 0.7
-    """Rotational wind at the ground over geostrophic wind; what it lacks in variance is given to the velocity
-    potential."""
+    """Ratio of the rotational wind at the ground to the geostrophic wind, 0 to 1; what it lacks in variance is given to
+    the velocity potential."""
     boundary_layer_depth: Positive = 1500.0
-    """Height above sea level at which that ratio has come back to 1, m."""
+    """Height above sea level at which `boundary_layer_wind` has come back to 1, m."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,9 +87,9 @@ class DigitalFilter(Section):
     """Digital-filter initialisation after each analysis."""
 
     half_span_hours: NotNegative = 1.0
-    """Half the span of the filter; 0 switches it off."""
+    """Half the span of the digital filter, h; 0 switches it off."""
     cutoff_hours: Positive = 2.0
-    """Period below which oscillations are removed; equal to the span is usual."""
+    """Period below which the digital filter removes oscillations, h; equal to the span is usual."""
 
     @property
     def half_span(self) -> float:
@@ -104,15 +104,15 @@ class DigitalFilter(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class FourDVar(Section):
-    """4D-Var: outer loops, inner model, minimisation."""
+    """Settings of incremental 4D-Var: outer loops, inner model, minimisation."""
 
     coarsening: tuple[Count, ...] = (2, 2)
     """Grid length of the inner model in units of that of the outer one, one per outer loop; it may fall from loop to
     loop."""
     inner_iterations: Count = 60
-    """Most iterations of the minimiser in a window, all outer loops together."""
+    """Largest number of iterations of the 4D-Var minimiser in a window, all outer loops together."""
     gradient_reduction: Annotated[float, Bounds(gt=0, lt=1)] = 0.08
-    """The minimisation ends when the norm of the gradient has fallen to this part."""
+    """Part of its first norm to which the gradient falls before the minimisation of 4D-Var ends."""
     gravity_wave_penalty: NotNegative = 1.0
     """Weight of the penalty of fast oscillations in the window, per (m/s)^2 of their mean square and observation."""
     background_deviation: Positive = 1.0
@@ -127,60 +127,63 @@ class FourDVar(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleSettings(Section):
-    """Members beside the analysis, of the engines "letkf", "4denvar" and "hybrid"."""
+    """Settings of the ensemble beside the analysis, of the engines "letkf", "4denvar" and "hybrid"."""
 
     members: Annotated[int, Bounds(ge=2)] = 20
-    """Number of members."""
+    """Number of members of the ensemble."""
     coarsening: Count = 2
     """Grid length of the members in units of that of the analysis."""
     localisation_length: Positive = 600_000.0
-    """Half-width of the localisation, m: the taper of Gaspari and Cohn ends at twice it."""
+    """Half-width of the horizontal localisation, m: the taper of Gaspari and Cohn ends at twice it."""
     localisation_depth: Positive = 0.6
-    """The same in the vertical, in the logarithm of pressure."""
+    """Half-width of the vertical localisation, in the logarithm of pressure."""
     relaxation: Fraction = 0.7
-    """Part of the anomalies before the analysis in those after it."""
+    """Relaxation to the prior perturbations: part of the anomalies before the analysis in those after it, 0 to 1."""
     perturbation: NotNegative = 1.0
     """Standard deviation of the perturbations of the start and of the driving fields, in units of that of `cycled`."""
     perturbation_hours: Positive = 12.0
     """Time in which the perturbations of the driving fields lose 63 % of their correlation, h."""
     hybrid_share: Fraction = 0.5
-    """Part of the background variance that is the ensemble's in "hybrid"."""
+    """Part of the background variance that is the ensemble's in the engine "hybrid", 0 to 1."""
     seed: Seed = 1
-    """Of the random perturbations."""
+    """Seed of the random perturbations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assimilation(Section):
-    """How observations and background are joined."""
+    """Settings of the analysis: engine, errors of the background, minimisation, quality control."""
 
     engine: Engine = "hybrid"
-    """Statistical analysis, one of ours or of a plug-in; "none" runs the model alone."""
+    """Analysis engine, one of this package or of a plug-in; "none" runs the model alone."""
     cold: BackgroundError = field(default_factory=_cold)
     """Background error of the cold start, whose first guess is far from the truth."""
     cycled: BackgroundError = field(default_factory=BackgroundError)
     """Background error of the cycled 3-h forecast."""
     boundary_memory_hours: NotNegative = 12.0
-    """What an analysis changes in the rim and under the model top is added to the driving fields afterwards and loses
-    63 % in this time, h. At 0 it is forgotten at once, and increments fall to zero before the rim."""
+    """Time in which the boundary correction, what an analysis changes in the rim and under the model top, loses 63 %,
+    h; it is added to the driving fields after the analysis. At 0 there is none, and increments fall to zero before the
+    rim."""
     inner_iterations: Count = 60
-    """Most iterations of the minimiser."""
+    """Largest number of iterations of the minimiser of the engines "optimal_interpolation", "3dfgat" and "4denvar"."""
     gradient_reduction: Annotated[float, Bounds(gt=0, lt=1)] = 1e-3
-    """The minimisation ends when the norm of the gradient has fallen by this factor."""
+    """Factor by which the norm of the gradient falls before the minimisation ends."""
     outer_loops: Count = 4
-    """Most outer loops, in which robust weights are renewed; those of 4D-Var are counted by its `coarsening`."""
+    """Largest number of outer loops, in which robust weights are renewed; those of 4D-Var are counted by its
+    `coarsening`."""
     background_check: Positive = 5.0
-    """A value is rejected when its departure exceeds this many standard deviations of what is expected."""
+    """Limit of the background check, in expected standard deviations of the departure; values with larger ones are
+    rejected."""
     station_height_difference: Positive = 300.0
-    """Surface pressure is used where model and station height differ by less, m."""
+    """Largest difference between model and station height with which surface pressure is used, m."""
     spread_samples: Annotated[int, Bounds(ge=2)] = 24
-    """Random states from which the background's standard deviation at the observations is estimated; the relative error
-    of that is 1 / sqrt(2 spread_samples)."""
+    """Number of random states from which the background's standard deviation at the observations is estimated, with the
+    relative error 1 / sqrt(2 spread_samples)."""
     robust: Literal["huber", "none"] = "huber"
     """Likelihood of the observations; "huber" gives gross values a linear penalty (variational quality control)."""
     robust_threshold: Positive = 2.5
     """Departure in standard deviations where the penalty turns from quadratic to linear."""
     four_d_var: FourDVar = field(default_factory=FourDVar)
-    """What belongs to the engines "4dvar" and "hybrid"."""
+    """Settings of 4D-Var, for the engines "4dvar" and "hybrid"."""
     ensemble: EnsembleSettings = field(default_factory=EnsembleSettings)
-    """What belongs to the engines "letkf", "4denvar" and "hybrid"."""
+    """Settings of the ensemble, for the engines "letkf", "4denvar" and "hybrid"."""
     digital_filter: DigitalFilter = field(default_factory=DigitalFilter)

@@ -26,7 +26,7 @@ class Levels(Section):
     """Nominal heights of the model levels: thin at the ground, stretched upwards."""
 
     number: Count = 40
-    """Number of layers."""
+    """Number of model layers."""
     top: Positive = 22_000.0
     """Height of the model top, m."""
     first_thickness: Positive = 60.0
@@ -54,7 +54,7 @@ class DomainSettings(Section):
     """
 
     preset: Preset | None = None
-    """A named grid; values given beside it replace those of the preset."""
+    """Name of a preset grid; values given beside it replace those of the preset."""
     spacing: Positive | None = None
     """Grid length, true at the standard parallels, m."""
     shape: tuple[Count, Count] | None = None
@@ -74,16 +74,16 @@ class DomainSettings(Section):
     rim_width: Count | None = None
     """Width of the lateral relaxation zone, cells."""
     terrain: Literal["files", "analytic", "flat"] = "flat"
-    """Where terrain and land come from: files below, the island arc of the twin experiment, or none."""
+    """Source of terrain and land: the files of `terrain_files`, the island arc of the twin experiment, or none."""
     terrain_files: Files = ()
-    """Terrain heights."""
+    """Files of terrain heights, m."""
     terrain_voids: Literal["refuse", "mask"] = "refuse"
-    """What becomes of heights below -500 m or above 9,000 m where there is land, as voids without a no-data value have:
+    """Treatment of heights below -500 m or above 9,000 m where there is land, as voids without a no-data value have:
     refused, or taken as no data, so that the next of the terrain files counts there."""
     mask_files: Files = ()
-    """Land-sea masks."""
+    """Files of land-sea masks."""
     coast_files: Files = ()
-    """Coastlines for the maps of the report."""
+    """Files of coastlines (GeoJSON) for the maps of the report."""
     terrain_smoothing: NotNegative = 1.0
     """Strength of the terrain smoothing, in grid lengths; 0 leaves the conservative averages."""
 

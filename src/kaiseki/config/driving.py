@@ -16,30 +16,31 @@ from kaiseki.core.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Driving(Section):
-    """What surrounds the domain: a first guess, a coarse cycle of our own, the sea."""
+    """Settings of what drives the domain: a first guess, a coarse cycle of its own, the sea."""
 
     first_guess_files: Files = ()
-    """Global analyses: with a coarse domain samples of the season, which are averaged and smoothed; without one they
-    drive the domain directly, all files joined along time."""
+    """Files of global analyses: with a coarse domain samples of the season, which are averaged and smoothed; without
+    one they drive the domain directly, all files joined along time."""
     sea_temperature_files: Files = ()
-    """Sea-surface temperature (NetCDF) in place of what the first guess holds; needed where that holds none. The field
-    of the cold start stays throughout the run."""
+    """Files of sea-surface temperature (NetCDF) that replace that of the first guess, and are needed where it holds
+    none. The field of the cold start stays throughout the run."""
     sea_temperature_climatology: bool = False
-    """Take the twelve monthly fields of those files as means about the middles of the months of any year; else they are
-    analyses, of which one time serves for a fortnight."""
+    """Whether `sea_temperature_files` hold the twelve monthly means of a climatology, valid in the middles of the
+    months of any year; else they are analyses, of which one time serves for a fortnight."""
     first_guess_wavenumber: Count = 8
     """Total wavenumber to which the averaged first guess is smoothed (planetary scales)."""
     coarse: DomainSettings | None = None
-    """Wider domain of a cycle of our own whose states become the boundary; none: the files drive the domain."""
+    """Wider, coarser domain of a cycle of its own whose states become the boundary; none: the files drive the
+    domain."""
     scales: tuple[Positive, ...] = (1_200_000.0, 700_000.0, 400_000.0)
     """Correlation lengths of the successive analyses on the coarse domain, m, falling."""
     analysis_hours: tuple[int, ...] = (0, 12)
     """Hours of the day (UTC) at which the coarse analyses are made."""
     tide: bool = True
-    """Add to what the coarse domain gives the semidiurnal tide of pressure, which analyses at 0 and 12 UTC meet always
-    in the same phase."""
+    """Whether the semidiurnal tide of pressure is added to what the coarse domain gives, since analyses at 0 and 12 UTC
+    meet always in the same phase."""
     interval_hours: Positive = 1.0
-    """Interval of the boundary states."""
+    """Interval between two boundary states, h."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

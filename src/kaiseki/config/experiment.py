@@ -45,7 +45,7 @@ class Experiment(Section):
     archive: Archive = field(default_factory=Archive)
     verification: Verification = field(default_factory=Verification)
     twin: Twin | None = None
-    """Present in every twin experiment, with its defaults where the file says nothing, and in no other."""
+    """Settings of the nature run, in twin experiments only; defaults where the file says nothing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

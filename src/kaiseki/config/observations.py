@@ -28,7 +28,7 @@ class ErrorOverride(Section):
     kind: Kind
     quantity: Quantity
     pressure: tuple[Positive, ...] = ()
-    """Pressures of the profile below, Pa, falling; empty for one value at all heights."""
+    """Pressures of the profile `error`, Pa, falling; empty for one value at all heights."""
     error: tuple[Positive, ...]
     """Standard deviations in SI units, one per pressure, interpolated in the logarithm of pressure."""
 
@@ -46,10 +46,10 @@ def _thinning() -> dict[Kind, Positive]:
 
 @dataclass(frozen=True, kw_only=True)
 class Observations(Section):
-    """Which observations are read and used."""
+    """Settings of the observations: files, kinds, withheld stations, thinning, errors."""
 
     files: Files = ()
-    """PREPBUFR files; a twin experiment writes its own reports and needs none."""
+    """Files of reports in PREPBUFR; a twin experiment writes its own reports and needs none."""
     sources: dict[Source, Files] = field(default_factory=dict)
     """Files of sources that plug-ins bring, by the source's name, which is also the kind of their reports."""
     kinds: tuple[Kind, ...] = ("sonde", "pilot", "synop", "ship", "buoy", "aircraft", "satwind")
@@ -57,13 +57,14 @@ class Observations(Section):
     folds: Seed = 5
     """Number of parts the stations are divided into, stratified by region and kind; 0 withholds nothing."""
     fold: Seed = 0
-    """Which part is withheld from assimilation, driving, buddy check, error tuning and baselines, from 0."""
+    """Number of the part that is withheld from assimilation, driving, buddy check, error tuning and baselines, from
+    0."""
     seed: Seed = 1989
     """Seed of the division into parts."""
     thinning: dict[Kind, Positive] = field(default_factory=_thinning)
     """Least horizontal distance between reports of a kind in a window, m; kinds not named are not thinned."""
     errors: tuple[ErrorOverride, ...] = ()
-    """Replacements in the table of observation errors."""
+    """Observation errors that replace those of the built-in table."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

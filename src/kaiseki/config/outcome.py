@@ -11,66 +11,68 @@ from kaiseki.config.dynamics import Dynamics
 
 @dataclass(frozen=True, kw_only=True)
 class Archive(Section):
-    """What is written to the run store."""
+    """Settings of the run store."""
 
     chunk: tuple[Count, Count] = (256, 256)
-    """Cells of a chunk (y, x)."""
+    """Number of cells of a chunk (y, x)."""
     compression_level: Annotated[int, Bounds(ge=0, le=22)] = 3
-    """Level of the Zstandard compression."""
+    """Level of the Zstandard compression, 0 to 22."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verification(Section):
-    """Scores, baselines and their uncertainty."""
+    """Settings of the scores, their baselines and intervals."""
 
     baselines: tuple[Literal["driving", "free_run", "optimal_interpolation"], ...] = (
         "driving",
         "free_run",
         "optimal_interpolation",
     )
-    """What the analysis is compared with, made by the same command."""
+    """Baselines that the analysis is compared with, made by the same command."""
     levels: tuple[Positive, ...] = (85_000.0, 70_000.0, 50_000.0, 30_000.0, 25_000.0)
     """Pressures at which scores are given, Pa."""
     bootstrap_samples: Count = 1000
-    """Draws of the bootstrap by station."""
+    """Number of draws of the bootstrap by station."""
     confidence: Annotated[float, Bounds(gt=0, lt=1)] = 0.95
-    """Coverage of the intervals."""
+    """Coverage of the confidence intervals, 0 to 1."""
     minimum_count: Count = 15
-    """Below this number of values no verdict is drawn."""
+    """Smallest number of values from which a verdict is drawn."""
     seed: Seed = 1
     """Seed of the bootstrap."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Twin(Section):
-    """The nature run of a twin experiment and how the assimilating system is kept from knowing it."""
+    """Settings of the nature run of a twin experiment, and of how it differs from the assimilating system."""
 
     seed: Seed = 1
     """Seed of the initial truth, of the boundary perturbation and of the observation errors."""
     spacing_factor: Annotated[float, Bounds(gt=0, le=1)] = 0.75
     """Grid length of the nature run in units of that of the assimilating model."""
     spin_up_hours: NotNegative = 6.0
-    """Nature run before the cold start."""
+    """Length of the nature run before the cold start, h."""
     physics: dict[str, float | str] = field(default_factory=dict)
-    """Values by "scheme.parameter" of the nature run, where they differ from the section `physics`."""
+    """Constants of the physics of the nature run by "scheme.parameter", where they differ from the section
+    `physics`."""
     dynamics: Dynamics | None = None
     """Damping and horizontal mixing of the nature run; without it, those of the section `dynamics`. Its time steps
     follow from its grid."""
     surroundings: Literal["model", "nature"] = "model"
-    """Whose physics and dynamics the weather around the nature run has: those of the assimilating model, or its own."""
+    """Physics and dynamics of the weather around the nature run: those of the assimilating model ("model") or of the
+    nature run ("nature")."""
     sea_anomaly: Annotated[float, Bounds(ge=-5, le=5)] = 0.0
     """Amplitude of the difference between the sea temperature of nature and the one that the assimilating model is
     given, K; a wave pattern, see `kaiseki.experiments.twin.flow`."""
     boundary_perturbation: NotNegative = 1.0
     """Size of the error of the driving fields, in units of a typical error of a global analysis."""
     initial_perturbation: NotNegative = 1.0
-    """Size of the error of the cold start, in the same units."""
+    """Size of the error of the cold start, in units of a typical error of a global analysis."""
     observation_density: Fraction = 1.0
-    """Part of the stations of the written-down network that report."""
+    """Part of the stations of the built-in network that report, 0 to 1."""
     error_factor: Positive = 1.0
-    """Standard deviation of the observation errors over the one that the assimilating system assumes."""
+    """Ratio of the standard deviation of the observation errors to the one that the assimilating system assumes."""
     error_vertical_length: NotNegative = 0.0
     """Correlation length of the errors along an ascent, in the logarithm of pressure; at 0 the levels err independently
     but for what all of a report have in common."""
     gross_errors: Fraction = 0.003
-    """Part of the values that are grossly wrong."""
+    """Part of the values that have gross errors, 0 to 1."""

@@ -21,14 +21,14 @@ from kaiseki.core.timing import Time, Window, hours, parse_time, windows
 
 @dataclass(frozen=True, kw_only=True)
 class Case(Section):
-    """What the experiment is called and where its truth comes from."""
+    """Name and kind of the experiment."""
 
     name: str
     """Short name, used in file names and in the column `case` of the scores."""
     title: str = ""
-    """One line for the head of the report."""
+    """Title at the head of the report, one line."""
     kind: Literal["twin", "real"]
-    """Where observations come from: a nature run of our own (twin) or files (real)."""
+    """Kind of the experiment: observations of a nature run of the program itself ("twin") or of files ("real")."""
     time_zone: str | None = None
     """Civil time that reports show beside UTC, by its name in the time-zone database ("Europe/Berlin"); "UTC" for none.
     Without it the presets of Japan show Japan Standard Time and all other domains UTC alone."""
@@ -54,13 +54,13 @@ class Period(Section):
     """Cold start, end, cycling window and output interval."""
 
     cold_start: UtcTime
-    """Time of the first analysis; its observations are not used again."""
+    """Time of the first analysis (UTC); its observations are not used again."""
     end: UtcTime
-    """Time of the last analysis."""
+    """Time of the last analysis (UTC)."""
     window_hours: Positive = 3.0
-    """Length of the assimilation window (T - window, T]."""
+    """Length of the assimilation window (T - window, T], h."""
     output_hours: Positive = 1.0
-    """Interval of the forecast output."""
+    """Interval of the forecast output, h."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

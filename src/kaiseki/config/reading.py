@@ -1,4 +1,4 @@
-"""From a TOML file to an experiment, and from pydantic's list of errors to one sentence."""
+"""Reading of experiments: from a TOML file to an `Experiment`, and from pydantic's list of errors to one sentence."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def explain(error: ValidationError, model: type[Section], source: str) -> Config
 
 
 def _dotted(loc: Sequence[int | str]) -> str:
-    """("observations", "errors", 0, "kind") as observations.errors[0].kind."""
+    """Dotted path of a key: ("observations", "errors", 0, "kind") as observations.errors[0].kind."""
     text = ""
     for part in loc:
         if part == "[key]":  # how pydantic marks that the key of a mapping, not its value, is wrong
@@ -104,7 +104,7 @@ def _model_at(loc: Sequence[int | str], model: type[Section]) -> type[Section]:
 
 
 def _all_keys(model: type[Section], head: str = "") -> Iterator[tuple[str, str]]:
-    """(key, dotted path) of every key of the experiment."""
+    """Pairs (key, dotted path) of all keys of the experiment."""
     for name, annotation in hints(model).items():
         yield name, head + name
         if inner := _inner_model(annotation):

@@ -40,7 +40,7 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 
 def stop_if_asked() -> None:
-    """A place between two steps where work may end: raise what was lost since the last interrupt.
+    """End the work here, between two steps, if an interrupt from the keyboard was lost: raise it.
 
     Raises:
         KeyboardInterrupt: there was an interrupt, and it ended nothing.

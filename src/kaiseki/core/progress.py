@@ -13,6 +13,7 @@ import enum
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self, cast, runtime_checkable
@@ -22,6 +23,9 @@ from kaiseki.core.interrupt import stop_if_asked
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+type Log = Callable[[str], None]
+"""Function that takes a line about the work, as engines and minimisers write one per iteration."""
 
 
 @runtime_checkable
@@ -45,7 +49,7 @@ class Mode(enum.Enum):
     """How progress is shown."""
 
     AUTO = "auto"
-    """A bar on a terminal, lines elsewhere."""
+    """A bar on a terminal, lines in a log."""
     BAR = "bar"
     LINES = "lines"
     SILENT = "silent"
@@ -63,7 +67,7 @@ def set_mode(mode: Mode) -> None:
 
 
 def say(message: str) -> None:
-    """One line to the user about what happens, unless silent."""
+    """Write one line to the user about what happens, unless silent."""
     if _mode.get() is not Mode.SILENT:
         print(message, file=sys.stderr, flush=True)
 
@@ -122,7 +126,7 @@ class Progress:
             self._line("done" if kind is None else "stopped")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """So many steps more are done; `note` is shown beside the count.
+        """Count so many more steps as done; `note` is shown beside the count.
 
         Raises:
             KeyboardInterrupt: an interrupt was lost before (`core.interrupt`).

@@ -137,7 +137,7 @@ class Window:
         return self.end - self.start
 
     def contains(self, time: Any) -> Any:
-        """True where start < time <= end; `time` is one instant or an array of datetime64, NaT is outside."""
+        """Whether start < time <= end; `time` is one instant or an array of datetime64, NaT is outside."""
         return (time > self.start) & (time <= self.end)
 
     def __str__(self) -> str:

@@ -33,7 +33,7 @@ type CovarianceAbout = Callable[[Domain, Mapping[str, np.ndarray]], BackgroundCo
 
 
 def taper_cells(length: float, spacing: float) -> int:
-    """The same in cells of a spacing [m]."""
+    """Distance `TAPER` over which increments rise from zero inside the rim, in cells of a spacing [m]."""
     return round(TAPER * length / spacing)
 
 
@@ -113,7 +113,7 @@ def analyst_of(
 
 
 def with_curves(analysis: Analysis) -> Analysis:
-    """The same with cost and gradient of the iterations as two lists, as they are stored and drawn."""
+    """Diagnostics with cost and gradient of the iterations as two lists, as they are stored and drawn."""
     steps = analysis.diagnostics.get("iterations", [])
     curves = {"cost": [one["cost"] for one in steps], "gradient": [one["gradient"] for one in steps]}
     named = {"two_j_over_p": analysis.diagnostics.get("chi_square")}

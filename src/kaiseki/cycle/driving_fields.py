@@ -37,15 +37,15 @@ class Driving(Protocol):
 
 @runtime_checkable
 class Covering(Protocol):
-    """Driving fields that know which times they cover; others (a nature run, a formula) cover all."""
+    """Driving fields that cover a limited range of times; others (a nature run, a formula) cover all."""
 
     def missing(self, times: np.ndarray) -> np.ndarray:
-        """Those of the times (datetime64, UTC) that nothing covers."""
+        """Times (datetime64, UTC) among those asked for that nothing covers."""
         ...
 
 
 LONGEST_GAP = np.timedelta64(12 * 3600, "s")
-"""Between two global analyses: what changes within a day is lost in a longer one."""
+"""Longest interval between two global analyses; what changes within a day is lost in a longer one."""
 
 
 def _uncovered(times: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -65,11 +65,11 @@ class Dataset:
     domain: Domain
 
     def __call__(self, time: np.datetime64) -> Fields:
-        """See `Driving`."""
+        """Fields at a time (UTC), as of `Driving`."""
         return atmosphere_on_domain(self.dataset, self.domain, time)
 
     def missing(self, times: np.ndarray) -> np.ndarray:
-        """See `Covering`."""
+        """Times that the analyses do not cover, as of `Covering`."""
         return _uncovered(times, self.dataset["time"].values.astype("datetime64[s]"))
 
 
@@ -88,11 +88,11 @@ class WithSea:
     domain: Domain
 
     def __call__(self, time: np.datetime64) -> Fields:
-        """See `Driving`."""
+        """Fields at a time (UTC), as of `Driving`."""
         return with_sea_temperature(self.driving(time), self.sst, self.domain)
 
     def missing(self, times: np.ndarray) -> np.ndarray:
-        """See `Covering`."""
+        """Times that the driving fields do not cover, as of `Covering`."""
         return self.driving.missing(times) if isinstance(self.driving, Covering) else times[:0]
 
 
@@ -103,7 +103,7 @@ class Analyses:
     fields: Mapping[np.datetime64, Fields]
 
     def __call__(self, time: np.datetime64) -> Fields:
-        """See `Driving`."""
+        """Fields at a time (UTC), as of `Driving`."""
         times = sorted(self.fields)
         if time <= times[0]:
             return self.fields[times[0]]
@@ -114,12 +114,12 @@ class Analyses:
         return mixed(self.fields[times[after - 1]], self.fields[times[after]], weight)
 
     def missing(self, times: np.ndarray) -> np.ndarray:
-        """See `Covering`: none, for they stand still beyond their ends."""
+        """Times that the analyses do not cover, as of `Covering`: none, since they are constant beyond their ends."""
         return times[:0]
 
 
 def mixed(before: Fields, after: Fields, weight: float) -> Fields:
-    """(1 - weight) before + weight after, for the fields that both have; pressure by its logarithm."""
+    """Weighted mean (1 - weight) before + weight after, for the fields that both have; pressure by its logarithm."""
     made: Fields = {}
     for name in before.keys() & after.keys():
         a, b = np.asarray(before[name], np.float64), np.asarray(after[name], np.float64)
@@ -153,7 +153,7 @@ class WiderRun:
 
     @classmethod
     def onto(cls, store: RunStore, domain: Domain, **settings: Any) -> WiderRun:
-        """From the store of the wider run."""
+        """Driving of a domain by the store of the wider run."""
         return cls(store, Nest.build(store.domain(), domain), **settings)
 
     def wide(self, time: np.datetime64) -> Fields:
@@ -191,7 +191,7 @@ class WiderRun:
         return moved
 
     def missing(self, times: np.ndarray) -> np.ndarray:
-        """See `Covering`."""
+        """Times that the wider run does not cover, as of `Covering`."""
         known = self.store.times.astype("datetime64[s]")
         return _uncovered(times[times <= known[-1]] if len(known) else times, known)
 
@@ -199,7 +199,7 @@ class WiderRun:
         return bool(self.store.read_diagnostics(time).get("engine", "none") != "none")
 
     def __call__(self, time: np.datetime64) -> Fields:
-        """See `Driving`."""
+        """Fields at a time (UTC), as of `Driving`."""
         fields = self.nest(self.wide(time))
         if not self.tide_at:
             return fields

@@ -215,7 +215,7 @@ class EnsembleRun:
         return found
 
     def _stretch(self, states: State, time: np.datetime64, slot: np.datetime64) -> tuple[State, np.datetime64]:
-        """As far as the slot or the next boundary time."""
+        """Members carried as far as the slot or the next boundary time."""
         one = np.timedelta64(1, "s")
         origin = floored(time, self.interval)
         stop = min(origin + self.interval, slot)
@@ -247,7 +247,7 @@ class EnsembleRun:
         )
 
     def _observed(self, states: State) -> np.ndarray:
-        """(N, 5, nz, J, I) of what observations look at, in the order of `ANALYSIS_VARIABLES`."""
+        """Fields (N, 5, nz, J, I) that observation operators need, in the order of `ANALYSIS_VARIABLES`."""
         found = []
         for state in unstack(states):
             air = self.model.atmosphere(state)

@@ -19,28 +19,28 @@ type Fields = dict[str, np.ndarray]
 """Fields at cell centres by internal name, (nz, ny, nx) or (ny, nx) or (nsoil, ny, nx); u and v along the grid."""
 
 OBSERVED = ("u", "v", "temperature", "pressure", "qv")
-"""Fields that observation operators look at."""
+"""Fields that observation operators need."""
 
 ACCUMULATED = "precipitation"
 
 
 def of_air(model: Model, state: State) -> Fields:
-    """What the model has to say about the air of a state, at cell centres."""
+    """Fields of the air of a state at cell centres."""
     return {name: np.asarray(a) for name, a in model.atmosphere(state).as_dict().items()}
 
 
 def of_state(model: Model, state: State) -> Fields:
-    """All that the model has to say about a state; the precipitation is that of the interval that ends with it."""
+    """All output fields of a state; the precipitation is that of the interval that ends with it."""
     return of_air(model, state) | {name: np.asarray(a) for name, a in model.surface_fields(state).items()}
 
 
 def instantaneous(fields: Mapping[str, np.ndarray]) -> Fields:
-    """What belongs to an instant: all but accumulations."""
+    """Fields of an instant: all but accumulations."""
     return {name: f for name, f in fields.items() if name != ACCUMULATED}
 
 
 def observed(fields: Mapping[str, np.ndarray]) -> Fields:
-    """What observation operators look at."""
+    """Fields that observation operators need."""
     return {name: np.asarray(fields[name]) for name in OBSERVED}
 
 

@@ -21,7 +21,7 @@ from kaiseki.observations.windows import select as in_window
 from kaiseki.observations.withholding import assign_folds, withhold
 
 MARGIN = 2.0
-"""Degrees by which reports are kept beyond the widest domain: the buddy check looks over its edge."""
+"""Margin beyond the widest domain within which reports are kept, in degrees: the buddy check looks over its edge."""
 
 
 def box_around(domain: Domain, margin: float = MARGIN) -> tuple[float, float, float, float]:
@@ -89,7 +89,7 @@ def error_table(experiment: Experiment) -> dict[tuple[str, str], Profile]:
 
 
 def of_window(table: Table, window: Window, experiment: Experiment, interfaces: np.ndarray) -> Table:
-    """What one analysis sees: the reports of (start, end], thinned and with errors.
+    """Observations of one analysis: the reports of (start, end], thinned and with errors.
 
     Args:
         table: from `quality_controlled`.

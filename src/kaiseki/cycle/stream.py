@@ -33,7 +33,7 @@ nothing."""
 
 
 class ColdStart(NamedTuple):
-    """Where a stream begins: fields on its domain, the observations that made them, numbers about how."""
+    """Start of a stream: fields on its domain, the observations that made them, diagnostics of how."""
 
     fields: fd.Fields
     table: Table | None

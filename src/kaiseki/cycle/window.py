@@ -21,12 +21,13 @@ type Advance = Callable[[State, np.datetime64, np.datetime64, Boundary | None], 
 
 
 def brought(fields: Mapping[str, np.ndarray]) -> fd.Fields:
-    """What observations and the inner model look at."""
+    """Fields of a state that observation operators and the inner model need."""
     return {name: fields[name] for name in BROUGHT}
 
 
 def of_states(model: Model, states: Sequence[State]) -> tuple[tuple[fd.Fields, ...], fd.Fields]:
-    """What observations and the inner model look at of each state, and all fields of the last, each computed once."""
+    """Fields of each state that observation operators and the inner model need, and all fields of the last, each
+    computed once."""
     air = [fd.of_air(model, state) for state in states[:-1]]
     last = fd.of_state(model, states[-1])
     return tuple(brought(one) for one in (*air, last)), last

@@ -10,11 +10,11 @@ from kaiseki.core.constants import EPSILON, TRIPLE_POINT
 from kaiseki.diagnostics.namespace import Field, namespace
 
 ALL_ICE = 250.16
-"""K, below which condensate is all ice; between it and the triple point ice and liquid coexist (IFS)."""
+"""Temperature below which condensate is all ice, K; between it and the triple point ice and liquid coexist (IFS)."""
 TRIPLE_POINT_PRESSURE = 611.21
-"""Pa: vapour pressure at the triple point in the formulas of Buck (1981)."""
+"""Vapour pressure at the triple point in the formulas of Buck (1981), Pa."""
 COLDEST = 100.0
-"""K: lower bound of the formulas' argument, far from their singularities."""
+"""Lower bound of the temperature in the formulas of saturation, K, far from their singularities."""
 
 
 def over_water(temperature: Field) -> Field:
@@ -38,7 +38,7 @@ def liquid_fraction(temperature: Field) -> Field:
 
 
 def saturation_vapour_pressure(temperature: Field) -> Field:
-    """Over water, ice or both according to `liquid_fraction`, Pa."""
+    """Saturation vapour pressure over water, ice or both according to `liquid_fraction`, Pa."""
     share = liquid_fraction(temperature)
     return share * over_water(temperature) + (1.0 - share) * over_ice(temperature)
 

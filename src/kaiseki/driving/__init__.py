@@ -1,4 +1,4 @@
-"""The world outside: readers of global analyses, and what brings them, or our own wider runs, onto a Domain."""
+"""Driving data: readers of global analyses, and their interpolation, or that of a wider run, onto a Domain."""
 
 from kaiseki.driving.nest import Nest, interpolate_atmosphere
 from kaiseki.driving.onto_domain import atmosphere_on_domain, ground_on_domain

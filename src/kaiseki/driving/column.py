@@ -22,7 +22,7 @@ import numpy as np
 from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_LAPSE_RATE
 
 LAPSE_RATE = STANDARD_LAPSE_RATE
-"""K/m, by which temperature rises below the lowest level or the ground of the source: Trenberth, Berry and Buja 1993,
+"""Lapse rate of temperature, K/m, below the lowest level or the ground of the source: Trenberth, Berry and Buja 1993,
 NCAR/TN-396+STR, whose further limits concern depths that a difference of two model terrains does not reach."""
 
 
@@ -36,13 +36,14 @@ def _layer_integral(depth: np.ndarray, bottom: np.ndarray, top: np.ndarray) -> n
 
 
 THICKNESS_LIMIT = 3.0
-"""K. In the free atmosphere of GFS, GEFS and ERA5 samples the correction stays below about this; larger ones occur
-below ground only, where the producers' heights and temperatures do not belong together."""
+"""Largest correction of a layer's mean temperature, K: that of GFS, GEFS and ERA5 samples in the free atmosphere stays
+below about this; larger ones occur below ground only, where the producers' heights and temperatures do not belong
+together."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where targets lie in columns of given heights; built once per geometry.
+    """Places of targets in columns of given heights; built once per geometry.
 
     lower: (m, ...) index of the level below each target, clipped to 0..n-2; weight: (m, ...) of the level above it,
         0..1 (clipped);
@@ -56,7 +57,7 @@ class Columns:
 
     @classmethod
     def build(cls, height: np.ndarray, target: np.ndarray) -> Columns:
-        """From heights (n, ...) ascending along the first axis, and targets (m, ...)."""
+        """Places of targets (m, ...) in columns of heights (n, ...) that ascend along the first axis."""
         lower = np.zeros(target.shape, dtype=np.intp)
         for k in range(1, height.shape[0] - 1):
             lower += target >= height[k]
@@ -65,12 +66,13 @@ class Columns:
         return cls(lower, weight, np.maximum(height[0] - target, 0.0), np.maximum(target - height[-1], 0.0))
 
     def linear(self, values: np.ndarray) -> np.ndarray:
-        """Linear in height between levels, constant beyond them; (n, ...) to (m, ...)."""
+        """Values (m, ...) at the targets of a profile (n, ...), linear in height between levels, constant beyond
+        them."""
         a = np.take_along_axis(values, self.lower, 0)
         return a + self.weight * (np.take_along_axis(values, self.lower + 1, 0) - a)
 
     def temperature(self, values: np.ndarray, correction: np.ndarray | None = None) -> np.ndarray:
-        """As `linear`, but rising by `LAPSE_RATE` under the lowest level.
+        """Temperature (m, ...) at the targets, linear in height, rising by `LAPSE_RATE` under the lowest level.
 
         With a `correction` (n-1, ...) per layer, as `thickness_correction` gives it, a parabola is added that vanishes
         at the levels and whose mean over the layer is that correction.
@@ -82,8 +84,8 @@ class Columns:
 
 
 def thickness_correction(height: np.ndarray, log_pressure: np.ndarray, virtual_temperature: np.ndarray) -> np.ndarray:
-    """What must be added in the mean of each layer (n-1, ...) to Tv linear in height for the layer's own thickness to
-    come out, K.
+    """Correction of the mean of each layer (n-1, ...) to be added to Tv linear in height for the layer's own thickness
+    to come out, K.
 
     Levels are sparse where temperature bends, above all at the tropopause; heights know of the bend, temperatures at
     levels do not. Limited to `THICKNESS_LIMIT`.
@@ -97,7 +99,7 @@ def thickness_correction(height: np.ndarray, log_pressure: np.ndarray, virtual_t
 def log_pressure_at(
     height: np.ndarray, log_pressure: np.ndarray, virtual_temperature: np.ndarray, target: np.ndarray
 ) -> np.ndarray:
-    """ln p at target heights (m, ...) in columns given at heights (n, ...).
+    """Logarithm of pressure ln p at target heights (m, ...) in columns given at heights (n, ...).
 
     Between two levels ln p is distributed as if Tv were linear in height, so that it is exact at both; below the lowest
     level and above the highest the column is continued hydrostatically, with `LAPSE_RATE` and isothermal.

@@ -18,7 +18,8 @@ from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 
 TURNS = 12
-"""The correction is found on faces and put on cell centres; what the averaging loses is found in the next turn."""
+"""Number of iterations of the correction, which is found on faces and put on cell centres; what averaging loses is
+found in the next."""
 
 
 def _column_mass(fields: dict[str, np.ndarray], domain: Any) -> np.ndarray:
@@ -50,7 +51,7 @@ def _laplacian(ny: int, nx: int) -> sparse.csc_array:
 def balanced_mass_flux(
     fields: dict[str, np.ndarray], domain: Any, tendency: np.ndarray | float = 0.0
 ) -> dict[str, np.ndarray]:
-    """The same fields with winds whose columns gain the mass that a tendency of surface pressure asks for.
+    """Fields with winds whose columns gain the mass that a tendency of surface pressure asks for.
 
     The potential of the added mass flux vanishes at the edge, so that flow through the edge is corrected too.
 

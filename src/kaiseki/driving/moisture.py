@@ -8,7 +8,8 @@ from kaiseki.diagnostics.saturation import saturation_specific_humidity
 from kaiseki.diagnostics.thermodynamics import density_factor
 
 ITERATIONS = 12
-"""The fixed point of q = qsat(Tv / (1 + VIRTUAL q)) contracts by 0.3 or better per turn below 310 K."""
+"""Number of iterations for the humidity at saturation; the fixed point of q = qsat(Tv / (1 + VIRTUAL q)) contracts by
+0.3 or better per turn below 310 K."""
 
 
 def split_virtual_temperature(

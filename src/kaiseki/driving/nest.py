@@ -1,4 +1,4 @@
-"""From one Domain to another: boundary and initial fields for an inner model from our own wider run."""
+"""Nesting from one Domain to another: boundary and initial fields for an inner model from our own wider run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ TEMPERATURES_AT_GROUND = ("skin_temperature", "soil_temperature")
 
 
 def _standard_log_pressure(height: np.ndarray) -> np.ndarray:
-    """ln p of the standard troposphere (ISO 2533:1975), continued with its lapse rate below sea level."""
+    """Logarithm of pressure ln p of the standard troposphere (ISO 2533:1975), continued with its lapse rate below sea
+    level."""
     exponent = GRAVITY / (R_DRY * LAPSE_RATE)
     return np.asarray(np.log(STANDARD_PRESSURE) + exponent * np.log1p(-LAPSE_RATE * height / STANDARD_TEMPERATURE))
 

@@ -16,7 +16,7 @@ from kaiseki.driving.sst import SeaSurface
 from kaiseki.driving.weights import Interpolation, from_lat_lon
 
 HEIGHT_ABOVE_TOP = 1500.0
-"""m by which the model's highest level may lie over the source's; there the column is continued isothermally with
+"""Largest height of the model's highest level over the source's, m; there the column is continued isothermally with
 constant wind."""
 CONDENSATE = ("qc", "qr", "qi", "qs")
 

@@ -21,11 +21,11 @@ from kaiseki.driving.sst import SeaSurface
 from kaiseki.driving.weights import from_lat_lon
 
 GRID_STEP = 2.5
-"""Degrees of the result's latitude-longitude grid, poles included; the smoothed fields need far less."""
+"""Spacing of the result's latitude-longitude grid, in degrees, poles included; the smoothed fields need far less."""
 CUTOFF, ZONAL_CUTOFF = 6.0, 12.0
-"""Total wavenumbers. When GFS 2011-01-15 stands in for ERA5 1959-01-02, its heights and winds at 500 and 250 hPa over
-80E-170W, 15-60N are nearest with waves halved at 3 to 5 and the zonal mean at 10 to 20; the mean of two samples carries
-a little more."""
+"""Total wavenumbers at which the smoothing halves waves and the zonal mean. When GFS 2011-01-15 stands in for ERA5
+1959-01-02, its heights and winds at 500 and 250 hPa over 80E-170W, 15-60N are nearest with waves halved at 3 to 5 and
+the zonal mean at 10 to 20; the mean of two samples carries a little more."""
 LEAST_LEVELS = 10
 HUMIDITY_RANGE = (0.02, 1.0)
 """Relative humidity kept after smoothing; the lower bound keeps the specific humidity positive."""

@@ -18,7 +18,8 @@ from kaiseki.driving.sources.sst_netcdf import SEA_RANGE
 from kaiseki.driving.weights import from_lat_lon
 
 REACH = 1.0e6
-"""m from the nearest known value within which gaps over sea are closed: a few cells of a coarse climatology, or ice."""
+"""Distance from the nearest known value within which gaps over sea are closed, m: a few cells of a coarse climatology,
+or ice."""
 
 
 def fill(values: np.ndarray, valid: np.ndarray, cyclic: bool, method: str = "laplace") -> np.ndarray:
@@ -93,7 +94,8 @@ class SeaSurface:
 
     @classmethod
     def of(cls, data: xr.Dataset, method: str = "laplace", domain: Any = None) -> SeaSurface | None:
-        """From one time of the common form: its SST, else its skin temperature over open sea; None if it holds neither.
+        """Sea surface of one time of the common form: its SST, else its skin temperature over open sea; None if it
+        holds neither.
 
         Where there are gaps only the part within `REACH` of the domain is closed and kept; all of it without a domain.
 
@@ -127,7 +129,8 @@ class SeaSurface:
         return cls(latitude, longitude, filled, valid)
 
     def on(self, domain: Any) -> np.ndarray:
-        """Bilinearly on the domain's cell centres, (ny, nx) K; InputError if the domain reaches beyond."""
+        """Sea-surface temperature (ny, nx) K on the domain's cell centres, interpolated bilinearly; InputError if the
+        domain reaches beyond."""
         return from_lat_lon(self.latitude, self.longitude, domain.lat, domain.lon, "linear")(self.temperature)
 
 

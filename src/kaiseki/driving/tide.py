@@ -20,13 +20,13 @@ import numpy as np
 from kaiseki.core.constants import EARTH_RADIUS, EARTH_ROTATION, R_DRY, STANDARD_PRESSURE, STANDARD_TEMPERATURE
 
 AMPLITUDE = 116.0
-"""Of surface pressure on the equator, Pa."""
+"""Amplitude of the semidiurnal tide of surface pressure on the equator, Pa."""
 
 PHASE = 158.0
-"""Degrees."""
+"""Phase of the semidiurnal tide, degrees."""
 
 DENSITY = STANDARD_PRESSURE / (R_DRY * STANDARD_TEMPERATURE)
-"""Of the standard atmosphere at sea level, kg m-3."""
+"""Density of the standard atmosphere at sea level, kg m-3."""
 
 
 class Tide(NamedTuple):
@@ -63,7 +63,7 @@ def semidiurnal_tide(time: np.datetime64, lat: np.ndarray, lon: np.ndarray) -> T
 
 
 def missed_tide(time: np.datetime64, analyses: Sequence[np.datetime64], lat: np.ndarray, lon: np.ndarray) -> Tide:
-    """What fields lack at a time that know the tide at the times of some analyses only.
+    """Tide at a time that is missing in fields interpolated between the times of some analyses.
 
     Between two analyses the fields are taken to hold the tide interpolated linearly, before the first and after the
     last that of the nearest.

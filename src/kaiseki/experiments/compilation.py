@@ -12,7 +12,7 @@ LEAST_SECONDS = 0.5
 
 
 def cache_folder() -> Path:
-    """Where compiled programs are kept: KAISEKI_CACHE, else below XDG_CACHE_HOME, else ~/.cache/kaiseki."""
+    """Folder in which compiled programs are kept: KAISEKI_CACHE, else below XDG_CACHE_HOME, else ~/.cache/kaiseki."""
     named = os.environ.get("KAISEKI_CACHE")
     if named:
         return Path(named)

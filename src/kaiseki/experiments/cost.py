@@ -15,26 +15,26 @@ from kaiseki.forecast.model import with_time_steps
 from kaiseki.grid import Domain
 
 CELL_STEP = 8e-7
-"""Seconds of two cores per cell and long step, dynamics with five water categories and all physics; from 3-h forecasts
+"""Time on two cores, s, per cell and long step, dynamics with five water categories and all physics; from 3-h forecasts
 at 60 km."""
 
 GRADIENT = 2.7e-6
-"""Seconds per cell and long step of the inner model for one iteration of 4D-Var, tangent and adjoint together; from
+"""Time, s, per cell and long step of the inner model for one iteration of 4D-Var, tangent and adjoint together; from
 benchmarks/forecast_cpu.json (one core)."""
 
 USUAL_ITERATIONS = 25
-"""Of a window of 4D-Var, all outer loops together, until the gradient has fallen far enough: 9 to more than 30 in the
-1989 case and the twins."""
+"""Usual number of iterations in a window of 4D-Var, all outer loops together, until the gradient has fallen far enough:
+9 to more than 30 in the 1989 case and the twins."""
 
 ITERATION = 3.0e-7
-"""Seconds of two cores per cell and iteration of the minimiser, operators included; provisional, likewise."""
+"""Time on two cores, s, per cell and iteration of the minimiser, operators included; provisional, from 60 km."""
 
 TRANSFORM = 2e-4
-"""Seconds per cell of the members' grid and analysis for the ensemble transform and the centring of 20 members; from
+"""Time, s, per cell of the members' grid and analysis for the ensemble transform and the centring of 20 members; from
 the 1989 case at 60 km."""
 
 BYTES_PER_MEMBER = 250.0
-"""Memory per cell of the members' grid and member: state, boundaries, slots; likewise."""
+"""Memory, bytes, per cell of the members' grid and member: state, boundaries, slots; from the 1989 case at 60 km."""
 
 BYTES_PER_CELL = 2600.0
 """Peak memory per cell: state, boundaries, tendencies, trajectory, covariance; provisional, measured at 60 km only."""
@@ -43,7 +43,7 @@ BASE_BYTES = 1.6e9
 """Memory of the program itself, its compiler included."""
 
 COMPILATION = 60.0
-"""Seconds spent compiling, once per grid."""
+"""Time, s, spent compiling, once per grid."""
 
 LONGEST = 24 * 3600.0
 """Estimated seconds beyond which a run is refused unless forced."""
@@ -107,7 +107,7 @@ def estimate(experiment: Experiment, domain: Domain) -> Cost:
 
 
 def _four_d(experiment: Experiment, cells: int, dt: float) -> float:
-    """Seconds of one 4D-Var analysis: outer loops run the model again, the inner iterations are shared among them."""
+    """Time, s, of one 4D-Var analysis: outer loops run the model again, the inner iterations are shared among them."""
     section = experiment.assimilation.four_d_var
     steps = 3600.0 * experiment.period.window_hours / dt
     share = min(section.inner_iterations, USUAL_ITERATIONS) / len(section.coarsening)

@@ -148,7 +148,7 @@ def study(case: Case, time: np.datetime64, truth: Truth | None = None, *, probes
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """Where increments of an analysis are compared.
+    """Grid and times at which increments of an analysis are compared.
 
     Attributes:
         gain: of the analysis.
@@ -166,7 +166,7 @@ class _Frame:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of sensitivities."""
+        """Shape of sensitivities."""
         return len(self.fields.times), len(ANALYSIS_VARIABLES), *self.fields.domain.shape
 
 
@@ -281,7 +281,8 @@ def _energy(
 
 
 def _withheld(frame: _Frame, table: Table, stored: Table) -> tuple[np.ndarray, float, float]:
-    """The same for half the mean square of the normalised departures of what was withheld.
+    """Sensitivity to the slots, and the error before and after, in half the mean square of the normalised departures of
+    what was withheld.
 
     Args:
         frame: see above.

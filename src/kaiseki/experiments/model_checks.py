@@ -1,4 +1,4 @@
-"""The part of `cycle.checks` that asks the model and the engines, and hence needs JAX."""
+"""Checks of an experiment that need the model and the engines, and hence JAX."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kaiseki.grid.coarsening import Coarsening
 
 
 def check_model(experiment: Experiment, domains: dict[str, Domain], stretch: int) -> None:
-    """See `checks.check_experiment`.
+    """Refuse an experiment that the model or the engine cannot run; see `checks.check_experiment`.
 
     Args:
         experiment: the description.

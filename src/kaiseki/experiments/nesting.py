@@ -78,7 +78,7 @@ def coarse_driving(
 
 
 def kept(folder: RunFolder, time: np.datetime64, samples: SampleAnalyses) -> Fields:
-    """The analysis from the samples at a time; made once and read back ever after, by a resumed run too."""
+    """Analysis from the samples at a time; made once and read back ever after, by a resumed run too."""
     path = folder.path / f"samples_{label(time)}.npz"
     if not path.exists():
         analysed = samples.at(time)

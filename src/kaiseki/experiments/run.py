@@ -37,7 +37,7 @@ def announce(experiment: Experiment, *, force: bool = False) -> None:
 
 
 def nothing_used(folder: RunFolder) -> str | None:
-    """A sentence that says so and why, where no analysis of a run used any observation; None where one did.
+    """Warning that no analysis of a run used any observation, and why; None where one did.
 
     Runs that only compare (no engine) do not ask for any.
     """

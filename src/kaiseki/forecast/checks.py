@@ -16,14 +16,14 @@ ADVECTIVE_LIMIT = 1.2
 """Largest sum of the Courant numbers along x and y. Third-order fluxes with three Runge-Kutta stages bear 1.61 in one
 dimension (Wicker and Skamarock 2002, table 1); the rest is for the wind that develops."""
 SOUND_SPEED = 360.0
-"""m/s: bound with which the number of acoustic sub-steps is chosen."""
+"""Speed of sound, m/s, with which the number of acoustic sub-steps is chosen."""
 CLIMBING_LIMIT = 1.61
 """Largest Courant number of the flow through the levels where these climb (Wicker and Skamarock 2002, table 1). Over a
 bell of 4 km at 5 km spacing a run with 1.56 stays and one with 1.94 blows up within ten steps."""
 CLIMBING_WIND = 16.0
-"""m/s along both axes: wind over the steepest terrain for which steps are chosen where nobody gives them."""
+"""Wind along both axes over the steepest terrain for which steps are chosen where nobody gives them, m/s."""
 LEAST_SOUND_SPEED = 330.0
-"""m/s: of cold air; steps too long for it are refused."""
+"""Speed of sound in cold air, m/s; steps too long for it are refused."""
 THINNEST = 5.0
 """Least thickness of a layer, m."""
 RANGES = {
@@ -75,8 +75,8 @@ def check_steps(domain: Domain, parameters: DynamicsParameters) -> None:
     if dt / n > longest:
         raise ConfigError(
             f"Acoustic sub-steps of {dt / n:.2f} s are too long for sound on {domain.name} ({domain.spacing:g} m): at "
-            f"most {longest:.2f} s are stable; take at least {2 * math.ceil(dt / longest / 2.0)} of them, or a step "
-            f"of at most {math.floor(n * longest)} s."
+            f"most {longest:.2f} s are stable; take at least {2 * math.ceil(dt / longest / 2.0)} of them, or a step of "
+            f"at most {math.floor(n * longest)} s."
         )
 
 

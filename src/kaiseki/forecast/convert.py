@@ -1,4 +1,4 @@
-"""Between the model's flux-form State and the Atmosphere that everybody else sees.
+"""Conversion between the model's flux-form State and the Atmosphere of everything outside the model.
 
 Into the model in float64 on the host, so that the perturbations are exact and the start is in the core's own discrete
 hydrostatic balance; out of it in JAX, inside the compiled forecast.

@@ -1,4 +1,4 @@
-"""From step to step: physics, dynamics, clouds, boundary."""
+"""Integration in time: physics, dynamics, clouds, boundary, step after step."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ def steps(
     increment: Array | float,
     sign: Array | float,
 ) -> State:
-    """n steps forwards (sign 1) or adiabatically backwards (sign -1), the boundary moving from `start` by `increment`
-    per step.
+    """State after n steps forwards (sign 1) or adiabatically backwards (sign -1), the boundary moving from `start` by
+    `increment` per step.
 
     Number and sign are arguments, not constants, so that runs of every length and the digital filter share one
     compilation.

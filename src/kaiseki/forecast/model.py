@@ -35,7 +35,7 @@ from kaiseki.forecast.state import State
 from kaiseki.grid.domain import Domain
 
 STEP_PER_KILOMETRE = 5.0
-"""s of long step per km of spacing; the advective Courant number stays below 0.6 in a jet of 120 m/s."""
+"""Long step per spacing, s/km; the advective Courant number stays below 0.6 in a jet of 120 m/s."""
 
 
 def default_parameters(spacing: float, max_map_factor: float = 1.06, lateral: str = "rim") -> DynamicsParameters:

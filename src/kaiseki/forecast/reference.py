@@ -19,7 +19,8 @@ from kaiseki.core.constants import GRAVITY, KAPPA, P0, R_DRY
 
 @dataclass(frozen=True)
 class ReferenceProfile:
-    """T(z) = cold + (warm - cold) exp(-z / scale), hydrostatic, with pressure `surface_pressure` at z = 0.
+    """Hydrostatic reference profile T(z) = cold + (warm - cold) exp(-z / scale), hydrostatic, with pressure
+    `surface_pressure` at z = 0.
 
     Args:
         warm: virtual temperature at sea level, K.

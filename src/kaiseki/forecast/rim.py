@@ -16,7 +16,7 @@ from kaiseki.forecast.state import State
 from kaiseki.grid.domain import Domain
 
 GRAVITY_WAVE_SPEED = 300.0
-"""m/s: the external gravity wave, which sets the strength of the relaxation at the outer edge."""
+"""Speed of the external gravity wave, m/s, which sets the strength of the relaxation at the outer edge."""
 
 
 @jax.tree_util.register_dataclass
@@ -36,12 +36,12 @@ class Boundary:
         return cls(state.ru, state.rv, state.drho, state.drt, state.water)
 
     def less(self, other: Boundary) -> Boundary:
-        """The change from the other to these fields."""
+        """Change from other boundary fields to these."""
         change: Boundary = jax.tree.map(jnp.subtract, self, other)
         return change
 
     def plus(self, change: Boundary) -> Boundary:
-        """These fields and a change of them; water stays positive."""
+        """Boundary fields plus a change of them; water stays positive."""
         moved: Boundary = jax.tree.map(jnp.add, self, change)
         return dataclasses.replace(moved, water=jnp.maximum(moved.water, 0.0))
 
@@ -97,7 +97,7 @@ def make_relaxation(
 
 
 def interpolate(before: Boundary, after: Boundary, weight: Array | float) -> Boundary:
-    """Linear in time: `weight` 0 gives before, 1 after."""
+    """Boundary between two, linear in time: `weight` 0 gives before, 1 after."""
     return jax.tree.map(lambda a, b: a + weight * (b - a), before, after)
 
 

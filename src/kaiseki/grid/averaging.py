@@ -11,9 +11,9 @@ from kaiseki.grid.domain import Domain
 from kaiseki.grid.raster import Raster
 
 PIECES_PER_CELL = 4
-"""A pixel is split until at least so many pieces fit into a cell along each axis."""
+"""Least number of pieces of a pixel that fit into a cell along each axis; larger pixels are split."""
 FINE = 0.125
-"""Pieces smaller than this part of a cell belong to the cell in which their centre lies."""
+"""Part of a cell below which a piece belongs to the cell in which its centre lies."""
 
 
 def bounds(domain: Domain) -> tuple[float, float, float, float]:

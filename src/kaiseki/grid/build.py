@@ -1,4 +1,4 @@
-"""A domain from the experiment's section of that name."""
+"""Building of a domain from the experiment's section `domain`."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from kaiseki.grid.projection import LambertConformal
 
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """See docs/architecture.md for every attribute, shape and unit."""
+    """Limited-area domain; docs/architecture.md lists every attribute with shape and unit."""
 
     name: str
     projection: LambertConformal
@@ -29,22 +29,22 @@ class Domain:
 
     @property
     def nx(self) -> int:
-        """Cells along x."""
+        """Number of cells along x."""
         return len(self.x)
 
     @property
     def ny(self) -> int:
-        """Cells along y."""
+        """Number of cells along y."""
         return len(self.y)
 
     @property
     def nz(self) -> int:
-        """Layers."""
+        """Number of layers."""
         return len(self.zeta_half) - 1
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(nz, ny, nx)."""
+        """Shape (nz, ny, nx) of fields at cell centres."""
         return self.nz, self.ny, self.nx
 
     @cached_property
@@ -73,37 +73,37 @@ class Domain:
 
     @property
     def lat_u(self) -> np.ndarray:
-        """Latitude of the x faces (ny, nx+1)."""
+        """Latitude of the x faces (ny, nx+1), degrees."""
         return self._u_points[0]
 
     @property
     def lon_u(self) -> np.ndarray:
-        """Longitude of the x faces."""
+        """Longitude of the x faces (ny, nx+1), degrees."""
         return self._u_points[1]
 
     @property
     def lat_v(self) -> np.ndarray:
-        """Latitude of the y faces (ny+1, nx)."""
+        """Latitude of the y faces (ny+1, nx), degrees."""
         return self._v_points[0]
 
     @property
     def lon_v(self) -> np.ndarray:
-        """Longitude of the y faces."""
+        """Longitude of the y faces (ny+1, nx), degrees."""
         return self._v_points[1]
 
     @cached_property
     def map_factor(self) -> np.ndarray:
-        """Map factor at cell centres."""
+        """Map factor at cell centres (ny, nx), 1."""
         return self.projection.map_factor(self.lat)
 
     @cached_property
     def map_factor_u(self) -> np.ndarray:
-        """Map factor at the x faces."""
+        """Map factor at the x faces (ny, nx+1), 1."""
         return self.projection.map_factor(self.lat_u)
 
     @cached_property
     def map_factor_v(self) -> np.ndarray:
-        """Map factor at the y faces."""
+        """Map factor at the y faces (ny+1, nx), 1."""
         return self.projection.map_factor(self.lat_v)
 
     @cached_property
@@ -113,12 +113,12 @@ class Domain:
 
     @cached_property
     def coriolis(self) -> np.ndarray:
-        """Coriolis parameter, s-1."""
+        """Coriolis parameter (ny, nx), s-1."""
         return 2.0 * EARTH_ROTATION * np.sin(np.deg2rad(self.lat))
 
     @cached_property
     def rotation(self) -> np.ndarray:
-        """Angle between grid and geographic winds, rad."""
+        """Angle (ny, nx) between grid and geographic winds, rad."""
         return self.projection.rotation(self.lon)
 
     @property
@@ -143,7 +143,7 @@ class Domain:
 
     @cached_property
     def inside_rim(self) -> np.ndarray:
-        """True for cells outside the relaxation zone."""
+        """Mask (ny, nx), True for cells outside the relaxation zone."""
         inside = np.zeros((self.ny, self.nx), dtype=bool)
         r = self.rim_width
         inside[r : self.ny - r, r : self.nx - r] = True
@@ -165,7 +165,7 @@ class Domain:
         return ue * c - vn * s, ue * s + vn * c
 
     def with_terrain(self, terrain: np.ndarray, land_fraction: np.ndarray) -> Domain:
-        """The same grid over another surface."""
+        """Domain of this grid over another surface."""
         return dataclasses.replace(
             self, terrain=np.asarray(terrain, dtype=float), land_fraction=np.asarray(land_fraction, dtype=float)
         )

@@ -80,7 +80,7 @@ def _unit(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _lines() -> tuple[tuple[cKDTree, np.ndarray, np.ndarray], ...]:
-    """For every line of ridges points less than 1 km apart, half the width there (m) and the height (m).
+    """Points of every line of ridges, less than 1 km apart, half the width there (m) and the height (m).
 
     The arrays have one more element, for "no point within reach".
     """

@@ -28,7 +28,8 @@ def stretched_interfaces(number: int, top: float, first_thickness: float, stretc
 
 
 def decay(zeta: np.ndarray, top: float, middle: float = 9000.0, n: float = 3.0) -> np.ndarray:
-    """f(zeta) of the hybrid form of JMA's models, 1 at the ground and 0 at the top; f(middle) = 1/2.
+    """Decay f(zeta) of the terrain with height in the hybrid levels of JMA's models, 1 at the ground and 0 at the top;
+    f(middle) = 1/2.
 
     f = c (1 - s^n) / (c + s^n), s = zeta / top, c = m / (1 - 2 m), m = (middle / top)^n. The height `middle` and the
     exponent are provisional, since the values of JMA's mesoscale system are not published.

@@ -19,32 +19,32 @@ class Plane(Domain):
 
     @property
     def lat(self) -> np.ndarray:
-        """The latitude at which the Earth turns with f, (ny, nx), degrees."""
+        """Latitude (ny, nx) whose Coriolis parameter is f, degrees."""
         return np.full((self.ny, self.nx), np.rad2deg(np.arcsin(np.clip(0.5 * self.f / EARTH_ROTATION, -1.0, 1.0))))
 
     @property
     def lon(self) -> np.ndarray:
-        """Zero, (ny, nx), degrees."""
+        """Longitude (ny, nx), degrees: zero."""
         return np.zeros((self.ny, self.nx))
 
     @property
     def map_factor(self) -> np.ndarray:
-        """One, (ny, nx)."""
+        """Map factor at cell centres (ny, nx): one."""
         return np.ones((self.ny, self.nx))
 
     @property
     def map_factor_u(self) -> np.ndarray:
-        """One, (ny, nx+1)."""
+        """Map factor at the x faces (ny, nx+1): one."""
         return np.ones((self.ny, self.nx + 1))
 
     @property
     def map_factor_v(self) -> np.ndarray:
-        """One, (ny+1, nx)."""
+        """Map factor at the y faces (ny+1, nx): one."""
         return np.ones((self.ny + 1, self.nx))
 
     @property
     def coriolis(self) -> np.ndarray:
-        """The constant f, (ny, nx), s-1."""
+        """Coriolis parameter (ny, nx), s-1: the constant f."""
         return np.full((self.ny, self.nx), self.f)
 
 

@@ -80,7 +80,7 @@ def _levels(number: int, top: float, first_thickness: float) -> tuple[float, ...
 
 
 def _full(name: str, number: int, top: float) -> GridSpecification:
-    """817 x 661 cells of 5 km, the 565th from the west and 445th from the north at 30N 140E, counted from 1.
+    """Grid of 817 x 661 cells of 5 km, the 565th from the west and 445th from the north at 30N 140E, counted from 1.
 
     The reference point, the tops and the level table are provisional: JMA's own are not published. With a rim of at
     most 26 cells the box 120-150E, 22.4-47.6N, in which JMA distributes its fields, lies inside.
@@ -139,7 +139,8 @@ COARSE = GridSpecification(
     standard_parallels=(25.0, 55.0),
     central_longitude=135.0,
 )
-"""Around the Japan presets where no global analysis is: about 80E-170W, 5-65N, as far as a rectangle holds it."""
+"""Grid around the Japan presets for periods without a global analysis: about 80E-170W, 5-65N, as far as a rectangle
+holds it."""
 
 
 def preset(name: str) -> Domain:

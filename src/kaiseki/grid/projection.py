@@ -12,7 +12,8 @@ from kaiseki.core.constants import EARTH_RADIUS
 
 @dataclass(frozen=True)
 class LambertConformal:
-    """Two standard parallels (equal if tangent), the meridian along which y points north, degrees; radius in m."""
+    """Lambert conformal projection: two standard parallels (equal if tangent), the meridian along which y points north,
+    degrees; radius in m."""
 
     parallel_1: float = 30.0
     parallel_2: float = 60.0
@@ -41,7 +42,8 @@ class LambertConformal:
         return np.asarray(self.cone * np.deg2rad(difference))
 
     def forward(self, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x, y (m) from latitude and longitude (degrees); the origin is the north pole's image, y pointing to it."""
+        """Coordinates x, y (m) from latitude and longitude (degrees); the origin is the north pole's image, y pointing
+        to it."""
         rho, gamma = self._rho(np.asarray(lat, dtype=float)), self.rotation(lon)
         return np.asarray(rho * np.sin(gamma)), np.asarray(-rho * np.cos(gamma))
 
@@ -54,6 +56,6 @@ class LambertConformal:
         return np.asarray(lat), np.asarray((lon + 180.0) % 360.0 - 180.0)
 
     def map_factor(self, lat: np.ndarray) -> np.ndarray:
-        """Scale m: distance on the map over distance on the sphere (15-9)."""
+        """Map factor m: distance on the map over distance on the sphere (15-9)."""
         lat = np.asarray(lat, dtype=float)
         return np.asarray(self.cone * self._rho(lat) / (self.radius * np.cos(np.deg2rad(lat))))

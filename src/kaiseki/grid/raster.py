@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LAND_HEIGHTS = (-500.0, 9000.0)
-"""m: heights that land can have, from the shore of the Dead Sea (-440) to Mount Everest (8,849) with a margin."""
+"""Heights that land can have, m, from the shore of the Dead Sea (-440) to Mount Everest (8,849) with a margin."""
 _POINTS = 1_000_000
 """Sub-pixels handled at once."""
 
@@ -68,7 +68,7 @@ class Raster:
         )
 
     def without(self, low: float, high: float) -> Raster:
-        """The same without the values outside a range. Only for what `cut` gave."""
+        """Raster without the values outside a range; for rasters that `cut` gave."""
         inside = (self.values >= low) & (self.values <= high)
         return dataclasses.replace(self, values=np.where(inside, self.values, np.nan))
 
@@ -80,7 +80,7 @@ class Raster:
         return f"{self.values[row, column]:g} at the pixel {abs(lat):.4f}{north} {abs(lon):.4f}{east}"
 
     def has_data(self, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-        """Whether there is data at latitudes (n,) and longitudes (m,) degrees; (n, m). Only for what `cut` gave."""
+        """Whether there is data at latitudes (n,) and longitudes (m,) degrees; (n, m). For rasters that `cut` gave."""
         rows, columns = self.values.shape
         row = np.floor((lat - self.south) / self.step_lat).astype(int)
         column = np.floor((lon - self.west) / self.step_lon).astype(int)

@@ -18,7 +18,7 @@ class Column(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        """True for dictionary-coded strings."""
+        """Whether the column holds dictionary-coded strings."""
         return self.dtype == "text"
 
 

@@ -123,7 +123,7 @@ def assign(
     relative_humidity: Profile = RELATIVE_HUMIDITY,
     representativeness: Mapping[str, float] | None = None,
 ) -> Table:
-    """The same rows with `error` set; `Flag.NO_ERROR` where there is none.
+    """Table with the column `error` set, and `Flag.NO_ERROR` where there is none.
 
     Specific humidity of a level gets the error of relative humidity times the saturation value at the temperature of
     its level; where that temperature is missing, not trusted, or below -40 degC, it gets `Flag.NO_ERROR` and NaN.

@@ -9,7 +9,8 @@ import numpy as np
 
 
 class Flag(IntFlag):
-    """One bit per reason; bits keep their place for ever, since archives hold them."""
+    """Reason why a value is not used or used with less weight, one bit each; bits keep their place for ever, since
+    archives hold them."""
 
     RANGE = 1 << 0
     """Outside the physical range, or the gross climatological limits of its level."""

@@ -103,5 +103,5 @@ def uses(
 def select(
     table: Table, kinds: Collection[str] = KINDS, overrides: Mapping[tuple[str, str], Use] | None = None
 ) -> Table:
-    """The same rows, `Flag.MONITORED` set on all that are not to be assimilated; arguments as `uses`."""
+    """Table with `Flag.MONITORED` set on all rows that are not to be assimilated; arguments as `uses`."""
     return table.with_flags(uses(table, kinds, overrides) != Use.ASSIMILATED, Flag.MONITORED)

@@ -46,7 +46,7 @@ class Coded:
         return cls(np.asarray(coded.indices, dtype=np.int32), tuple(coded.dictionary.to_pylist()))
 
     def onto(self, words: tuple[str, ...]) -> Coded:
-        """The same texts coded by other words, which must contain all that occur."""
+        """Texts coded by other words, which must contain all that occur."""
         places = {word: place for place, word in enumerate(words)}
         return Coded(np.array([places[word] for word in self.words] or [0], dtype=np.int32)[self.codes], words)
 
@@ -116,7 +116,7 @@ class Table:
     __slots__ = ("_columns", "_count")
 
     def __init__(self, columns: dict[str, np.ndarray | Coded]) -> None:
-        """Only for this module: use `from_columns`."""
+        """Take checked columns; for this module alone, others use `from_columns`."""
         for column in columns.values():
             (column.codes if isinstance(column, Coded) else column).setflags(write=False)
         self._columns = columns
@@ -225,7 +225,7 @@ class Table:
         )
 
     def with_columns(self, **columns: Any) -> Self:
-        """The same rows with columns replaced (arrays (n,) or scalars).
+        """Table with columns replaced (arrays (n,) or scalars).
 
         Raises:
             InputError: as `from_columns`.
@@ -233,7 +233,7 @@ class Table:
         return self.from_columns({**self._columns, **columns})
 
     def with_flags(self, rows: np.ndarray, flag: int) -> Self:
-        """The same rows with the bits of `flag` set where the mask (n,) is True."""
+        """Table with the bits of `flag` set where the mask (n,) is True."""
         added = np.where(rows, np.uint32(flag), np.uint32(0))
         return self.with_columns(flags=self.column("flags") | added)
 
@@ -263,7 +263,7 @@ class Table:
         return cls(made)
 
     def to_arrow(self) -> pa.Table:
-        """As an Arrow table; texts dictionary-coded, times in seconds."""
+        """Arrow table of all columns; texts dictionary-coded, times in seconds."""
         arrays = [
             pa.DictionaryArray.from_arrays(pa.array(column.codes), pa.array(column.words or ("",), pa.string()))
             if isinstance(column, Coded)
@@ -275,7 +275,7 @@ class Table:
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Self:
-        """From an Arrow table with the same columns; absent ones get their default.
+        """Table made of an Arrow table with the columns of this one; absent ones get their default.
 
         Raises:
             InputError: as `from_columns`, missing values where there is no NaN, or columns of a newer version.

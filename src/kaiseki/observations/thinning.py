@@ -31,7 +31,7 @@ MANDATORY: Final = tuple(
 
 
 def thin(table: Table, analysis_time: np.datetime64, distances: Mapping[str, float]) -> Table:
-    """The same rows, `Flag.THINNED` on the reports of one window that others stand for.
+    """Table with `Flag.THINNED` set on the reports of one window that others stand for.
 
     Within each kind the reports with most usable values come first, then those nearest to the analysis time, then those
     that come first by time, place and station: the answer does not depend on the order of rows. Kinds of `BOXED_KINDS`
@@ -114,7 +114,7 @@ def thin_levels(
     kinds: Sequence[str] = ("sonde", "pilot"),
     mandatory: Sequence[float] = MANDATORY,
 ) -> Table:
-    """The same rows, `Flag.THINNED` on levels of ascents beyond `maximum` usable ones per layer and quantity.
+    """Table with `Flag.THINNED` set on levels of ascents beyond `maximum` usable ones per layer and quantity.
 
     Mandatory levels and level 0 always stay and count; then those nearest to the middle of their layer in ln p.
 

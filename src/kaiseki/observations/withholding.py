@@ -102,7 +102,7 @@ def assign_folds(
 
 
 def withhold(table: Table, folds: Mapping[str, int], fold: int, kinds: Collection[str] = WITHHELD_KINDS) -> Table:
-    """The same rows, `withheld` True for all values of the stations in part `fold` and False for the others.
+    """Table with the column `withheld`, True for all values of the stations in part `fold` and False for the others.
 
     Args:
         table: observations.

@@ -82,7 +82,7 @@ def _barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int 
 
 
 def _centres(axes: Axes, base: Basemap, field: np.ndarray, reach: float = 600e3, least: float = 2.0) -> None:
-    """H and L where a field is the highest or lowest within `reach` [m], by `least` over the mean there."""
+    """Marks H and L where a field is the highest or lowest within `reach` [m], by `least` over the mean there."""
     # On a fine grid every so-manieth cell is enough, and the windows stay small.
     step = max(1, round(50e3 / base.domain.spacing))
     field, x, y = field[::step, ::step], base.x[::step], base.y[::step]

@@ -227,7 +227,7 @@ def _inventory(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _sources(run: Run) -> Sequence[tuple[str, str]]:
-    """(source, licence) pairs of the observation tables; sources are file names, of which the folder says nothing."""
+    """Pairs (source, licence) of the observation tables; sources are file names, of which the folder says nothing."""
     found: set[tuple[str, str]] = set()
     for time in run.observed_cycles:
         table = run.table("analysis", time)

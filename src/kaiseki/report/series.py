@@ -145,7 +145,7 @@ def minimisation(diagnostics: Mapping[np.datetime64, Mapping[str, Any]]) -> Pict
 
 
 def consistency(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
-    """2J/p by cycle, and the Desroziers ratios of each group over the cycles; None without any."""
+    """Chart of 2J/p by cycle, and the Desroziers ratios of each group over the cycles; None without any."""
     total = [row for row in rows if row["two_j_over_p"] is not None]
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -199,7 +199,7 @@ def consistency(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
 
 
 def _blend(part: float) -> str:
-    """From blue to vermilion, both of which can be seen on light and on dark paper."""
+    """Colours from blue to vermilion, which can both be told on light and on dark paper."""
     first, last = np.array([86, 180, 233]), np.array([213, 94, 0])
     red, green, blue = (round(float(value)) for value in first + part * (last - first))
     return f"#{red:02x}{green:02x}{blue:02x}"
@@ -215,7 +215,7 @@ def _date(text: str) -> Any:
 
 
 def _time_axis(axes: Axes, moments: set[Any]) -> None:
-    """At most six labels, at cycles: hour, and the day under the first of each day."""
+    """Label at most six cycles: hour, and the day under the first of each day."""
     ordered = sorted(moments)
     step = max(1, -(-len(ordered) // 6))
     ticks = ordered[::step]

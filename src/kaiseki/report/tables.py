@@ -254,7 +254,7 @@ def inventory(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def _side(corner: float, signs: str) -> str:
-    """A band of ten degrees: "30–40°N"."""
+    """Band of ten degrees in words: "30–40°N"."""
     if corner < 0:
         return f"{-corner - 10:g}–{-corner:g}°{signs[1]}"
     return f"{corner:g}–{corner + 10:g}°{signs[0]}"

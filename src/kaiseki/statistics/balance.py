@@ -1,4 +1,4 @@
-"""From control fields on flat levels to balanced increments in the model's columns.
+"""Balance operator: from control fields on flat levels to balanced increments in the model's columns.
 
 Control fields live at the nominal heights zeta *above sea level*, not along the terrain: so gradients are truly
 horizontal and correlations do not climb mountains. With psi the stream function, chi the velocity potential, T_u
@@ -178,7 +178,7 @@ def rim_mask(domain: Domain, taper: int | None) -> np.ndarray:
 
 
 def wind_ratio(height: np.ndarray, errors: BackgroundError) -> np.ndarray:
-    """c(z): rotational over geostrophic wind at heights above sea level [m]; rises to 1 as a half cosine."""
+    """Ratio c(z) of rotational to geostrophic wind at heights above sea level [m]; it rises to 1 as a half cosine."""
     share = np.clip(height / errors.boundary_layer_depth, 0.0, 1.0)
     rise = 0.5 - 0.5 * np.cos(np.pi * share)
     return errors.boundary_layer_wind + (1.0 - errors.boundary_layer_wind) * rise

@@ -15,12 +15,12 @@ import numpy as np
 
 from kaiseki.core.errors import NumericsError
 from kaiseki.core.interrupt import stop_if_asked
+from kaiseki.core.progress import Log
 
 type Vector = np.ndarray
-type Report = Callable[[str], None]
 
 RITZ_ERROR = 0.05
-"""A Ritz pair is used for preconditioning when the norm of its residual is at most this part of its value."""
+"""Largest norm of the residual of a Ritz pair, in parts of its value, with which it is used for preconditioning."""
 
 INFORMATIVE = 1.001
 """Ritz value from which a pair says something of the observations: a thousandth of the variance along it."""
@@ -58,7 +58,7 @@ class Spectrum:
 
     @property
     def errors(self) -> np.ndarray:
-        """(k,) norms of A u - theta u."""
+        """Norms (k,) of the residuals A u - theta u."""
         return np.asarray(np.abs(self.remainders))
 
     @property
@@ -106,9 +106,26 @@ class Spectrum:
         return np.asarray(vector + self.vectors @ ((1.0 / self.values - 1.0) * (self.vectors.T @ vector)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class InnerLoop:
+    """Place of a minimisation among outer loops, and what it takes over from the loops before.
+
+    Attributes:
+        number: of the outer loop, from 1, for the history.
+        constant: added to the cost.
+        reference: norm of the gradient that the reduction refers to; that of the first gradient when absent.
+        known: what is known of a Hessian near to A: the search is preconditioned with it.
+    """
+
+    number: int = 1
+    constant: float = 0.0
+    reference: float | None = None
+    known: Spectrum | None = None
+
+
 @dataclass(frozen=True)
 class Minimum:
-    """Where the minimisation ended.
+    """Result of a minimisation: where it ended.
 
     Attributes:
         control: (n,) float64.
@@ -151,11 +168,8 @@ def conjugate_gradients(
     *,
     iterations: int = 60,
     reduction: float = 1e-3,
-    reference: float | None = None,
-    constant: float = 0.0,
-    outer: int = 1,
-    known: Spectrum | None = None,
-    report: Report | None = None,
+    loop: InnerLoop = InnerLoop(),
+    log: Log | None = None,
 ) -> Minimum:
     """Minimise v.A v / 2 - b.v + constant.
 
@@ -164,23 +178,21 @@ def conjugate_gradients(
         right: b, (n,).
         start: first v, (n,); zero when absent.
         iterations: most iterations.
-        reduction: ends when the norm of the gradient is below this part of `reference`.
-        reference: norm to compare with; that of the first gradient when absent.
-        constant: added to the cost.
-        outer: number of the outer loop for the history.
-        known: what is known of a Hessian near to A: the search is preconditioned with it.
-        report: called with a line per iteration.
+        reduction: ends when the norm of the gradient is below this part of `loop.reference`.
+        loop: place among outer loops.
+        log: called with a line per iteration.
 
     Raises:
         NumericsError: the cost is not a number, or A is not positive definite.
     """
+    known = loop.known
     right = np.asarray(right, dtype=np.float64)
     control = np.zeros_like(right) if start is None else np.array(start, dtype=np.float64)
     product = np.zeros_like(right) if start is None else np.asarray(hessian(control), dtype=np.float64)
     residual = right - product
-    cost = constant + 0.5 * float(control @ product) - float(right @ control)
+    cost = loop.constant + 0.5 * float(control @ product) - float(right @ control)
     norm = float(np.linalg.norm(residual))
-    target = reduction * (norm if reference is None else reference)
+    target = reduction * (norm if loop.reference is None else loop.reference)
     plain = known is None or not len(known.values)
     steps: list[Step] = []
     alphas: list[float] = []
@@ -192,9 +204,9 @@ def conjugate_gradients(
     def note(iteration: int) -> None:
         if not np.isfinite(cost) or not np.isfinite(norm):
             raise NumericsError(f"The minimisation left the range of numbers at iteration {iteration} (cost {cost})")
-        steps.append(Step(outer, iteration, cost, norm))
-        if report is not None:
-            report(str(steps[-1]))
+        steps.append(Step(loop.number, iteration, cost, norm))
+        if log is not None:
+            log(str(steps[-1]))
 
     note(0)
     # Residuals are orthogonal in the product of the preconditioner: each with what it becomes there.

@@ -25,12 +25,12 @@ class Covariance(Protocol):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(nz, ny, nx) of the increments."""
+        """Shape (nz, ny, nx) of the increments."""
         ...
 
     @property
     def control_size(self) -> int:
-        """n."""
+        """Number n of control values."""
         ...
 
     @property
@@ -39,11 +39,11 @@ class Covariance(Protocol):
         ...
 
     def sqrt(self, control: Any) -> Increment:
-        """Increment of a control vector (n,): S v."""
+        """Increment S v of a control vector v (n,)."""
         ...
 
     def sqrt_transpose(self, increment: Increment) -> Any:
-        """S^T x, (n,), of an increment-shaped dictionary."""
+        """Control-space vector S^T x, (n,), of an increment-shaped dictionary."""
         ...
 
 
@@ -58,7 +58,7 @@ class Factors:
 
     @property
     def control_shape(self) -> tuple[int, int, int]:
-        """(mz, my, mx)."""
+        """Shape (mz, my, mx) of the control values."""
         return self.z.shape[1], self.y.shape[1], self.x.shape[1]
 
     @property
@@ -74,7 +74,8 @@ _ORDER = ("psi", "chi", "temperature", "humidity", "pressure")
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class BackgroundCovariance:
-    """B^(1/2): control vector (n,) of independent standard normals -> increment; a pytree of arrays, made by `build`.
+    """Square root of the static background covariance, B^(1/2): control vector (n,) of independent standard normals ->
+    increment; a pytree of arrays, made by `build`.
 
     The control vector holds, one after another, psi, chi, unbalanced temperature, humidity and unbalanced surface
     pressure, each with one block (mz, my, mx) per scale. Its size depends on the domain and the configuration only,
@@ -94,13 +95,13 @@ class BackgroundCovariance:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(nz, ny, nx) of the increments."""
+        """Shape (nz, ny, nx) of the increments."""
         nz, ny, nx = self.balance.pressure.shape
         return nz, ny, nx
 
     @property
     def control_size(self) -> int:
-        """n."""
+        """Number n of control values."""
         return sum(term.size for name in _ORDER for term in getattr(self, name))
 
     @property
@@ -132,7 +133,7 @@ class BackgroundCovariance:
         return jax.linear_transpose(self.sqrt, shape)(increment)[0]
 
     def covary(self, increment: Increment) -> Increment:
-        """B x = S S^T x."""
+        """Product B x = S S^T x of the covariance with an increment-shaped dictionary."""
         return self.sqrt(self.sqrt_transpose(increment))
 
 

@@ -162,7 +162,7 @@ def local_weights(
 def _products(
     observed: np.ndarray, departure: np.ndarray, neighbourhoods: Neighbourhoods
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Y^T T Y (m, N, N) and Y^T T d (m, N) of local domains, T their tapers.
+    """Products Y^T T Y (m, N, N) and Y^T T d (m, N) of local domains, T their tapers.
 
     As the product of all tapers with the products y y^T of each observation: neighbouring domains see nearly the same
     observations, and one matrix product is many times faster than gathering them for each.

@@ -91,8 +91,8 @@ def of_ensemble(domain: Domain, anomalies: np.ndarray, length: float, depth: flo
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class HybridCovariance:
-    """B = (1 - s) B_static + s B_ensemble, the members on a coarser grid than the increments (Hamill and Snyder 2000,
-    Mon. Wea. Rev. 128, 2905-2919). Make one with `hybrid`.
+    """Hybrid covariance B = (1 - s) B_static + s B_ensemble, the members on a coarser grid than the increments (Hamill
+    and Snyder 2000, Mon. Wea. Rev. 128, 2905-2919). Make one with `hybrid`.
 
     Attributes:
         static: on the outer grid.
@@ -111,12 +111,12 @@ class HybridCovariance:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(nz, ny, nx) of the increments."""
+        """Shape (nz, ny, nx) of the increments."""
         return self.static.shape
 
     @property
     def control_size(self) -> int:
-        """n."""
+        """Number n of control values."""
         return self.static.control_size + self.ensemble.control_size
 
     def sqrt(self, control: Any) -> Increment:

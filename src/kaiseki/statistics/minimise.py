@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaiseki.core.errors import NumericsError
-from kaiseki.statistics.conjugate_gradients import Minimum, Report, Spectrum, Step, Vector, conjugate_gradients
+from kaiseki.core.progress import Log
+from kaiseki.statistics.conjugate_gradients import InnerLoop, Minimum, Spectrum, Step, Vector, conjugate_gradients
 from kaiseki.statistics.robust import Likelihood
 
 BACKTRACKS = 2
@@ -23,7 +24,7 @@ BACKTRACKS = 2
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """v.v / 2 + sum of rho(r), r = d / sigma - G v: the tangent of a nonlinear one, or all there is.
+    """Least-squares cost v.v / 2 + sum of rho(r) with r = d / sigma - G v, linear or linearised about a control.
 
     Attributes:
         forward: v -> G v, (n,) -> (p,), divided by sigma.
@@ -40,16 +41,16 @@ class LeastSquares:
     robust: Vector | None = None
 
     def residual(self, control: Vector) -> Vector:
-        """d / sigma - G v, (p,), zero where nothing counts."""
+        """Residual d / sigma - G v, (p,), zero for values without weight."""
         return self.counted * (self.departure - np.asarray(self.forward(control), dtype=np.float64))
 
     def penalty(self, residual: Vector, likelihood: Likelihood) -> Vector:
-        """rho(r), (p,)."""
+        """Penalty rho(r), (p,), of a residual r (p,)."""
         found = likelihood.penalty(residual)
         return found if self.robust is None else np.where(self.robust, found, 0.5 * residual**2)
 
     def weight(self, residual: Vector, likelihood: Likelihood) -> Vector:
-        """rho'(r) / r, (p,), zero where nothing counts."""
+        """Robust weight rho'(r) / r, (p,), zero for values without weight."""
         found = self.counted * likelihood.weight(residual)
         return found if self.robust is None else np.where(self.robust, found, self.counted)
 
@@ -68,6 +69,23 @@ linearisation it belongs to is at hand."""
 type Linearise = Callable[[Vector, int], LeastSquares]
 """The least squares that touch a nonlinear problem at a control (n,), for the outer loop of a number, from 1: same cost
 and same gradient there. A NumericsError says that there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinimiserSettings:
+    """Settings of the minimisation by outer loops: where it ends.
+
+    Attributes:
+        outer: largest number of outer loops.
+        iterations: largest number of iterations of all inner loops together.
+        reduction: part of the reference norm to which the gradient falls in an inner loop, see `conjugate_gradients`.
+        tolerance: part of itself by which the true cost must fall in an outer loop, or it is the last.
+    """
+
+    outer: int = 4
+    iterations: int = 60
+    reduction: float = 1e-3
+    tolerance: float = 1e-3
 
 
 @dataclass(frozen=True)
@@ -91,50 +109,33 @@ def reweighted(
     problem: LeastSquares,
     size: int,
     likelihood: Likelihood,
+    settings: MinimiserSettings = MinimiserSettings(),
     *,
-    outer: int = 4,
-    iterations: int = 60,
-    reduction: float = 1e-3,
-    tolerance: float = 1e-3,
-    report: Report | None = None,
+    log: Log | None = None,
     learn: LearnSpectrum | None = None,
 ) -> Robust:
     """Minimise a robust cost by outer loops of re-weighted least squares; the true cost falls in every loop.
 
     The linear case of `outer_loops`: the first loop may use all iterations, later ones are short.
     """
-    return outer_loops(
-        lambda control, loop: problem,
-        size,
-        likelihood,
-        outer=outer,
-        iterations=iterations,
-        shared=False,
-        reduction=reduction,
-        tolerance=tolerance,
-        report=report,
-        learn=learn,
-    )
+    return outer_loops(lambda control, loop: problem, size, likelihood, settings, shared=False, log=log, learn=learn)
 
 
 def outer_loops(
     linearise: Linearise,
     size: int,
     likelihood: Likelihood,
+    settings: MinimiserSettings,
     *,
-    outer: int = 2,
-    iterations: int = 60,
     shared: bool = True,
-    reduction: float = 1e-3,
-    tolerance: float = 1e-3,
-    report: Report | None = None,
+    log: Log | None = None,
     checkpoint: Checkpoint | None = None,
     learn: LearnSpectrum | None = None,
 ) -> Robust:
     """Minimise a robust and possibly nonlinear cost by outer loops.
 
     Each inner problem is quadratic and starts where the one before ended, preconditioned with the Ritz pairs of the
-    first. The gradient of the first start is the reference of `reduction` throughout, so later loops, which start near
+    first. The gradient of the first start is the reference of the reduction throughout, so later loops, starting near
     their end, are short. A step to a higher true cost, or to where there is none, is halved and at last given up;
     that does not happen where the problem is linear.
 
@@ -142,12 +143,9 @@ def outer_loops(
         linearise: see `Linearise`; called at the start and after every loop.
         size: number of control values.
         likelihood: penalty of normalised departures.
-        outer: most outer loops.
-        iterations: most iterations of all inner loops together.
-        shared: whether each loop gets an equal share of those that are left, or all.
-        reduction: see `conjugate_gradients`.
-        tolerance: ends when the true cost falls by less than this part of itself.
-        report: called with a line per iteration.
+        settings: where it ends.
+        shared: whether each loop gets an equal share of the iterations that are left, or all.
+        log: called with a line per iteration.
         checkpoint: gives the products of the Hessian.
         learn: see `LearnSpectrum`.
 
@@ -160,28 +158,28 @@ def outer_loops(
     reference: float | None = None
     known = Spectrum()
     inner = Minimum(here.control, (), False)
-    for loop in range(1, outer + 1):
-        left = max(1, iterations - sum(step.iteration > 0 for step in steps))
-        inner, reference = _quadratic(
-            here,
-            likelihood,
-            iterations=-(-left // (outer - loop + 1)) if shared else left,
-            reduction=reduction,
-            reference=reference,
-            outer=loop,
-            known=known,
-            report=report,
-            checkpoint=checkpoint,
+    for loop in range(1, settings.outer + 1):
+        left = max(1, settings.iterations - sum(step.iteration > 0 for step in steps))
+        hessian, right, constant = _quadratic(here, likelihood, checkpoint)
+        reference = float(np.linalg.norm(right)) if reference is None else reference
+        inner = conjugate_gradients(
+            hessian,
+            right,
+            here.control if here.control.any() else None,
+            iterations=-(-left // (settings.outer - loop + 1)) if shared else left,
+            reduction=settings.reduction,
+            loop=InnerLoop(number=loop, constant=constant, reference=reference, known=known),
+            log=log,
         )
         if learn is not None and loop == 1:
             learn(inner.spectrum, here.weights)
         known = known if len(known.values) else inner.spectrum.leading()
         steps.extend(inner.steps)
-        before, here = here, _not_above(here, inner.control, linearise, loop + 1, likelihood, report)
+        before, here = here, _not_above(here, inner.control, linearise, loop + 1, likelihood, log)
         costs.append(here.cost)
         unchanged = here.problem is before.problem and np.array_equal(here.weights, before.weights)
         used = sum(step.iteration > 0 for step in steps)
-        if unchanged or before.cost - here.cost <= tolerance * here.cost or used >= iterations:
+        if unchanged or before.cost - here.cost <= settings.tolerance * here.cost or used >= settings.iterations:
             break
     minimum = Minimum(here.control, tuple(steps), inner.converged, inner.ritz, known)
     return Robust(minimum, here.weights, tuple(costs), here.problem)
@@ -206,7 +204,7 @@ def _at(linearise: Linearise, control: Vector, loop: int, likelihood: Likelihood
 
 
 def _not_above(
-    here: _Place, control: Vector, linearise: Linearise, loop: int, likelihood: Likelihood, report: Report | None
+    here: _Place, control: Vector, linearise: Linearise, loop: int, likelihood: Likelihood, log: Log | None
 ) -> _Place:
     """The place of a control, or one nearer to where the loop began if the true cost is higher there; `loop` is the
     number of the one that follows."""
@@ -219,25 +217,16 @@ def _not_above(
             if there.cost <= here.cost * (1.0 + 1e-9):
                 return there
             found = f"rose from {here.cost:.6e} to {there.cost:.6e}"
-        if report is not None:
-            report(f"the true cost {found}; the step is {'halved' if halved < BACKTRACKS else 'given up'}")
+        if log is not None:
+            log(f"the true cost {found}; the step is {'halved' if halved < BACKTRACKS else 'given up'}")
         control = 0.5 * (here.control + control)
     return here
 
 
 def _quadratic(
-    here: _Place,
-    likelihood: Likelihood,
-    *,
-    iterations: int,
-    reduction: float,
-    reference: float | None,
-    outer: int,
-    known: Spectrum,
-    report: Report | None,
-    checkpoint: Checkpoint | None,
-) -> tuple[Minimum, float]:
-    """The minimum of the quadratic that touches the true cost at a place, and the norm that `reduction` refers to."""
+    here: _Place, likelihood: Likelihood, checkpoint: Checkpoint | None
+) -> tuple[Callable[[Vector], Vector], Vector, float]:
+    """Hessian, right-hand side and constant of the quadratic that touches the true cost at a place."""
     problem, weights = here.problem, here.weights
 
     def hessian(vector: Vector) -> Vector:
@@ -245,19 +234,7 @@ def _quadratic(
         return vector + np.asarray(problem.adjoint(weights * images), dtype=np.float64)
 
     right = np.asarray(problem.adjoint(weights * problem.departure), dtype=np.float64)
-    reference = float(np.linalg.norm(right)) if reference is None else reference
-    # Its constant makes the quadratic equal to the true cost where the loop starts.
+    # The constant makes the quadratic equal to the true cost where the loop starts.
     touching = float(np.sum(problem.penalty(here.residual, likelihood) - 0.5 * weights * here.residual**2))
-    inner = conjugate_gradients(
-        hessian if checkpoint is None else lambda vector: checkpoint(vector, hessian),
-        right,
-        here.control if here.control.any() else None,
-        iterations=iterations,
-        reduction=reduction,
-        reference=reference,
-        constant=touching + 0.5 * float(weights @ problem.departure**2),
-        outer=outer,
-        known=known,
-        report=report,
-    )
-    return inner, reference
+    constant = touching + 0.5 * float(weights @ problem.departure**2)
+    return hessian if checkpoint is None else lambda vector: checkpoint(vector, hessian), right, constant

@@ -21,11 +21,11 @@ class Likelihood(Protocol):
     """A penalty of normalised departures."""
 
     def penalty(self, departure: np.ndarray) -> np.ndarray:
-        """rho(r) >= 0, rho(0) = 0, close to r^2 / 2 for small r."""
+        """Penalty rho(r) >= 0, rho(0) = 0, close to r^2 / 2 for small r."""
         ...
 
     def weight(self, departure: np.ndarray) -> np.ndarray:
-        """rho'(r) / r, 1 for a Gaussian."""
+        """Weight rho'(r) / r, 1 for a Gaussian."""
         ...
 
 
@@ -34,17 +34,17 @@ class Gaussian:
     """The quadratic penalty r^2 / 2: every observation keeps its full weight."""
 
     def penalty(self, departure: np.ndarray) -> np.ndarray:
-        """r^2 / 2."""
+        """Penalty r^2 / 2."""
         return 0.5 * departure**2
 
     def weight(self, departure: np.ndarray) -> np.ndarray:
-        """1."""
+        """Weight 1 of all departures."""
         return np.ones_like(departure)
 
 
 @dataclass(frozen=True)
 class Huber:
-    """Quadratic within `threshold` standard deviations, linear beyond.
+    """Huber's penalty: quadratic within `threshold` standard deviations, linear beyond.
 
     Huber 1964 (Ann. Math. Stat. 35, 73-101); for observations of the atmosphere Tavolato and Isaksen 2015 (Q. J. R.
     Meteorol. Soc. 141, 1514-1527), whose thresholds lie between 0.5 and 3 by kind of observation; one symmetric
@@ -58,12 +58,12 @@ class Huber:
             raise ConfigError(f"The threshold of the Huber norm must be positive; got {self.threshold}")
 
     def penalty(self, departure: np.ndarray) -> np.ndarray:
-        """r^2/2 where |r| <= c, else c |r| - c^2/2."""
+        """Penalty r^2/2 where |r| <= c, else c |r| - c^2/2."""
         size, c = np.abs(departure), self.threshold
         return np.where(size <= c, 0.5 * size**2, c * size - 0.5 * c**2)
 
     def weight(self, departure: np.ndarray) -> np.ndarray:
-        """min(1, c / |r|)."""
+        """Weight min(1, c / |r|)."""
         return self.threshold / np.maximum(np.abs(departure), self.threshold)
 
 

@@ -70,7 +70,7 @@ def analysis_error(fields: Mapping[str, np.ndarray], domain: Domain, columns: Co
 
 
 def with_expected(departures: Departures, fields: Mapping[str, np.ndarray], domain: Domain) -> Departures:
-    """The same departures with the column `EXPECTED` (n,), in the units of the quantities.
+    """Departures with the column `EXPECTED` (n,), in the units of the quantities.
 
     Args:
         departures: with the column `error` of the errors of observation.

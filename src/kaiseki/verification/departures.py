@@ -62,7 +62,7 @@ class Departures:
         return Departures(columns, {name: value[rows] for name, value in self.values.items()})
 
     def keep(self, *experiments: str) -> Departures:
-        """The same rows with these experiments only."""
+        """Departures of these experiments alone."""
         return Departures(self.columns, {name: self.values[name] for name in experiments})
 
     def against(self, which: str) -> Departures:
@@ -104,7 +104,7 @@ class Departures:
 
 
 def inside_rim(domain: Domain, latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
-    """True for the places (n,) that lie in a cell inside the rim."""
+    """Mask (n,) of the places that lie in a cell inside the rim."""
     j, i = domain.index(latitude, longitude)
     row, column = np.rint(j).astype(int), np.rint(i).astype(int)
     within = (row >= 0) & (row < domain.ny) & (column >= 0) & (column < domain.nx)

@@ -17,10 +17,10 @@ from kaiseki.core.constants import CP_DRY, P0, R_DRY
 from kaiseki.core.errors import InputError
 
 REFERENCE_TEMPERATURE = 270.0
-"""Tr [K]."""
+"""Reference temperature Tr of the norm [K]."""
 
 REFERENCE_PRESSURE = P0
-"""pr [Pa]."""
+"""Reference pressure pr of the norm [Pa]."""
 
 
 def layer_weights(levels: np.ndarray, bottom: float, top: float) -> np.ndarray:

@@ -13,7 +13,7 @@ from kaiseki.core.errors import InputError
 from kaiseki.verification.bootstrap import CONFIDENCE, SAMPLES, Groups, interval
 
 MINIMUM_COUNT = 15
-"""Below this number of values no verdict is drawn."""
+"""Smallest number of values from which a verdict is drawn."""
 
 
 @dataclass(frozen=True)

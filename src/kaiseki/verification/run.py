@@ -33,7 +33,7 @@ from kaiseki.verification.truth import (
 
 @dataclass
 class Judgement:
-    """All that was scored.
+    """Scores of a run: rows, scorecard, departures.
 
     Attributes:
         rows: of `scores.json`.

@@ -237,7 +237,7 @@ def surface_pressure_onto(source: Domain, target: Domain, pressure: np.ndarray, 
 
 
 def _log_pressure_at(height: np.ndarray, z: np.ndarray, pressure: np.ndarray, lowest: np.ndarray) -> np.ndarray:
-    """ln p at a height (y, x) in columns (z, y, x)."""
+    """Logarithm of pressure ln p at a height (y, x) in columns (z, y, x)."""
     above = np.clip((z <= height).sum(axis=0), 1, len(z) - 1)[None]
     z0, z1 = (np.take_along_axis(z, index, axis=0)[0] for index in (above - 1, above))
     p0, p1 = (np.log(np.take_along_axis(pressure, index, axis=0)[0]) for index in (above - 1, above))

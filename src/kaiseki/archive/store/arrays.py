@@ -91,14 +91,14 @@ def put(
 
 
 def array_at(group: zarr.Group, path: str) -> zarr.Array:
-    """A member of a group that is known to be an array."""
+    """Array of a group, checked to be one."""
     member = group[path]
     assert isinstance(member, zarr.Array)
     return member
 
 
 def group_at(group: zarr.Group, path: str) -> zarr.Group:
-    """A member of a group that is known to be a group."""
+    """Sub-group of a group, checked to be one."""
     member = group[path]
     assert isinstance(member, zarr.Group)
     return member

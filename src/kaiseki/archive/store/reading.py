@@ -62,7 +62,7 @@ class ReadingStore(WrapperStore[Store]):
         return type(self)(store, self.described)
 
     async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
-        """See `zarr.abc.store.Store`.
+        """Bytes of a key (see `zarr.abc.store.Store.get`).
 
         Raises:
             StoreError: says what could not be read.

@@ -45,7 +45,7 @@ def write_tree(group: zarr.Group, tree: Mapping[str, Any], path: str = "restart"
 
 
 def _write_leaf(group: zarr.Group, key: str, value: Any, here: str) -> None:
-    """One array."""
+    """Write one array."""
     try:
         data = np.asarray(value)
     except (TypeError, ValueError) as error:

@@ -353,7 +353,7 @@ class RunStore:
 
 
 def _message(time: np.datetime64) -> str:
-    """Of the commit of a cycle."""
+    """Message of the commit of a cycle."""
     return f"cycle {format_utc(np.datetime64(time, 's'))}"
 
 

@@ -44,12 +44,12 @@ AXES: Final[Mapping[str, tuple[str, ...]]] = {"air": AIR_AXES, "soil": SOIL_AXES
 
 
 def encode_time(times: Any) -> np.ndarray:
-    """Seconds since 1970-01-01 as int64, from one instant or an array of datetime64."""
+    """Time in seconds since 1970-01-01 as int64, from one instant or an array of datetime64."""
     return np.asarray(times, "datetime64[s]").astype(np.int64)
 
 
 def decode_time(seconds: Any) -> np.ndarray:
-    """datetime64[s] from `encode_time`."""
+    """Time as datetime64[s], the inverse of `encode_time`."""
     return np.asarray(seconds, np.int64).astype("datetime64[s]")
 
 

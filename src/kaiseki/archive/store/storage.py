@@ -1,4 +1,4 @@
-"""Where a store lies: a local directory or an object store, by the same code; and errors of storage in plain words."""
+"""Location of a store, a local directory or an object store, by the same code; and errors of storage in plain words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kaiseki.core.errors import KaisekiError, StoreError
 from kaiseki.core.files import out_of_space
 
 Location = str | os.PathLike[str] | icechunk.Storage
-"""A directory, an address "s3://bucket/prefix", or any `icechunk.Storage`."""
+"""Location of a store: a directory, an address "s3://bucket/prefix", or any `icechunk.Storage`."""
 
 REFERENCES_PER_MANIFEST = 744
 """Times in one manifest: about a month of hours, so that a commit rewrites little however long the run is."""

@@ -25,11 +25,11 @@ from kaiseki.assimilation.ensemble import (
     transformed,
     with_members,
 )
-from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
+from kaiseki.assimilation.problem import Problem, Solution, finish, nothing_to_do, prepare
 from kaiseki.config import Assimilation
 from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.ensemble_covariance import EnsembleCovariance, of_ensemble
-from kaiseki.statistics.minimise import LeastSquares, reweighted
+from kaiseki.statistics.minimise import LeastSquares, MinimiserSettings, reweighted
 from kaiseki.statistics.robust import likelihood
 
 
@@ -46,7 +46,7 @@ def _sqrt_transpose(covariance: EnsembleCovariance, fields: jax.Array) -> jax.Ar
 
 
 class ControlToObservation:
-    """From the control variable to normalised values of observations: G = R^(-1/2) H X."""
+    """Linear map G = R^(-1/2) H X from the control variable to normalised observation equivalents."""
 
     def __init__(self, problem: Problem, found: EnsembleEquivalents, covariance: EnsembleCovariance) -> None:
         self.problem = problem
@@ -54,19 +54,20 @@ class ControlToObservation:
         self.covariance = covariance
 
     def increments(self, control: np.ndarray) -> np.ndarray:
-        """X v, (slots 5, nz, J, I)."""
+        """Increments X v, (slots 5, nz, J, I)."""
         return np.asarray(_sqrt(self.covariance, jnp.asarray(control, dtype=float)))
 
     def forward(self, control: np.ndarray) -> np.ndarray:
-        """G v, (p,)."""
+        """Normalised equivalents G v, (p,)."""
         return self.found.operator(self.increments(control).ravel()) / self.problem.error
 
     def adjoint(self, normalised: np.ndarray) -> np.ndarray:
-        """G^T r, (n,)."""
+        """Adjoint G^T r, (n,), of normalised departures r (p,)."""
         return self.gradient(self.found.operator.transpose(normalised / self.problem.error))
 
     def gradient(self, fields: np.ndarray) -> np.ndarray:
-        """X^T of sensitivities to the members' grid at all slots (slots 5 nz J I in all), (n,)."""
+        """Gradient (n,) by the control variable, X^T of sensitivities to the members' grid at all slots (slots 5 nz J I
+        in all)."""
         shaped = jnp.asarray(fields, dtype=float).reshape(self.covariance.anomalies.shape[1:])
         return np.asarray(_sqrt_transpose(self.covariance, shaped), np.float64)
 
@@ -88,7 +89,7 @@ class FourDEnVar(Engine):
     has_gain = True
 
     def analyse(self, given: AnalysisInput) -> Analysis:
-        """The analysis of a window (see `engine.Engine`). `covariance` serves the background check alone.
+        """The analysis of a window (see `contract.Engine`). `covariance` serves the background check alone.
 
         Raises:
             InputError: background and covariance are of different grids, or there are no members.
@@ -111,21 +112,21 @@ class FourDEnVar(Engine):
             ),
             to_observations.covariance.control_size,
             robust,
-            outer=given.settings.outer_loops,
-            iterations=given.settings.inner_iterations,
-            reduction=given.settings.gradient_reduction,
-            report=given.log,
+            MinimiserSettings(
+                outer=given.settings.outer_loops,
+                iterations=given.settings.inner_iterations,
+                reduction=given.settings.gradient_reduction,
+            ),
+            log=given.log,
         )
         last = to_observations.increments(result.minimum.control)[-len(ANALYSIS_VARIABLES) :].astype(np.float64)
         _, anomalies, _ = transformed(problem, ensemble, found, given.settings.ensemble, robust)
-        analysis = finish(
-            problem,
-            self.name,
-            onto_outer(last, ensemble, np.asarray(given.covariance.mask)),
-            result.minimum.steps,
-            converged=result.minimum.converged,
+        solution = Solution(
+            increment=onto_outer(last, ensemble, np.asarray(given.covariance.mask)),
             cost=result.costs[-1],
             cost_before=result.costs[0],
+            steps=result.minimum.steps,
+            converged=result.minimum.converged,
             weights=result.weights,
         )
-        return with_members(analysis, ensemble, anomalies)
+        return with_members(finish(problem, self.name, solution), ensemble, anomalies)

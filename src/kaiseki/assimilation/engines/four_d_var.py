@@ -19,6 +19,7 @@ from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine, Propa
 from kaiseki.assimilation.operators import LinearOperator, linearise, locate
 from kaiseki.assimilation.problem import (
     Problem,
+    Solution,
     as_fields,
     finish,
     nothing_to_do,
@@ -31,7 +32,7 @@ from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.assimilation.uncertainty import PAIRS_CARRIED
 from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.statistics.conjugate_gradients import Spectrum
-from kaiseki.statistics.minimise import LeastSquares, outer_loops
+from kaiseki.statistics.minimise import LeastSquares, MinimiserSettings, outer_loops
 from kaiseki.statistics.robust import likelihood
 
 
@@ -44,7 +45,7 @@ class FourDVar(Engine):
     has_gain = True
 
     def analyse(self, given: AnalysisInput) -> Analysis:
-        """The analysis of a window (see `engine.Engine`), with the increment at its start.
+        """The analysis of a window (see `contract.Engine`), with the increment at its start.
 
         Raises:
             InputError: background and covariance are of different grids, or there is no model of the window.
@@ -76,10 +77,10 @@ def minimise(problem: Problem, name: str, window: WindowModel, given: AnalysisIn
         loops,
         problem.covariance.control_size,
         likelihood(settings.robust, settings.robust_threshold),
-        outer=len(four_d.coarsening),
-        iterations=four_d.inner_iterations,
-        reduction=four_d.gradient_reduction,
-        report=given.log,
+        MinimiserSettings(
+            outer=len(four_d.coarsening), iterations=four_d.inner_iterations, reduction=four_d.gradient_reduction
+        ),
+        log=given.log,
         checkpoint=given.checkpoint,
         learn=learn,
     )
@@ -87,20 +88,18 @@ def minimise(problem: Problem, name: str, window: WindowModel, given: AnalysisIn
     analysed = loops.trajectory_of(increment, result.minimum.control)
     number = len(problem.used)
     oscillations = result.problem.residual(result.minimum.control)[number:]
-    return finish(
-        problem,
-        name,
-        increment,
-        result.minimum.steps,
-        converged=result.minimum.converged,
+    solution = Solution(
+        increment=increment,
         cost=result.costs[-1],
         cost_before=result.costs[0],
         cost_of_oscillations=0.5 * float(oscillations @ oscillations),
+        steps=result.minimum.steps,
+        converged=result.minimum.converged,
         weights=result.weights[:number],
-        unseen=result.problem.counted[:number] == 0.0,
+        no_equivalent=result.problem.counted[:number] == 0.0,
         analysed=analysed,
-        uncertainty=uncertainty,
     )
+    return finish(problem, name, solution, uncertainty)
 
 
 class _Loops:
@@ -143,7 +142,8 @@ class _Loops:
 
 
 class ControlToObservation:
-    """From the control variable to normalised values of observations, then oscillations: G = R^(-1/2) H M S."""
+    """Linear map G = R^(-1/2) H M S from the control variable to normalised observation equivalents, then
+    oscillations."""
 
     def __init__(self, problem: Problem, propagation: Propagation, operator: LinearOperator, penalty: float) -> None:
         self.problem = problem
@@ -156,20 +156,21 @@ class ControlToObservation:
         self.root = np.sqrt(penalty * len(problem.used) / columns)
 
     def forward(self, control: np.ndarray) -> np.ndarray:
-        """G v, (p + waves,)."""
+        """Normalised equivalents and oscillations G v, (p + waves,)."""
         increment = as_fields(sqrt(self.problem.covariance, control), self.shape)
         slots, waves = self.propagation.tangent(increment)
         values = self.operator(slots.ravel()) / self.problem.error
         return np.concatenate([values, self.root * waves.astype(np.float64)])
 
     def adjoint(self, normalised: np.ndarray) -> np.ndarray:
-        """G^T r, (n,)."""
+        """Adjoint G^T r, (n,), of normalised departures and oscillations r (p + waves,)."""
         number = len(self.problem.error)
         slots = self.operator.transpose(normalised[:number] / self.problem.error).reshape(self.slots)
         return self.gradient(slots, self.root * normalised[number:])
 
     def gradient(self, slots: np.ndarray, waves: np.ndarray) -> np.ndarray:
-        """S^T M^T of sensitivities (slots, 5, nz, J, I) and of those to the oscillations, (n,)."""
+        """Gradient (n,) by the control variable, S^T M^T of sensitivities (slots, 5, nz, J, I) and of those to the
+        oscillations."""
         back = self.propagation.adjoint(slots, waves)
         flat = np.concatenate([np.ravel(np.asarray(back[name], np.float64)) for name in ANALYSIS_VARIABLES])
         return sqrt_transpose(self.problem.covariance, flat)

@@ -39,7 +39,7 @@ class Hybrid(Engine):
     has_gain = True
 
     def analyse(self, given: AnalysisInput) -> Analysis:
-        """The analysis of a window (see `engine.Engine`), with the increment at its start.
+        """The analysis of a window (see `contract.Engine`), with the increment at its start.
 
         Raises:
             InputError: background and covariance are of different grids, or there are no members.

@@ -13,7 +13,7 @@ import numpy as np
 
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
 from kaiseki.assimilation.ensemble import ensemble_equivalents, onto_outer, transformed, with_members
-from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
+from kaiseki.assimilation.problem import Problem, Solution, finish, nothing_to_do, prepare
 from kaiseki.statistics.robust import likelihood
 
 
@@ -24,7 +24,7 @@ class Letkf(Engine):
     needs_ensemble = True
 
     def analyse(self, given: AnalysisInput) -> Analysis:
-        """The analysis of a window (see `engine.Engine`). `covariance` serves the background check alone.
+        """The analysis of a window (see `contract.Engine`). `covariance` serves the background check alone.
 
         Raises:
             InputError: background and covariance are of different grids, or there are no members.
@@ -42,17 +42,8 @@ class Letkf(Engine):
         before = 0.5 * float(np.sum((problem.departure / problem.error) ** 2))
         if given.log is not None:
             given.log(f"LETKF: {len(problem.used)} observations, {ensemble.members} members")
-        analysis = finish(
-            problem,
-            self.name,
-            increment,
-            (),
-            converged=True,
-            cost=cost_of(problem, increment),
-            cost_before=before,
-            weights=weights,
-        )
-        return with_members(analysis, ensemble, anomalies)
+        solution = Solution(increment=increment, cost=cost_of(problem, increment), cost_before=before, weights=weights)
+        return with_members(finish(problem, self.name, solution), ensemble, anomalies)
 
 
 def cost_of(problem: Problem, increment: dict[str, np.ndarray]) -> float:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
-from kaiseki.assimilation.problem import finish, nothing_to_do, prepare, uncertainty_of
+from kaiseki.assimilation.problem import Solution, finish, nothing_to_do, prepare, uncertainty_of
 from kaiseki.assimilation.uncertainty import PAIRS
 from kaiseki.statistics.conjugate_gradients import conjugate_gradients
 
@@ -26,7 +26,7 @@ class OptimalInterpolation(Engine):
     has_gain = True
 
     def analyse(self, given: AnalysisInput) -> Analysis:
-        """The analysis of a window (see `engine.Engine`); of the settings the robust likelihood is not used.
+        """The analysis of a window (see `contract.Engine`); of the settings the robust likelihood is not used.
 
         The history holds the dual cost x.(H B H^T + R) x / 2 - d.x, whose minimum is the negative of the primal one.
 
@@ -48,7 +48,7 @@ class OptimalInterpolation(Engine):
             departure,
             iterations=given.settings.inner_iterations,
             reduction=given.settings.gradient_reduction,
-            report=given.log,
+            log=given.log,
         )
         control = problem.adjoint(minimum.control)
         residual = departure - problem.forward(control)
@@ -61,13 +61,11 @@ class OptimalInterpolation(Engine):
             )
             if not minimum.spectrum.complete:
                 uncertainty.draw(problem.randomised(np.ones(len(departure))))
-        return finish(
-            problem,
-            self.name,
-            problem.increment(control),
-            minimum.steps,
-            converged=minimum.converged,
+        solution = Solution(
+            increment=problem.increment(control),
             cost=0.5 * float(control @ control) + 0.5 * float(residual @ residual),
             cost_before=0.5 * float(departure @ departure),
-            uncertainty=uncertainty,
+            steps=minimum.steps,
+            converged=minimum.converged,
         )
+        return finish(problem, self.name, solution, uncertainty)

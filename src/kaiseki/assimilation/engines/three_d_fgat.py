@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from kaiseki.assimilation.contract import Analysis, AnalysisInput, Engine
-from kaiseki.assimilation.problem import finish, nothing_to_do, prepare, uncertainty_of
+from kaiseki.assimilation.problem import Solution, finish, nothing_to_do, prepare, uncertainty_of
 from kaiseki.assimilation.uncertainty import PAIRS
 from kaiseki.statistics.conjugate_gradients import Spectrum
-from kaiseki.statistics.minimise import LeastSquares, reweighted
+from kaiseki.statistics.minimise import LeastSquares, MinimiserSettings, reweighted
 from kaiseki.statistics.robust import likelihood
 
 
@@ -26,7 +26,7 @@ class ThreeDFgat(Engine):
     has_gain = True
 
     def analyse(self, given: AnalysisInput) -> Analysis:
-        """The analysis of a window (see `engine.Engine`); `report` gets cost and gradient of every iteration.
+        """The analysis of a window (see `contract.Engine`); `log` gets cost and gradient of every iteration.
 
         Raises:
             InputError: background and covariance are of different grids.
@@ -52,20 +52,20 @@ class ThreeDFgat(Engine):
             cost,
             given.covariance.control_size,
             robust,
-            outer=given.settings.outer_loops,
-            iterations=given.settings.inner_iterations,
-            reduction=given.settings.gradient_reduction,
-            report=given.log,
+            MinimiserSettings(
+                outer=given.settings.outer_loops,
+                iterations=given.settings.inner_iterations,
+                reduction=given.settings.gradient_reduction,
+            ),
+            log=given.log,
             learn=learn,
         )
-        return finish(
-            problem,
-            self.name,
-            problem.increment(result.minimum.control),
-            result.minimum.steps,
-            converged=result.minimum.converged,
+        solution = Solution(
+            increment=problem.increment(result.minimum.control),
             cost=result.costs[-1],
             cost_before=result.costs[0],
+            steps=result.minimum.steps,
+            converged=result.minimum.converged,
             weights=result.weights,
-            uncertainty=uncertainty,
         )
+        return finish(problem, self.name, solution, uncertainty)

@@ -10,9 +10,9 @@ from kaiseki.core import plugins
 
 
 class ObservationOperator(ABC):
-    """From model columns to the values of one quantity, differentiable in JAX. It is registered in the group
-    `kaiseki.observation_operators` under the name of the quantity; `kaiseki.testing.check_operator` says whether it
-    keeps the contract.
+    """Observation operator of a plug-in: from model columns to the values of one quantity, differentiable in JAX. It is
+    registered in the group `kaiseki.observation_operators` under the name of the quantity;
+    `kaiseki.testing.check_operator` says whether it keeps the contract.
 
     Attributes:
         at_level: whether a value lies at a pressure or height of its own, and exists only between the model's ground

@@ -29,7 +29,7 @@ from kaiseki.diagnostics.thermodynamics import virtual_temperature
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Columns:
-    """Where columns are taken; (m,) each, padded. `plan.locate` makes it.
+    """Horizontal places and times of the columns that observations need; (m,) each, padded. `plan.locate` makes it.
 
     Attributes:
         slot, slot_weight: time slot before, and weight of the one after.
@@ -54,7 +54,7 @@ class Columns:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Values:
-    """What is taken of the columns; (n,) each, padded.
+    """Vertical places of the values within their columns, and what is compared; (n,) each, padded.
 
     Attributes:
         at: number of the column.

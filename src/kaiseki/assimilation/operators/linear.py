@@ -35,8 +35,8 @@ def _derivatives(fields: dict[str, Any], columns: Columns, wanted: Values) -> tu
 
 @dataclass(frozen=True, eq=False)
 class LinearOperator:
-    """H, (p, 5 nz ny nx): from the fields of `statistics.ANALYSIS_VARIABLES`, one after another, to values; or (p,
-    slots 5 nz ny nx), the fields of one slot after another.
+    """Linearised observation operator H, (p, 5 nz ny nx): from the fields of `statistics.ANALYSIS_VARIABLES`, one after
+    another, to values; or (p, slots 5 nz ny nx), the fields of one slot after another.
 
     Attributes:
         matrix: sparse, float64.
@@ -53,7 +53,7 @@ class LinearOperator:
         return np.asarray(self.matrix @ np.asarray(increment, dtype=np.float64))
 
     def transpose(self, values: np.ndarray) -> np.ndarray:
-        """H^T of values (p,), (5 nz ny nx,)."""
+        """Transpose H^T y, (5 nz ny nx,), of values y (p,)."""
         return np.asarray(self._transposed @ np.asarray(values, dtype=np.float64))
 
     def take(self, rows: np.ndarray) -> LinearOperator:

@@ -1,4 +1,5 @@
-"""From the observation table to padded arrays: where each value lies in the model, in space, time and the vertical."""
+"""Plan of the observation operator: the observation table as padded arrays of places in space, time and the
+vertical."""
 
 from __future__ import annotations
 
@@ -142,13 +143,14 @@ def _verticals(table: Table, lowest: np.ndarray, terrain: np.ndarray) -> dict[st
 
 
 def _device(array: np.ndarray) -> Any:
-    """On the device, floats and integers in JAX's default precision."""
+    """Arrays on the device, floats and integers in JAX's default precision."""
     kind = {"f": float, "i": int, "b": bool}[array.dtype.kind]
     return jnp.asarray(array, dtype=kind)
 
 
 def locate(trajectory: Trajectory, table: Table) -> Plan:
-    """Where every row of a table lies in a trajectory; rows of one report at one place and time share a column."""
+    """Plan of a table: the place of every row in a trajectory; rows of one report at one place and time share a
+    column."""
     domain = trajectory.domain
     j, i, outside = places(domain, table)
     slot, slot_weight, late = _slots(trajectory.times, table.column("time"))

@@ -124,7 +124,7 @@ def _scan(path: Path) -> _Content:
 
 
 def _stack(path: Path, content: _Content, name: str, times: list[np.datetime64], levels: list[float]) -> np.ndarray:
-    """(nt, nlevels, nlat, nlon) of one quantity; InputError names the first field that is missing."""
+    """Fields (nt, nlevels, nlat, nlon) of one quantity; InputError names the first field that is missing."""
     for time in times:
         for level in levels:
             if (name, time, level) not in content.fields:
@@ -160,12 +160,12 @@ class GribSource:
     name = "grib"
 
     def recognises(self, path: Path, head: bytes) -> bool:
-        """True for files that begin with the letters GRIB."""
+        """Whether the file begins with the letters GRIB."""
         return head.startswith(b"GRIB")
 
     def read(self, path: Path) -> xr.Dataset:
-        """The common form; relative humidity is turned into specific humidity over the phase that its centre would use
-        (mixed).
+        """Dataset of the file in the common form; relative humidity is turned into specific humidity over the phase
+        that its centre would use (mixed).
 
         Humidity on levels the file leaves out is interpolated in ln p and named in the attribute `humidity_filled_at`.
         Soil temperature is read from GRIB2 layers only; accumulated and averaged fields are ignored.

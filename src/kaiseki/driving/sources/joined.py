@@ -13,9 +13,9 @@ from kaiseki.core.timing import format_utc
 from kaiseki.driving.sources.registry import read_global
 
 _PACKED = 3e-5
-"""Of the range of a field: what packing in 16 bits, by another scale in each file, leaves between equal values."""
+"""Part of the range of a field by which equal values may differ, packed in 16 bits by another scale in each file."""
 _AXIS = 1e-6
-"""Of the range of an axis: what single precision leaves."""
+"""Part of the range of an axis by which equal coordinates may differ in single precision."""
 
 
 def read_joined(paths: Sequence[str | Path]) -> xr.Dataset:

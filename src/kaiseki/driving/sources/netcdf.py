@@ -55,12 +55,12 @@ class NetcdfSource:
     name = "netcdf"
 
     def recognises(self, path: Path, head: bytes) -> bool:
-        """True for every NetCDF file; what it lacks is told when it is read."""
+        """Whether the file is NetCDF; what it lacks is reported when it is read."""
         return is_netcdf(head)
 
     def read(self, path: Path) -> xr.Dataset:
-        """The common form; InputError when there is no temperature on pressure levels or a unit is not the expected
-        one."""
+        """Dataset of the file in the common form; InputError when there is no temperature on pressure levels or a unit
+        is not the expected one."""
         raw = load(path)
         latitude, longitude = axis(path, raw, LATITUDE), axis(path, raw, LONGITUDE)
         level, time = axis(path, raw, LEVEL), axis(path, raw, TIME)

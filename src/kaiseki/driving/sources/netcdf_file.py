@@ -46,7 +46,7 @@ def find(dataset: xr.Dataset, aliases: tuple[str, ...]) -> str | None:
 
 
 def axis(path: Path, dataset: xr.Dataset, aliases: tuple[str, ...]) -> str:
-    """As `find`, for a coordinate that must be there and be one-dimensional or scalar."""
+    """Coordinate of one of the names, which must be there and be one-dimensional or scalar."""
     name = find(dataset, aliases)
     if name is None or dataset[name].ndim > 1:
         raise InputError(f"{path}: has no axis named {' or '.join(aliases)}; only latitude-longitude files are read.")

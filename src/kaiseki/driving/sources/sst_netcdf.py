@@ -15,9 +15,9 @@ from kaiseki.driving.sources.netcdf_file import axis, find, is_netcdf, load, sec
 SST = ("sst", "sea_surface_temperature", "analysed_sst")
 CELSIUS = ("degc", "celsius", "degree_c", "degrees_c", "deg_c")
 SEA_RANGE = (271.15, 310.15)
-"""K. Sea water freezes at about -1.9 C (271.25 K at 35 g/kg salt: UNESCO 1983, Techn. Pap. Mar. Sci. 44); analyses use
--1.8 C under ice. Below the first bound a value is the temperature of ice or land, above the second it is none of an
-open sea."""
+"""Plausible sea-surface temperatures, K. Sea water freezes at about -1.9 C (271.25 K at 35 g/kg salt: UNESCO 1983,
+Techn. Pap. Mar. Sci. 44); analyses use -1.8 C under ice. Below the first bound a value is the temperature of ice or
+land, above the second it is none of an open sea."""
 
 
 class SstNetcdfSource:
@@ -26,7 +26,7 @@ class SstNetcdfSource:
     name = "sst_netcdf"
 
     def recognises(self, path: Path, head: bytes) -> bool:
-        """True for NetCDF files with an SST variable and no level axis."""
+        """Whether the file is NetCDF with an SST variable and no level axis."""
         if not is_netcdf(head):
             return False
         dataset = load(path)

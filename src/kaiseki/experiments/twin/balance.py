@@ -16,13 +16,14 @@ from scipy.sparse.linalg import splu
 from kaiseki.core.constants import EARTH_RADIUS, EARTH_ROTATION
 
 BALANCED_LATITUDE = 12.0
-"""Degrees north; equatorwards of it the wind fades to nothing instead of becoming geostrophic with a vanishing f."""
+"""Latitude, degrees north, equatorwards of which the wind fades to nothing instead of becoming geostrophic with a
+vanishing f."""
 MOST_ANTICYCLONIC = 0.2
 """Bound on -k V_g / f; at 0.25 the gradient wind has no solution (Holton 2004, section 3.2.5)."""
 PASSES = 3
 """Corrections of the divergence, each of what the last one left."""
 SLOWEST = 1.0
-"""m/s: wind below which its direction, and with it the motion of the pattern, counts less and less."""
+"""Wind speed, m/s, below which its direction, and with it the motion of the pattern, counts less and less."""
 
 
 def gradient_wind(

@@ -1,4 +1,4 @@
-"""What the assimilating system is told of the world around it, and what it starts from: both wrong by known sizes."""
+"""Driving fields and cold start of the assimilating system in a twin experiment: both with errors of known size."""
 
 from __future__ import annotations
 

@@ -26,23 +26,24 @@ HECTOPASCALS = (
 LEVELS = 100.0 * np.array(HECTOPASCALS)
 """Pressure levels of the flow, Pa."""
 LATITUDE, LONGITUDE = np.arange(-2.0, 74.1, 1.0), np.arange(70.0, 205.1, 1.0)
-"""Degrees: the grid of the flow as an analysis; it holds every domain around Japan."""
+"""Axes of the grid of the flow as an analysis, degrees; it holds every domain around Japan."""
 MIDDLE = (
     *((1100.0, 281.0), (1000.0, 276.0), (850.0, 269.0), (700.0, 262.0), (500.0, 248.0), (400.0, 241.0), (300.0, 232.5)),
     *((250.0, 227.5), (200.0, 222.5), (150.0, 214.5), (100.0, 208.0), (70.0, 208.0), (50.0, 211.0), (30.0, 215.0)),
     *((10.0, 224.0), (5.0, 230.0)),
 )
-"""Virtual temperature in the middle of the jet, (hPa, K): a winter column between the warm and the cold air."""
+"""Virtual temperature in the middle of the jet, pairs (hPa, K): a winter column between the warm and the cold air."""
 DEGREE = np.deg2rad(1.0) * EARTH_RADIUS
 TROPOPAUSE = np.log(0.25)
-"""ln(p / 1000 hPa) of the jet's level."""
+"""Logarithm ln(p / 1000 hPa) of the pressure of the jet's level."""
 UPSTREAM = 117.0
-"""Degrees east: middle of the waves that an analysis gets wrong; within a day they pass over the whole region."""
+"""Longitude of the middle of the waves that an analysis gets wrong, degrees east; within a day they pass over the whole
+region."""
 ANOMALY_WAVES = (24.0, 16.0)
-"""Degrees of longitude and of latitude: wavelengths of the anomaly of the sea temperature, about the width of the seas
-around Japan."""
+"""Wavelengths of the anomaly of the sea temperature, in degrees of longitude and of latitude, about the width of the
+seas around Japan."""
 SURFACE_DENSITY = 1.25
-"""kg m-3: turns pressures at sea level into geopotentials at 1000 hPa."""
+"""Density of air, kg m-3, that turns pressures at sea level into geopotentials at 1000 hPa."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Flow:
         )
 
     def perturbed(self, seed: int, size: float = 1.0) -> Flow:
-        """The same flow as a global analysis sees it: errors drawn from a seed, `size` times the typical ones.
+        """Flow as a global analysis gives it: with errors drawn from a seed, `size` times the typical ones.
 
         Two sizes of one seed err in the same direction. The typical errors make, over Japan, about 4.5 m/s of
         vector wind, 1.2 K and 1.5 hPa (root mean squares); `tests/twin` holds them to that.

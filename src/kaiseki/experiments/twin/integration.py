@@ -23,8 +23,8 @@ INTERVAL_HOURS: Final = 1
 """Hours between two kept states, and between two states of a boundary."""
 
 STEP_PER_KILOMETRE: Final = 6.7
-"""s of time step per km of spacing: a Courant number of 0.65 in the strongest jet of these flows, 95 m/s. Longer than
-the model's own choice, which must bear any weather."""
+"""Time step per spacing, s/km: a Courant number of 0.65 in the strongest jet of these flows, 95 m/s. Longer than the
+model's own choice, which must bear any weather."""
 
 type Fields = dict[str, np.ndarray]
 """Fields at cell centres by internal name, as `forecast.Model.start` takes them."""

@@ -17,19 +17,19 @@ from kaiseki.grid import Domain
 SHIPS: Final = 40
 BUOYS: Final = 10
 SHIP_SPEED: Final = 8.0
-"""m/s."""
+"""Speed of ships, m/s."""
 FLIGHTS_PER_ROUTE: Final = 16
-"""Per day and route."""
+"""Number of flights per day and route."""
 CRUISE: Final = (19_700.0, 23_800.0, 26_200.0, 28_700.0, 30_100.0)
-"""Pa: flight levels 390, 350, 330, 310 and 300 in the standard atmosphere."""
+"""Cruising levels of aircraft, Pa: flight levels 390, 350, 330, 310 and 300 in the standard atmosphere."""
 CLIMB: Final = tuple(100.0 * p for p in (925, 850, 775, 700, 600, 500, 400, 325))
-"""Pa: reports in climb and descent, below the cruising level."""
+"""Pressures of reports in climb and descent, below the cruising level, Pa."""
 CLIMB_DISTANCE: Final = 200e3
-"""m over ground to the cruising level."""
+"""Distance over ground to the cruising level, m."""
 FLIGHT_SPEED: Final = 240.0
-"""m/s."""
+"""Speed of aircraft over ground, m/s."""
 FLIGHT_INTERVAL: Final = 600.0
-"""s between two reports of an aircraft."""
+"""Time between two reports of an aircraft, s."""
 CLOUD_WINDS: Final = {(70_000.0, 95_000.0): 80, (40_000.0, 70_000.0): 60, (15_000.0, 40_000.0): 200}
 """Number of atmospheric motion vectors per image by their range of pressure, Pa."""
 OPEN_SEA: Final = 0.05
@@ -61,7 +61,7 @@ def moved(lat: float, lon: float, course: float, distance: float) -> tuple[float
 
 
 def bearing(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-    """LinearisationTrajectory (rad from north) and distance (m) from one place to another along the great circle."""
+    """Course (rad from north) and distance (m) from one place to another along the great circle."""
     (lat_a, lon_a), (lat_b, lon_b) = np.deg2rad(a), np.deg2rad(b)
     east, north = (
         np.sin(lon_b - lon_a) * np.cos(lat_b),

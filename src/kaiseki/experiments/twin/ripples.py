@@ -14,25 +14,27 @@ import numpy as np
 from kaiseki.core.constants import EARTH_RADIUS, GRAVITY
 
 LENGTHS = (1.2e6, 4.0e6)
-"""m: shortest and longest wave; the shortest is resolved by a one-degree analysis and by any sonde network."""
+"""Lengths of the shortest and the longest wave, m; the shortest is resolved by a one-degree analysis and by any sonde
+network."""
 MIDDLE_LENGTH = 2.4e6
-"""m: the wave whose amplitude is the typical one; amplitudes are proportional to length, so that winds are alike."""
+"""Length of the wave whose amplitude is the typical one, m; amplitudes are proportional to length, so that winds are
+alike."""
 VERTICAL = (0.8, 4.0)
 """Range of the vertical wave number in ln p; pi / ln(10) = 1.4 turns the sign between 1000 and 100 hPa."""
 SPEED = (12.0, 4.0)
-"""m/s: mean and spread of the eastward phase speed."""
+"""Mean and spread of the eastward phase speed, m/s."""
 COUNT = 40
 PARALLEL = 40.0
-"""Degrees north where a degree of longitude has its true length in the waves' plane."""
+"""Latitude, degrees north, where a degree of longitude has its true length in the waves' plane."""
 MIDDLE_LONGITUDE = 125.0
 MIDDLE_LATITUDE = 37.0
 HALF_WIDTH = 24.0
 HALF_HEIGHT = 20.0
-"""Degrees: middle and extent of the region where there are waves."""
+"""Middle and extent of the region where there are waves, degrees."""
 
 
 def envelope(lon: np.ndarray, middle: float = MIDDLE_LONGITUDE) -> np.ndarray:
-    """Where there are waves: 1 around the meridian `middle`, nothing far away; degrees, any shape."""
+    """Envelope of the waves: 1 around the meridian `middle`, 0 far away; coordinates in degrees, of any shape."""
     return np.asarray(np.exp(-(((lon - middle) / HALF_WIDTH) ** 4)))
 
 

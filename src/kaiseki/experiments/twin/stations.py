@@ -17,15 +17,15 @@ from kaiseki.experiments.twin.rows import BEFORE_THE_HOUR, UPPER_AIR, WIND, Rows
 from kaiseki.grid import Domain
 
 MANDATORY: Final = (1000, 925, 850, 700, 500, 400, 300, 250, 200, 150, 100, 70, 50)
-"""hPa: mandatory levels of ascents (WMO-No. 306, FM 35 TEMP) below the usual top of the model."""
+"""Mandatory levels of ascents (WMO-No. 306, FM 35 TEMP) below the usual top of the model, hPa."""
 SIGNIFICANT: Final = 14
 """Further levels of an ascent, anywhere between 980 and 60 hPa."""
 WINDS: Final = (950, 900, 850, 800, 700, 600, 500)
-"""hPa: levels of pilot balloons, which are lost in clouds and distance."""
+"""Levels of pilot balloons, hPa, which are lost in clouds and distance."""
 PROFILED: Final = (950, 900, 850, 800, 750, 700, 650, 600, 550, 500, 450)
-"""hPa: levels of wind profilers, which see up to 6 or 7 km in moist air."""
+"""Levels of wind profilers, hPa, which reach 6 or 7 km in moist air."""
 ASCENT_SPEED: Final = 5.0
-"""m/s, usual for sondes and pilot balloons."""
+"""Ascent speed of sondes and pilot balloons, m/s."""
 
 
 def stations() -> dict[str, tuple[float, float]]:
@@ -93,6 +93,6 @@ def _balloon(
 
 
 def _ascent_time(pressure: np.ndarray) -> np.ndarray:
-    """Seconds from release to a pressure (Pa)."""
+    """Time from release to a pressure (Pa), s."""
     with np.errstate(invalid="ignore"):
         return np.nan_to_num(np.maximum(standard_height(pressure), 0.0) / ASCENT_SPEED).astype(np.int64)

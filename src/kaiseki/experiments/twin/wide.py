@@ -27,10 +27,10 @@ from kaiseki.grid.build import domain_from_section
 COARSENING: Final = 2.5
 """Grid length of the wide run in units of the assimilating model's: 150 km for 60 km, like an analysis of the 1990s."""
 BEYOND: Final = (2.0e6, 1.2e6, 0.6e6, 1.2e6)
-"""m by which the wide domain reaches beyond the region to the west, east, south and north: most where the wind comes
-from, least towards the equator, where the flow is not balanced."""
+"""Distances by which the wide domain reaches beyond the region to the west, east, south and north, m: most where the
+wind comes from, least towards the equator, where the flow is not balanced."""
 RIM: Final = 4
-"""Cells of its relaxation zone."""
+"""Width of the relaxation zone of the wide domain, cells."""
 
 
 def wide_domain(experiment: Experiment) -> Domain:

@@ -49,8 +49,8 @@ class Deviation:
 
 
 def slope_flux(ru: Array, rv: Array, metrics: Metrics) -> Array:
-    """a rho (u dz/dx + v dz/dy) m at the interfaces below the model top, (z, y, x): what W must have to follow the
-    levels.
+    """Vertical mass flux of a flow along the levels, a rho (u dz/dx + v dz/dy) m at the interfaces below the model top,
+    (z, y, x).
 
     The lowest interface takes the lowest layer's wind.
     """

@@ -19,7 +19,7 @@ AXES = {1: "y", 2: "x"}
 
 @dataclass(frozen=True)
 class Seam:
-    """Where neighbouring patches along one axis meet.
+    """Seam along which neighbouring patches meet on one axis.
 
     Args:
         patches: number of patches, all of one size.
@@ -35,7 +35,7 @@ WHOLE = Seam()
 
 @dataclass(frozen=True)
 class Edges:
-    """How arrays go on beyond their lateral edges: wrapped, or constant; and how the domain is divided along y and
+    """Continuation of arrays beyond their lateral edges, wrapped or constant; and how the domain is divided along y and
     x."""
 
     periodic: bool = False
@@ -43,7 +43,7 @@ class Edges:
     x: Seam = WHOLE
 
     def seam(self, axis: int) -> Seam:
-        """Of an array's axis."""
+        """Seam of an array's axis."""
         return {1: self.y, 2: self.x}.get(axis, WHOLE)
 
     def sources(self, size: int, n: int, faces: bool) -> tuple[list[int], list[int]]:
@@ -69,7 +69,7 @@ def _take(q: Array, axis: int, index: list[int]) -> Array:
 
 
 def _add(q: Array, strip: Array, axis: int, start: Array | int) -> Array:
-    """q with a strip added from `start` on."""
+    """Array q with a strip added from `start` on."""
     old = lax.dynamic_slice_in_dim(q, start, strip.shape[axis], axis)
     return lax.dynamic_update_slice_in_dim(q, old + strip, start, axis)
 
@@ -82,7 +82,7 @@ def _routes(seam: Seam, periodic: bool) -> tuple[list[tuple[int, int]], list[tup
 
 
 def _places(q_size: int, n: int, faces: bool, seam: Seam, here: Array) -> tuple[Array, Array]:
-    """Where the values lie that the next and the previous patch ask of this one."""
+    """Places of the values that the next and the previous patch ask of this one."""
     shared = 1 if faces else 0
     for_next = q_size - shared - n - jnp.where(here == seam.patches - 2, seam.overlap, 0)
     for_previous = shared + jnp.where(here == seam.patches - 1, seam.overlap, 0)

@@ -84,7 +84,7 @@ def _gradient(q: np.ndarray, axis: int, spacing: float, lateral: Lateral) -> np.
 def _slopes(
     z_half: np.ndarray, axis: int, spacing: float, lateral: Lateral
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """push, tilt and climb (see `Metrics`) on the faces along `axis`."""
+    """Metric terms push, tilt and climb (see `Metrics`) on the faces along `axis`."""
     h = _faces(np.diff(z_half, axis=0), axis, lateral)
     slope = _gradient(z_half, axis, spacing, lateral)
     push, tilt = h / spacing, h * 0.5 * (slope[1:] + slope[:-1])

@@ -16,12 +16,12 @@ def part(q: Array, axis: int, start: int, size: int) -> Array:
 
 
 def low(q: Array, axis: int) -> Array:
-    """All but the last along `axis`."""
+    """All elements but the last along `axis`."""
     return part(q, axis, 0, q.shape[axis] - 1)
 
 
 def high(q: Array, axis: int) -> Array:
-    """All but the first along `axis`."""
+    """All elements but the first along `axis`."""
     return part(q, axis, 1, q.shape[axis] - 1)
 
 
@@ -31,7 +31,7 @@ def mean(q: Array, axis: int) -> Array:
 
 
 def difference(q: Array, axis: int) -> Array:
-    """q[i+1] - q[i] along `axis`, one fewer than there are."""
+    """Difference q[i+1] - q[i] of neighbours along `axis`, one fewer than there are."""
     return high(q, axis) - low(q, axis)
 
 

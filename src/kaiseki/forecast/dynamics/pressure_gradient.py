@@ -39,7 +39,7 @@ class ColumnReader:
 
     @classmethod
     def build(cls, level: np.ndarray, weight: np.ndarray, dtype: type) -> ColumnReader:
-        """From the first node (z, ...) and the weights (4, z, ...) of the cubics."""
+        """Reader made of the first node (z, ...) and the weights (4, z, ...) of the cubics."""
         nz = level.shape[0]
         offset = (
             level - np.arange(nz).reshape(-1, *[1] * (level.ndim - 1)) + np.arange(4).reshape(-1, *[1] * level.ndim)

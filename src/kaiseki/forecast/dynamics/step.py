@@ -1,4 +1,4 @@
-"""One long step: three-stage Runge-Kutta (Wicker and Skamarock 2002) around the acoustic acoustic sub-steps."""
+"""One long step: three-stage Runge-Kutta (Wicker and Skamarock 2002) around the acoustic sub-steps."""
 
 from __future__ import annotations
 
@@ -105,6 +105,6 @@ def dynamics_step(
 
 
 def no_forcing(state: State) -> tuple[Slow, Array]:
-    """Zero physics tendencies."""
+    """Physics tendencies of zero."""
     zeros = jax.tree.map(jnp.zeros_like, Slow(state.ru, state.rv, state.rw, state.drho, state.drt))
     return zeros, jnp.zeros_like(state.water)

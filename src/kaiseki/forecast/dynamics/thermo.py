@@ -17,8 +17,8 @@ GAMMA = CP_DRY / CV_DRY
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Derived:
-    """mass (h a rho), theta (density potential temperature), p_prime (Pa), stiffness (dp / d(h a rho theta)); (z, y, x)
-    each."""
+    """Fields derived from the state: mass (h a rho), theta (density potential temperature), p_prime (Pa), stiffness (dp
+    / d(h a rho theta)); (z, y, x) each."""
 
     mass: Array
     theta: Array

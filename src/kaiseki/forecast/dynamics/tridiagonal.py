@@ -7,7 +7,8 @@ from jax import Array, lax
 
 
 def factorise(lower: Array, diagonal: Array, upper: Array) -> tuple[Array, Array]:
-    """1 / pivots and ratios of the LU factors; (n, ...) each, `lower[0]` and `upper[-1]` of no account."""
+    """Factors of the matrix: 1 / pivots and ratios of the LU factors; (n, ...) each, `lower[0]` and `upper[-1]` of no
+    account."""
 
     def forward(ratio: Array, row: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array]]:
         low, mid, up = row
@@ -37,7 +38,7 @@ def _solve(lower: Array, pivot: Array, ratio: Array, rhs: Array) -> Array:
 
 
 def _solve_transposed(lower: Array, pivot: Array, ratio: Array, rhs: Array) -> Array:
-    """The same with the transposed matrix: first the transposed U, then the transposed L."""
+    """Solution with the transposed matrix: first the transposed U, then the transposed L."""
     none = jnp.zeros_like(rhs[0])
 
     def forward(before: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -57,7 +58,7 @@ def _solve_transposed(lower: Array, pivot: Array, ratio: Array, rhs: Array) -> A
 
 
 def solve(lower: Array, diagonal: Array, upper: Array, pivot: Array, ratio: Array, rhs: Array) -> Array:
-    """x of lower[k] x[k-1] + diagonal[k] x[k] + upper[k] x[k+1] = rhs[k], with the factors of `factorise`.
+    """Solution x of lower[k] x[k-1] + diagonal[k] x[k] + upper[k] x[k+1] = rhs[k], with the factors of `factorise`.
 
     Derivatives solve the same or the transposed system with the same factors.
     """

@@ -29,9 +29,9 @@ from kaiseki.forecast.rim import Relaxation
 from kaiseki.forecast.state import State
 
 STABILITY = 1e-4
-"""s-2: square of the buoyancy frequency in the energy of temperature."""
+"""Square of the buoyancy frequency in the energy of temperature, s-2."""
 TEMPERATURE = 270.0
-"""K: in the energy of vapour."""
+"""Reference temperature in the energy of vapour, K."""
 
 type Fixed = tuple[Forcing | None, Metrics, Relaxation | None]
 """What does not change with the start."""
@@ -167,9 +167,9 @@ class Energy:
         return jax.tree.map(lambda x: 0.5 * x, parts)
 
     def product(self, a: Perturbation, b: Perturbation) -> float:
-        """<a, b>."""
+        """Inner product <a, b> of two changes."""
         return plain_product(self.weighted(a), b)
 
     def norm(self, a: Perturbation) -> float:
-        """sqrt <a, a>."""
+        """Norm sqrt <a, a> of a change."""
         return math.sqrt(self.product(a, a))

@@ -1,5 +1,5 @@
-"""Between changes of what an analysis speaks of (wind, temperature, pressure, vapour at cell centres) and changes of
-the model's own variables: linear, in JAX, with the transpose that follows.
+"""Conversion between increments of the variables of an analysis (wind, temperature, pressure, vapour at cell centres)
+and changes of the model's own variables: linear, in JAX, with the transpose that follows.
 
 The change of pressure is used at the lowest level; above, it follows from temperature and vapour by the derivative of
 the core's discrete hydrostatic balance (`convert.balanced_pressure`), so that a balanced column stays balanced.

@@ -41,11 +41,11 @@ class RegularPhysics:
     """Constants of the linear model's physics, of our own choice where no source is named; hashable."""
 
     land_roughness: float = 0.2
-    """m."""
+    """Roughness length of land, m."""
     sea_roughness: float = 2.0e-4
-    """m (WMO-No. 8, open sea)."""
+    """Roughness length of the sea, m (WMO-No. 8, open sea)."""
     depth: float = 1500.0
-    """Of the layer mixed from the ground, m."""
+    """Depth of the layer mixed from the ground, m."""
     gust: float = 1.0
     """Least wind speed at the ground, m/s."""
     width: float = 0.05

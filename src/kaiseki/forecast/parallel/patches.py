@@ -61,7 +61,7 @@ class Patches:
 
     @classmethod
     def over(cls, ny: int, nx: int, along_y: int, along_x: int, devices: list[Any] | None = None) -> Patches:
-        """On `along_y` times `along_x` devices, by default the first there are.
+        """Patches on `along_y` times `along_x` devices, by default the first there are.
 
         Raises:
             ConfigError: there are not so many devices, or the patches would be too narrow.
@@ -135,7 +135,7 @@ class Patches:
         return jax.tree.map(one, tree)
 
     def mapped(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        """f of patches (without their two leading axes) on every device at once, compiled."""
+        """Function f applied to patches (without their two leading axes) on every device at once, compiled."""
 
         def spec(a: Any) -> PartitionSpec:
             return PartitionSpec("y", "x") if jnp.ndim(a) >= 4 else PartitionSpec()

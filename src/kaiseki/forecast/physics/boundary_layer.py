@@ -22,11 +22,11 @@ from kaiseki.forecast.physics.columns import Columns
 from kaiseki.forecast.physics.diffusion import diffuse
 
 CLOUDY = 1.0e-5
-"""kg/kg of condensate at which a layer is half cloudy for the stability."""
+"""Condensate at which a layer is half cloudy for the stability, kg/kg."""
 VELOCITY_FACTOR = 8.0
 """Weight of the convective velocity in the velocity scale (Noh et al. 2003)."""
 LEAST_SHEAR = 1.0e-5
-"""s-1, added in quadrature."""
+"""Least shear, added in quadrature, s-1."""
 
 _B1, _B2, _C2, _C3, _C5 = 24.0, 15.0, 0.75, 0.352, 0.2
 _GAMMA1, _PRANDTL = 0.235, 0.74
@@ -77,7 +77,7 @@ def mixing_length(columns: Columns, asymptotic: float, p: BoundaryLayer) -> Arra
 
 
 def local_diffusivities(columns: Columns, p: BoundaryLayer) -> tuple[Array, Array]:
-    """Of momentum and heat at the nz-1 inner interfaces, m2/s, from the local gradients."""
+    """Diffusivities of momentum and heat at the nz-1 inner interfaces, m2/s, from the local gradients."""
     shear2, stratification = local_gradients(columns)
     length_m, length_h = (mixing_length(columns, x, p) for x in (p.mixing_length, p.heat_length))
     stable = jnp.clip(stratification / shear2, 0.0, 1e3)
@@ -106,8 +106,8 @@ def level_two(richardson: Array) -> tuple[Array, Array]:
 
 
 def level_two_diffusivities(columns: Columns, p: BoundaryLayer) -> tuple[Array, Array]:
-    """Of momentum and heat at the nz-1 inner interfaces, m2/s, from the local balance of turbulent energy: l q S with
-    q^2 = B1 l^2 (S_M shear^2 - S_H N^2)."""
+    """Diffusivities of momentum and heat at the nz-1 inner interfaces, m2/s, from the local balance of turbulent
+    energy: l q S with q^2 = B1 l^2 (S_M shear^2 - S_H N^2)."""
     shear2, stratification = local_gradients(columns)
     momentum, heat = level_two(jnp.clip(stratification / shear2, -1e3, 1e3))
     length = mixing_length(columns, p.mixing_length, p)

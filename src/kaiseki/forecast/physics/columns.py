@@ -141,8 +141,8 @@ def momentum_of_water(ru: Array, rv: Array, mass: Array, down: Array, metrics: M
 
 
 def momentum_after_fall(state: State, metrics: Metrics, down: Array, edges: Edges) -> tuple[Array, Array, Array]:
-    """ru, rv and rw of a state in which water fell (see `falling`) but its momentum stayed, and drho is still that of
-    before."""
+    """Momentum ru, rv and rw of a state in which water fell (see `falling`) but its momentum stayed, and drho is still
+    that of before."""
     mass, h = metrics.volume * metrics.rho_ref + state.drho, metrics.thickness
     d_ru, d_rv = momentum_of_water(state.ru, state.rv, mass, down, metrics, edges)
     ru, rv = state.ru + d_ru, state.rv + d_rv

@@ -114,7 +114,7 @@ def sea_tile(columns: Columns, sst: Array, p: SurfaceExchange) -> Tile:
 
 
 def profile_share(height: float, level: Array, rough: Array, root: Array) -> Array:
-    """(x(height) - x(ground)) / (x(level) - x(ground)) below the lowest level.
+    """Share (x(height) - x(ground)) / (x(level) - x(ground)) of the profile below the lowest level.
 
     Args:
         height: above the ground, m.

@@ -37,17 +37,17 @@ from kaiseki.diagnostics import saturation
 from kaiseki.forecast.physics.columns import Columns, Water
 
 SURFACE_DENSITY = 1.28
-"""kg m-3: density for which fall speeds were measured (Hong et al. 2004)."""
+"""Density of air, kg m-3, for which fall speeds were measured (Hong et al. 2004)."""
 CONDUCTIVITY = 0.0243
-"""W m-1 K-1: heat conductivity of air at 0 degC."""
+"""Heat conductivity of air at 0 degC, W m-1 K-1."""
 VISCOSITY = 1.72e-5
-"""kg m-1 s-1: dynamic viscosity of air at 0 degC."""
+"""Dynamic viscosity of air at 0 degC, kg m-1 s-1."""
 SCHMIDT = 0.6
 """Schmidt number of water vapour in air."""
 TRACE = 1e-9
-"""kg m-3: precipitation content below which there are no particles."""
+"""Content of precipitation below which there are no particles, kg m-3."""
 FASTEST = 12.0
-"""m/s: bound of the fall speeds."""
+"""Largest fall speed, m/s."""
 
 type Particles = tuple[Array, Array, Array]
 """Content (kg m-3), inverse slope 1/lambda (m) and intercept (m-4) of an exponential size distribution."""
@@ -109,7 +109,8 @@ def fall_speed(
 def arriving_speed(
     flux: Array, density: Array, factor: float, power: float, particle_density: float, intercept: Array | float
 ) -> Array:
-    """The same for particles known by their flux (kg m-2 s-1) from above: content = flux / speed."""
+    """Mass-weighted fall speed (m/s) of particles known by their flux (kg m-2 s-1) from above: content = flux /
+    speed."""
     s = 0.25 * power
     one = (
         factor
@@ -127,9 +128,9 @@ def _particles(content: Array, particle_density: float, intercept: Array | float
 
 
 PLATES = 4.0
-"""4 pi times the capacitance of a thin disc over its diameter D, D / pi."""
+"""Shape factor of plates: 4 pi times the capacitance of a thin disc over its diameter D, D / pi."""
 SPHERES = 2.0 * math.pi
-"""4 pi times the capacitance of a sphere over its diameter D, D / 2."""
+"""Shape factor of spheres: 4 pi times the capacitance of a sphere over its diameter D, D / 2."""
 
 
 def _ventilation(

@@ -16,7 +16,7 @@ from kaiseki.core.constants import CP_DRY, GRAVITY, P0, SOLAR_CONSTANT, STEFAN_B
 from kaiseki.forecast.physics.columns import Columns
 
 ICE_DENSITY = 917.0
-"""kg m-3."""
+"""Density of ice, kg m-3."""
 
 
 def thermal(columns: Columns, ground: Array, p: Radiation) -> tuple[Array, Array, Array]:

@@ -1,4 +1,4 @@
-"""Where the sun stands (Astronomical Almanac's low-precision formulas, as given by Michalsky 1988, Solar Energy 40,
+"""Position of the sun (Astronomical Almanac's low-precision formulas, as given by Michalsky 1988, Solar Energy 40,
 227-235; 0.01 degrees until 2050)."""
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from kaiseki.core.errors import InputError
 from kaiseki.grid.domain import Domain
 
 NEVER = -(2**30)
-"""s: time of the last radiation of a surface that has had none."""
+"""Time of the last radiation of a surface that has had none, s."""
 LEAST_LAND = 0.1
 """Land fraction below which the land's skin temperature is not taken from that of the whole cell."""
 FREEZING_SEA = 271.35
-"""K: sea water freezes at -1.8 degC; there is no sea ice in the model."""
+"""Freezing temperature of sea water, K (-1.8 degC); there is no sea ice in the model."""
 
 
 @jax.tree_util.register_dataclass

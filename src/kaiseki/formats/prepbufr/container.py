@@ -1,4 +1,4 @@
-"""From a file to its BUFR messages: compression, Fortran record control words, blank padding.
+"""Container of BUFR messages in a file: compression, Fortran record control words, blank padding.
 
 A PREPBUFR file is a chain of BUFR messages. Written by Fortran as a sequential unformatted file, each record (mostly
 one message and its padding) stands between two control words that give the record's length: four bytes, or eight with
@@ -26,16 +26,16 @@ START = b"BUFR"
 PADDING = b"\x00 \r\n"
 CONTROL_WORD_BYTES = (4, 8)
 LEAST_MESSAGE_BYTES = 12
-"""Sections 0 and 5."""
+"""Least length of a message, bytes: sections 0 and 5."""
 PIECE = 1 << 16
-"""Bytes looked at together where padding is stepped over."""
+"""Number of bytes examined together where padding is skipped."""
 LARGEST_FILE_BYTES = 4 * 1024**3
 """Uncompressed size above which a file is refused: PREPBUFR cycles of today stay below 0.5 GB."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Where a message lies: its number in the file (1 is the first) and its byte range [start, stop)."""
+    """Place of a message: its number in the file (1 is the first) and its byte range [start, stop)."""
 
     number: int
     start: int
@@ -160,7 +160,7 @@ def _forms(content: bytes) -> list[_ControlWords | None]:
     ]
 
     def excess(form: _ControlWords | None) -> int:
-        """By how much the first record is longer than its message."""
+        """Bytes by which the first record is longer than its message."""
         assert form is not None
         return abs(form.read(content, 0) - int.from_bytes(content[form.size + 4 : form.size + 7], "big"))
 
@@ -214,7 +214,7 @@ def _records(content: bytes, name: str, words: _ControlWords) -> _Walk:
 
 
 def _record_start(content: bytes, name: str, number: int, offset: int, words: _ControlWords) -> int | None:
-    """Where the content of the next record begins, None where only padding follows."""
+    """Start of the content of the next record, None where only padding follows."""
     if _behind(content, offset, PADDING) == len(content):
         return None
     end = _behind(content, offset, b"\0")
@@ -227,7 +227,7 @@ def _record_start(content: bytes, name: str, number: int, offset: int, words: _C
 
 
 def _record_stop(content: bytes, name: str, number: int, start: int, words: _ControlWords) -> int:
-    """Where the content of the record that begins at `start` ends, after comparing both control words."""
+    """End of the content of the record that begins at `start`, after comparing both control words."""
     before = start - words.size
     length = words.read(content, before)
     if length < 0:

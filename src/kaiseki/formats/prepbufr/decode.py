@@ -72,7 +72,7 @@ def decode(
     elements: Collection[str] | None = None,
     keep: Keep | None = None,
 ) -> Decoded:
-    """As `read`, from the bytes of a file; `name` is what errors call it."""
+    """Decode the bytes of a PREPBUFR file as `read` does; `name` is what errors call it."""
     content = uncompress(content, name)
     bits = BitBuffer(content)
     tables = Tables()

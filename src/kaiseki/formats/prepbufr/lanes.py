@@ -118,7 +118,7 @@ class LaneDecoder:
         return self._nodes(), self.position
 
     def head(self, start: Ints, stop: Ints) -> dict[str, Values]:
-        """Only the values before the first replication.
+        """Decode the values before the first replication alone.
 
         Raises:
             LaneError: a subset goes beyond its `stop`.
@@ -149,7 +149,7 @@ class LaneDecoder:
                 self._repeat(step, lanes, rows)
 
     def _take(self, lanes: Ints, bits: Ints | int, what: str) -> Ints:
-        """Where `bits` lie for each lane, after making sure that they are there."""
+        """Position of the next `bits` of each lane, after making sure that they are there."""
         position = self.position[lanes]
         beyond = position + bits > self.stop[lanes]
         if beyond.any():

@@ -57,7 +57,7 @@ class Reports:
         return len(self.nodes[ROOT])
 
     def ancestor(self, path: str, upper: str) -> NDArray[np.int64]:
-        """(n,) row of the node `upper` in which each row of the node `path` lies.
+        """Rows (n,) of the node `upper` in which the rows of the node `path` lie.
 
         Raises:
             KeyError: `upper` is not above `path`.

@@ -1,4 +1,5 @@
-"""From the descriptors of section 3 to a program of fixed groups of bits and replications, compiled once per type."""
+"""Templates: the descriptors of section 3 compiled, once per type, to a program of fixed groups of bits and
+replications."""
 
 from __future__ import annotations
 

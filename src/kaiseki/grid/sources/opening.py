@@ -12,7 +12,8 @@ from kaiseki.grid.raster import Raster
 from kaiseki.grid.sources import netcdf, plain, tiff
 
 Quantity = Literal["height", "land"]
-"""height: of the surface, m. land: part that is land, 0..1; lakes count as land, for want of their temperature."""
+"""Quantity of a raster: "height" of the surface, m, or "land", the part that is land, 0..1; lakes count as land, for
+want of their temperature."""
 
 _HEAD = 256
 

@@ -35,7 +35,8 @@ def _from_tags(path: Path, tags: Any) -> tuple[float, float, float, float] | Non
 
 
 def _from_world_file(path: Path, reduced: bool) -> tuple[float, float, float, float]:
-    """As `_from_tags`, from the six numbers of a world file: it gives the centre of the first pixel.
+    """West, north, step in longitude, step in latitude from the six numbers of a world file, which gives the centre of
+    the first pixel.
 
     One with the file's own name describes this image. An overview (reduced-resolution image, name ending in _overview
     or .ovr) may go with the world file of the full image, whose pixels are half as large.

@@ -61,10 +61,10 @@ TOLERANCE: Final = 5.0
 """Departures beyond this many standard deviations of what is expected are refused."""
 
 NEIGHBOURS: Final = 16
-"""Most neighbours used."""
+"""Largest number of neighbours used."""
 
 FEWEST: Final = 4
-"""With fewer neighbours nothing is judged."""
+"""Smallest number of neighbours with which a value is judged."""
 
 LONGEST: Final = 3.0 * 3600.0
 """Difference in time that counts as much as the radius [s]."""

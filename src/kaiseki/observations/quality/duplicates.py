@@ -17,7 +17,7 @@ ASCENT_MINUTES: Final = 90
 """Ascents of one station that start within this time are one: times of release are not always known."""
 
 SURFACE_MINUTES: Final = 5
-"""The same for reports with a single level."""
+"""Time within which reports of one station with a single level are one, minutes."""
 
 SAME_PLACE: Final = 0.3
 """Reports of one station further apart than this are not the same, degrees."""

@@ -29,25 +29,27 @@ BASE_TOLERANCE: Final = 15.0
 """Rounding of heights, of pressures of significant levels and of temperatures [m]."""
 
 TEMPERATURE_TOLERANCE: Final = 1.5
-"""What the mean temperature of a layer may be wrong by, because levels between are not all reported [K]."""
+"""Tolerance of the mean temperature of a layer, because levels between are not all reported [K]."""
 
 GAP_TOLERANCE: Final = 8.0
-"""The same per unit of the largest gap in ln p between temperatures [K]: curvature of the profile that is not seen."""
+"""Tolerance of the mean temperature of a layer per unit of the largest gap in ln p between temperatures [K]: curvature
+of the profile that is not resolved."""
 
 WIDEST_GAP: Final = 0.75
-"""Layers with a larger gap in ln p between temperatures are not checked (700 to 300 hPa is 0.85)."""
+"""Largest gap in ln p between temperatures of a layer that is checked (700 to 300 hPa is 0.85)."""
 
 UNSEEN_GAP: Final = 1.2
-"""The same while a temperature is left out on trial."""
+"""Largest gap in ln p between temperatures of a layer while one of them is left out on trial."""
 
 EXPLAINED: Final = 0.6
-"""A hypothesis is believed when it removes this part of what the worst residual exceeds its tolerance by."""
+"""Part of the excess of the worst residual over its tolerance that a hypothesis must remove to be accepted."""
 
 TRIAL_GROWTH: Final = 1.3
 """Largest growth of a tolerance by leaving a value out on trial."""
 
 INDISTINCT: Final = 0.05
-"""Hypotheses whose sums of squared residuals, in tolerances, differ by less cannot be told apart."""
+"""Difference between the sums of squared residuals of two hypotheses, in tolerances, below which they cannot be told
+apart."""
 
 MOST_ERRORS: Final = 4
 """Wrong values looked for in one ascent, one after another."""
@@ -97,7 +99,7 @@ class _Ascent:
         return _Layers(bottom[checked], top[checked], residual[checked], tolerance[checked])
 
     def without(self, what: str, level: int) -> _Ascent:
-        """The same ascent without one height ("z"), one temperature ("t")."""
+        """Ascent without one height ("z") or one temperature ("t")."""
         height, temperature = self.height.copy(), self.temperature.copy()
         (height if what == "z" else temperature)[level] = np.nan
         return _Ascent(self.depth, temperature, height, self.station)
@@ -192,7 +194,7 @@ def _as_strict(trial: _Layers, now: _Layers) -> _Layers:
 
 
 def _beside_an_end(level: int, layers: _Layers) -> bool:
-    """True at the end of a chain of bad layers: leaving the end out would only hide the first of them."""
+    """Whether a level ends a chain of bad layers: leaving it out would only hide the first of them."""
     bad = layers.excess > 0
     if level <= layers.bottom[0]:
         return len(bad) > 1 and bool(bad[0] & bad[1])

@@ -16,7 +16,8 @@ TOLERANCE: Final = 2.0
 """Fall of potential temperature, as temperature of the upper level [K], that rounding and sensors may make."""
 
 SURFACE_TOLERANCE: Final = 6.0
-"""The same within `SURFACE_DEPTH` of the lowest level: heated ground, a thermometer of another make."""
+"""Fall of potential temperature [K] that is tolerated within `SURFACE_DEPTH` of the lowest level: heated ground, a
+thermometer of another make."""
 
 SURFACE_DEPTH: Final = 5_000.0
 """Depth of the layer where the air may be superadiabatic [Pa]."""

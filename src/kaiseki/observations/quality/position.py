@@ -19,7 +19,8 @@ SEA: Final = 0.01
 """Land fraction below which a cell and its neighbours hold no land."""
 
 HIGHEST_ISLAND: Final = 500.0
-"""A station higher than this above a sea without land is misplaced; lower, it may stand on an unresolved island [m]."""
+"""Largest elevation of a station above a sea without land [m]: it may stand on an unresolved island; higher it is
+misplaced."""
 
 FASTEST_SHIP: Final = 30.0
 """Speed between two reports of a ship that cannot be [m s-1]; two rounded positions an hour apart may give 10."""
@@ -30,11 +31,11 @@ _STATIONS: Final = ("synop", "sonde", "pilot")
 
 @runtime_checkable
 class SurfaceMap(Protocol):
-    """What is needed of a `grid.Domain`."""
+    """Map of land and sea, the part of a `grid.Domain` that the check needs."""
 
     @property
     def land_fraction(self) -> np.ndarray:
-        """(ny, nx), 0 to 1."""
+        """Land fraction (ny, nx), 0 to 1."""
 
     def index(self, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Fractional cell-centre indices (j, i)."""

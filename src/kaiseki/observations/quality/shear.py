@@ -19,7 +19,7 @@ PER_METRE: Final = 0.025
 """Further change per metre [s-1]: below the winter jet over Japan shear reaches 0.02 through a kilometre."""
 
 MOST: Final = 80.0
-"""Change of wind beyond which neighbouring levels are doubted whatever their distance [m s-1]."""
+"""Change of wind beyond which neighbouring levels are suspect whatever their distance [m s-1]."""
 
 
 def check_shear(table: Table) -> np.ndarray:

@@ -152,14 +152,14 @@ def _warn_of_unknown(path: Path, message_type: str, part: Arrays) -> None:
 
 
 class _Inside:
-    """Asked for each message type which reports belong to window and box."""
+    """Selection of the reports of each message type that lie in window and box."""
 
     def __init__(self, path: Path, window: Window | None, box: Box | None) -> None:
         self.path, self.window, self.box = path, window, box
         self.told: set[tuple[str, str, str]] = set()
         """Message type, cycle, and form of what the file holds, chosen or not."""
         self.apart: list[NDArray[np.bool_]] = []
-        """Of each message type asked about, which of the chosen reports have no sequence number of their own."""
+        """Mask of each message type asked about: which of the chosen reports have no sequence number of their own."""
         self._earlier: dict[str, list[tuple[Arrays, np.ndarray]]] = {}
         """Headers and cycles by message type: of several where the tables or the form of the messages change."""
 

@@ -16,9 +16,9 @@ Floats = NDArray[np.float64]
 Box = tuple[float, float, float, float]
 
 SURFACE = 0
-"""CAT of the surface level."""
+"""Level category (CAT) of the surface level."""
 INTERPOLATED = 7
-"""CAT of levels that NCEP interpolated between those observed (PREPBUFR documentation, table 1)."""
+"""Level category (CAT) of levels that NCEP interpolated between those observed (PREPBUFR documentation, table 1)."""
 NO_MARK = -1
 """Quality mark where the file gives none."""
 ZERO_CELSIUS = 273.15
@@ -29,7 +29,7 @@ WITH_OWN_ELEVATION = ("sonde", "pilot", "synop", "ship", "buoy", "paob")
 """Kinds whose ELV is the height of a station; for the others it is the height of the observation."""
 WITH_PRESSURE = ("sonde", "synop", "ship", "buoy", "paob")
 FIRST_WIND_TYPE = 200
-"""Report types 1xx hold mass, 2xx hold wind and only repeat the pressure."""
+"""First report type that holds wind: types 1xx hold mass, 2xx hold wind and only repeat the pressure."""
 IDENTITY = ("SID", "DHR", "XOB", "YOB")
 """Header values that are the same in both reports, mass and wind, of one observation."""
 SEQUENCE_BITS = 19
@@ -39,7 +39,8 @@ BY_ORDER = np.int64(1) << 62
 PAIR = {183: 84, **{code: 70 + code % 100 for code in FLIGHTS}}
 """Types whose pair is not their last two digits: 183 belongs to the wind 284; aircraft profiles to nothing else."""
 SAME_SECONDS = 4
-"""Times of one observation differ by less [s] in its two forms: the coarser is given to 0.001 h."""
+"""Bound of the difference between the times of one observation in its two forms [s]: the coarser is given to 0.001
+h."""
 
 
 def times(cycle: np.ndarray, hours: Floats) -> np.ndarray:
@@ -162,7 +163,7 @@ def _added(by_level: Levels, report_type: NDArray[np.int64]) -> NDArray[np.bool_
 
 
 def repeated_flights(rows: Arrays) -> NDArray[np.bool_]:
-    """(n,) rows of aircraft reports of one level whose value stands in an aircraft profile as well.
+    """Mask (n,) of the rows of aircraft reports of one level whose value stands in an aircraft profile as well.
 
     NCEP gives the same flights twice: in PREPBUFR level by level, mass and wind apart (1xx, 2xx), and as profiles (3xx
     to 5xx). An observation is the same when quantity, place to 0.01 degree, pressure to 0.1 hPa and time to
@@ -236,7 +237,7 @@ def _places(reports: Reports, by_level: Levels, drift: NDArray[np.bool_]) -> Arr
 
 
 def report_numbers(reports: Reports, report_type: NDArray[np.int64], apart: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(reports,) numbers that mass and wind part of one ascent or station and time share.
+    """Numbers (reports,) that the mass and wind part of one ascent or station and time share.
 
     NCEP gives both the same sequence number SQN (unique within message type and process). The number is made of cycle,
     category, process, pair of types and SQN, so that it does not depend on which part of a file was read. Reports
@@ -255,7 +256,7 @@ def report_numbers(reports: Reports, report_type: NDArray[np.int64], apart: NDAr
 
 
 def without_sequence_number(head: Arrays, cycle: np.ndarray) -> NDArray[np.bool_]:
-    """(reports,) which have no SQN, or one that reports of another station, time or place have too.
+    """Mask (reports,) of those which have no SQN, or one that reports of another station, time or place have too.
 
     Args:
         head: header values of all reports of one message type.
@@ -276,7 +277,8 @@ def without_sequence_number(head: Arrays, cycle: np.ndarray) -> NDArray[np.bool_
 def of_earlier_parts(
     head: Arrays, cycle: np.ndarray, earlier: list[tuple[Arrays, np.ndarray]]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(reports,) which stand in an earlier part of the file too, and which share only the sequence number with one.
+    """Masks (reports,) of those which stand in an earlier part of the file too, and of those which share only the
+    sequence number with one.
 
     Args:
         head, cycle: header values and cycle times of all reports of a message type in one part of a file.
@@ -303,7 +305,7 @@ def of_earlier_parts(
 
 
 def _in_sequence(head: Arrays, cycle: np.ndarray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """(reports,) numbers made of the series and SQN, and whether there is one."""
+    """Numbers (reports,) made of the series and SQN, and whether there is one."""
     sequence = _floats(head, "SQN")
     given = np.isfinite(sequence)
     series = _series(head, cycle, 0, _integers(_floats(head, "TYP"), NO_MARK))
@@ -311,7 +313,7 @@ def _in_sequence(head: Arrays, cycle: np.ndarray) -> tuple[NDArray[np.int64], ND
 
 
 def _series(head: Arrays, cycle: np.ndarray, category: int, report_type: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(reports,) what sequence numbers are unique within: cycle, category, process, and pair of types."""
+    """Series (reports,) within which sequence numbers are unique: cycle, category, process, and pair of types."""
     codes, at = np.unique(report_type, return_inverse=True)
     pair = np.array([PAIR.get(int(code), int(code) % 100) for code in codes], dtype=np.int64)[at.reshape(-1)]
     number = cycle.astype("datetime64[h]").astype(np.int64)
@@ -341,7 +343,8 @@ def _first_of_pair(
 
 
 def _profile_levels(number: NDArray[np.int64], by_level: Levels) -> NDArray[np.int32]:
-    """0 at the surface and for single levels, otherwise counted upward from 1 over the pressures of mass and wind."""
+    """Number of the level: 0 at the surface and for single levels, otherwise counted upward from 1 over the pressures
+    of mass and wind."""
     pressure = by_level.values["pressure"].value
     profile = np.flatnonzero((by_level.category != SURFACE) & np.isfinite(pressure))
     order = profile[np.lexsort((-pressure[profile], number[profile]))]

@@ -22,18 +22,19 @@ SEA = (180, 182, 183, 280, 282, 284)
 SATWIND = tuple(range(240, 261))
 BOGUS_PRESSURE = (191,)
 NOT_READ = (102, 110, 111, 112, 126, *range(150, 180), 190, *range(192, 200), 210, 283, 285, 286, 289, 290, 291)
-"""Satellite soundings and sea winds, precipitable water, profilers of virtual temperature, synthetic cyclones."""
+"""Report types that are not read: satellite soundings and sea winds, precipitable water, profilers of virtual
+temperature, synthetic cyclones."""
 BUOY_DUMP_TYPES = (531, 561, 562)
-"""T29 of marine platforms that are not ships: C-MAN and platforms, moored and drifting buoys."""
+"""Dump types (T29) of marine platforms that are not ships: C-MAN and platforms, moored and drifting buoys."""
 MARINE = "SFCSHP"
 BUOY_NUMBER = 5
-"""Digits of a WMO buoy number; ships have call signs."""
+"""Number of digits of a WMO buoy number; ships have call signs."""
 
 
 def kinds(
     message_type: str, report_type: NDArray[np.int64], dump_type: NDArray[np.float64], station: np.ndarray
 ) -> np.ndarray:
-    """(n,) kind of each report, "" for those of `NOT_READ` and "unknown" for a type that is in no list.
+    """Kind (n,) of each report, "" for those of `NOT_READ` and "unknown" for a type that is in no list.
 
     Args:
         message_type: mnemonic of the message type.

@@ -131,7 +131,7 @@ def _joined(parts: list[Levels]) -> Levels:
 
 
 def sea_level_pressure(reports: Reports) -> Value:
-    """(reports,) mean sea-level pressure, one per report."""
+    """Mean sea-level pressure (reports,), one per report."""
     count = len(reports)
     path = "PMSL_SEQ"
     return Value(*(_optional(reports, ROOT, path, name, count) for name in ("PMO", "PMQ")))
