@@ -24,8 +24,9 @@ class DynamicsParameters:
         damping_depth: thickness of the layer below the lid in which w is damped (Klemp et al. 2008,
             doi:10.1175/2008MWR2596.1), m.
         damping_rate: its rate at the lid, s-1.
-        momentum_diffusion: fourth-order horizontal diffusion of momentum along the levels, in units of spacing^4 / dt
-            (at most 0.03).
+        momentum_diffusion: fourth-order horizontal diffusion of momentum along the levels, in units of spacing^4 /
+            diffusion_time (times dt / diffusion_time at most 0.03).
+        diffusion_time: s; None for dt, with which the diffusion of a stretch of time grows as the steps get shorter.
         rim_time: relaxation time at the outer edge of the rim, in multiples of the time a gravity wave of 300 m/s needs
             for one cell.
         driving_depth: thickness of the layer below the lid that follows the driving state, m; 0 for none.
@@ -43,6 +44,7 @@ class DynamicsParameters:
     damping_depth: float = 6000.0
     damping_rate: float = 0.1
     momentum_diffusion: float = 0.01
+    diffusion_time: float | None = None
     rim_time: float = 2.0
     driving_depth: float = 4000.0
     driving_time: float = 3600.0
