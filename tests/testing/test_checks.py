@@ -16,7 +16,7 @@ from assimilation import worlds
 from kaiseki.assimilation import Analysis, AnalysisInput, Engine
 from kaiseki.assimilation.operators import ObservationOperator
 from kaiseki.assimilation.operators.equivalents import at_levels
-from kaiseki.assimilation.problem import finish, prepare
+from kaiseki.assimilation.problem import Solution, finish, prepare
 from kaiseki.config import Assimilation
 from kaiseki.observations import Table
 from kaiseki.observations.sources.registry import ObservationSource
@@ -93,7 +93,7 @@ class Nudge(Engine):
         increment = {name: np.zeros(GRID.shape) for name in FIELDS}
         if len(problem.used):
             increment["temperature"] += problem.departure.mean()
-        return self.changed(finish(problem, self.name, increment, (), converged=True, cost=1.0, cost_before=2.0))
+        return self.changed(finish(problem, self.name, Solution(increment=increment, cost=1.0, cost_before=2.0)))
 
     def changed(self, analysis: Analysis) -> Analysis:
         return analysis
@@ -125,7 +125,7 @@ def without(diagnostics: dict[str, Any], key: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda a: {"increment": without(a.increment, "qv")}, "has the fields of statistics.VARIABLES"),
+        (lambda a: {"increment": without(a.increment, "qv")}, "has the fields of statistics.ANALYSIS_VARIABLES"),
         (lambda a: {"increment": {**a.increment, "u": np.zeros(3)}}, "increment of u has the shape"),
         (lambda a: {"increment": {**a.increment, "u": a.increment["u"] * np.nan}}, "increment of u is finite"),
         (lambda a: {"increment": {**a.increment, "u": a.increment["u"] + 1.0}}, "what is withheld moves nothing"),
