@@ -23,7 +23,7 @@ from kaiseki.cycle.analyst import layer_interfaces
 from kaiseki.driving import read_global
 from kaiseki.experiments.baselines import run_experiment
 from kaiseki.observations import QUANTITIES, Table, usable
-from kaiseki.statistics import VARIABLES
+from kaiseki.statistics import ANALYSIS_VARIABLES
 
 GRID = worlds.domain(hill=0.0)
 SETTINGS = Assimilation(gradient_reduction=1e-5, robust="none", background_check=50.0)
@@ -59,7 +59,7 @@ def analysed(name: str, fields: dict[str, np.ndarray], table: Table) -> Any:
 
 def largest(increment: dict[str, np.ndarray], other: dict[str, np.ndarray] | None = None) -> dict[str, float]:
     """Largest size of each field, or of its difference from another."""
-    return {name: float(np.abs(increment[name] - (other or {}).get(name, 0.0)).max()) for name in VARIABLES}
+    return {name: float(np.abs(increment[name] - (other or {}).get(name, 0.0)).max()) for name in ANALYSIS_VARIABLES}
 
 
 def analyses(_: Path) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def analyses(_: Path) -> dict[str, Any]:
     speed, east = (analysed("3dfgat", wind, one_value(name, 25.0)) for name in ("wind_speed", "eastward_wind"))
     sonde = one_value("air_temperature", 273.0)
     fitted = analysed("cressman", wind, sonde)
-    moved = worlds.steady(GRID, {name: wind[name] + fitted.increment[name] for name in VARIABLES})
+    moved = worlds.steady(GRID, {name: wind[name] + fitted.increment[name] for name in ANALYSIS_VARIABLES})
     calm = analysed("3dfgat", atmosphere(0.0), sonde)
     mast = {"kind": "ship", "level": 0, "pressure": np.nan}
     turning = worlds.steady(GRID, worlds.lapsing(GRID))

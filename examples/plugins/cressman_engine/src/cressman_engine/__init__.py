@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from kaiseki.assimilation import Analysis, AnalysisInput, Engine
-from kaiseki.assimilation.problem import Problem, finish, nothing_to_do, prepare
-from kaiseki.statistics import VARIABLES
+from kaiseki.assimilation.problem import Problem, Solution, finish, nothing_to_do, prepare
+from kaiseki.statistics import ANALYSIS_VARIABLES
 
 RADII = (3.0, 2.0, 1.0)
 """Radii of the scans, in units of `assimilation.cycled.length`."""
@@ -50,7 +50,7 @@ class Cressman(Engine):
         known = np.isfinite(observed.column("pressure")) & observed.where(quantity=QUANTITIES)
         # In the rim, where the driving fields rule, increments fall to zero.
         taper = np.asarray(given.covariance.mask, dtype=np.float64)
-        increment = {name: np.zeros(given.background.domain.shape) for name in VARIABLES}
+        increment = {name: np.zeros(given.background.domain.shape) for name in ANALYSIS_VARIABLES}
         costs = [cost_of(problem, increment)]
         for radius in RADII:
             left = problem.departure - operate(problem, increment)
@@ -62,22 +62,19 @@ class Cressman(Engine):
                 given.log(f"cressman: radius {reach[0] / 1000:.0f} km, cost of the observations {costs[-1]:.4g}")
 
         # Departures after the analysis, flags and the diagnostics of the report.
-        return finish(
-            problem,
-            self.name,
-            increment,
-            (),
-            converged=True,
+        solution = Solution(
+            increment=increment,
             cost=costs[-1],
             cost_before=costs[0],
             weights=np.ones(len(problem.used)),
-            unseen=~known,
+            no_equivalent=~known,
         )
+        return finish(problem, self.name, solution)
 
 
 def operate(problem: Problem, increment: dict[str, np.ndarray]) -> np.ndarray:
     """What an increment changes at the observations, (p,)."""
-    return problem.operator(np.concatenate([increment[name].ravel() for name in VARIABLES]))
+    return problem.operator(np.concatenate([increment[name].ravel() for name in ANALYSIS_VARIABLES]))
 
 
 def cost_of(problem: Problem, increment: dict[str, np.ndarray]) -> float:
