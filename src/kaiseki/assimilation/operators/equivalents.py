@@ -127,8 +127,8 @@ def at_levels(profile: Any, profiles: Profiles, columns: Columns, wanted: Values
 
 
 def _only_of(rows: Any, profile: Profiles) -> Profiles:
-    """The same values, differentiable in some rows (n,) alone: what an operator does in rows that are not its own, such
-    as a root at zero, would reach their derivatives as 0 times infinity."""
+    """Profiles with their values, differentiable in some rows (n,) alone: what an operator does in rows that are not
+    its own, such as a root at zero, would reach their derivatives as 0 times infinity."""
     return jax.tree_util.tree_map(lambda leaf: jnp.where(rows[:, None], leaf, jax.lax.stop_gradient(leaf)), profile)
 
 
