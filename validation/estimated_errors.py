@@ -93,7 +93,7 @@ def main() -> None:
         folders[ESTIMATED] = given.out / f"{own}+estimated"
         finish(estimated, folders[ESTIMATED], given.data, baselines=False)
         for text in TIMES:
-            departures[text].append(departures_of(folders, parse_time(text), BY_HAND))
+            departures[text].append(departures_of(folders, parse_time(text), reference_name=BY_HAND))
     result: dict[str, Any] = {"engine": given.engine, "until": UNTIL, "estimates": estimates, "rows": {}}
     for text, parts in departures.items():
         result["rows"][text] = rows = rows_of(parts)
