@@ -1,6 +1,6 @@
 """Time labels: UTC inside, civil time only at the door; half-open windows (T - 3 h, T].
 
-Times between rooms are `numpy.datetime64[s]` in UTC. An accumulation or a mean carries the label of the end of its
+Times between packages are `numpy.datetime64[s]` in UTC. An accumulation or a mean carries the label of the end of its
 interval; an analysis at T uses the reports of the window that ends at T.
 """
 

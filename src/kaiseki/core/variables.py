@@ -2,7 +2,7 @@
 
 The rows stand in `variables.csv`; this module says what the columns mean and looks names up.
 
-Every room takes names, units and limits from here. Internal names are those of the field (`u v w theta rho qv ...`);
+Every package takes names, units and limits from here. Internal names are those of the field (`u v w theta rho qv ...`);
 CF standard names are used wherever an `xarray.Dataset` or an observation meets the user.
 
 Sources: CF standard name table; WMO Manual on Codes, code tables 4.2.d.c (checked against ecCodes by a test); JMA

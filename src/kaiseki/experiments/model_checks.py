@@ -1,4 +1,4 @@
-"""The part of `cycle.checks` that asks the model and the engines, and hence needs JAX."""
+"""The part of `experiments.checks` that asks the model and the engines, and hence needs JAX."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""File formats that several rooms need: bytes in, plain arrays and tables out, no meteorology."""
+"""File formats that several packages need: bytes in, plain arrays and tables out, no meteorology."""
