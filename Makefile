@@ -33,7 +33,7 @@ demo: setup ## the twin experiment, TWIN=twin-2, or CASE=cases/....toml DATA=fol
 test: setup ## all tests but the slow ones
 	$(PYTEST) -q -n $(WORKERS) --dist loadfile
 
-lint: setup ## style, types, rooms
+lint: setup ## style, types, layers of packages
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
