@@ -1,12 +1,13 @@
 """How fast the forecast is: cell-steps per second, seconds per simulated hour, compilation, memory, memory traffic, and
 what the tangent-linear model and the gradient cost.
 
-    python benchmarks/forecast.py [--sizes 96x96x48 128x128x48 192x160x48] [--patches 2]
+    python -m benchmarks.forecast [--sizes 96x96x48 128x128x48 192x160x48] [--patches 2] [--only forward tangent]
 
 Each measurement runs in a process of its own, so that its peak memory is its own. The case is the supercell of
 `validation/supercell.py` with warm rain; the derivatives are those of the smooth dynamics with two tracers. Writes
 `benchmarks/forecast_<device>.json` with a probe of the memory bandwidth beside the figures. On a CPU the domain is
-divided among the cores (`--patches`), the derivatives run on one; on a GPU add `--sizes 817x661x96`.
+divided among the cores (`--patches`), the derivatives run on one; for a GPU see `benchmarks/on_gpu`, where peak memory
+and bandwidth are those of the device. A measurement for which the device is too small is noted as failed.
 """
 
 from __future__ import annotations
@@ -26,11 +27,23 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+MEASURED = ("forward", "smooth", "tangent", "gradient")
 SPACING, DEPTH, STEP = 2000.0, 400.0, 12.0
 H200_BANDWIDTH = 4.8e12
 """B/s, NVIDIA's data sheet of the H200."""
 ASSUMED_SHARE = 0.6
 """Of that bandwidth, for the estimate where no such device is at hand."""
+
+
+def device_bandwidth() -> float:
+    """Best copying rate (read and write) of JAX's first device, GB/s."""
+    import jax
+    import jax.numpy as jnp
+
+    a = jnp.ones(2**28, jnp.float32)
+    add = jax.jit(lambda x: x + 1.0)
+    jax.block_until_ready(add(a))
+    return 2 * a.nbytes / min(_timed(add, a)[0] for _ in range(12)) / 1e9
 
 
 def bandwidth(threads: int) -> float:
@@ -124,8 +137,8 @@ def derivative(nx: int, ny: int, nz: int, which: str) -> dict[str, Any]:
     change = Perturbation.of(state)
     f = {"tangent": linear.tangent, "gradient": linear.adjoint, "smooth": lambda s, _: linear.forecast(s)}[which]
     first = _timed(f, state, change)
-    best = min((_timed(f, state, change) for _ in range(3)), key=lambda t: t[1])
-    del jax
+    which_clock = 1 if jax.devices()[0].platform == "cpu" else 0
+    best = min((_timed(f, state, change) for _ in range(3)), key=lambda t: t[which_clock])
     cells = nx * ny * nz
     return {
         "cpu_us_per_cell_step": best[1] / n / cells * 1e6,
@@ -140,8 +153,10 @@ def _child(what: str, size: str, patches: int, cache: str | None) -> dict[str, A
     if cache:
         environment["JAX_COMPILATION_CACHE_DIR"] = cache
         environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
-    out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    return dict(json.loads(out.strip().splitlines()[-1]))
+    run = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    if run.returncode:
+        return {"failed": (run.stderr.strip().splitlines() or [f"exit code {run.returncode}"])[-1][:300]}
+    return dict(json.loads(run.stdout.strip().splitlines()[-1]))
 
 
 def _run_child(what: str, size: str, patches: int) -> None:
@@ -156,9 +171,13 @@ def _run_child(what: str, size: str, patches: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])  # CPU time on one core: no waiting for the other
     nx, ny, nz = (int(n) for n in size.split("x"))
     result = forward(nx, ny, nz, patches) if what == "forward" else derivative(nx, ny, nz, what)
+    device = jax.devices()[0]
     result["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if device.platform != "cpu":
+        result["peak_memory_bytes"] = device.memory_stats()["peak_bytes_in_use"]
+        result["bandwidth_GB_per_s"] = device_bandwidth()
     result["peak_memory_bytes_per_cell"] = result["peak_memory_bytes"] / (nx * ny * nz)
-    result["device"] = jax.devices()[0].device_kind
+    result["device"] = device.device_kind
     print(json.dumps(result))
 
 
@@ -177,6 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=["96x96x48", "128x128x48", "192x160x48"])
     parser.add_argument("--patches", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", nargs="+", choices=MEASURED, default=list(MEASURED))
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -187,15 +207,18 @@ def main() -> None:
     for size in given.sizes:
         row = result[size] = {}
         with tempfile.TemporaryDirectory() as cache:
+            divided = [(f"forward, {given.patches} patches", "forward", given.patches)] if given.patches > 1 else []
             for name, what, patches in (
-                (f"forward, {given.patches} patches", "forward", given.patches),
+                *divided,
                 ("forward, one device", "forward", 1),
                 ("smooth forward", "smooth", 1),
                 ("tangent", "tangent", 1),
                 ("gradient", "gradient", 1),
             ):
+                if what not in given.only:
+                    continue
                 row[name] = _child(what, size, patches, cache)
-                if what == "forward":
+                if what == "forward" and "failed" not in row[name]:
                     row[name]["compile_seconds_cached"] = _child(what, size, patches, cache)["compile_seconds"]
                 print(
                     size,
@@ -203,10 +226,13 @@ def main() -> None:
                     json.dumps({k: v if isinstance(v, str) else round(v, 3) for k, v in row[name].items()}),
                     flush=True,
                 )
-        counted = row["forward, one device"].get("counted_bytes_per_cell_step")
+        counted = row.get("forward, one device", {}).get("counted_bytes_per_cell_step")
         if counted:
             result["full_grid_on_an_H200"] = full_grid(counted)
-    device = result[given.sizes[0]]["gradient"]["device"]
+    devices = [one["device"] for size in given.sizes for one in result[size].values() if "device" in one]
+    if not devices:
+        raise SystemExit("No measurement came to its end.")
+    device = devices[0]
     out = given.out or HERE / f"forecast_{device.replace(' ', '-').lower()}.json"
     out.write_text(json.dumps(result, indent=1) + "\n")
 

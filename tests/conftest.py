@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from kaiseki.verification.run import Judgement
 
 # Before anything imports JAX or the package.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_ENABLE_X64"] = "0"
 # Tiny grids run for moments, but an optimising compiler unrolls their short loops for minutes: fifteen times as long.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+_UNOPTIMISED = "--xla_backend_optimization_level"
+if _UNOPTIMISED not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_UNOPTIMISED}=0".strip()
 _hook = install_import_hook("kaiseki", "runtime_types.check")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +50,23 @@ def shared() -> Path:
 def data(shared: Path) -> Path:
     """Folder `data` of the real data, the data root of the real cases."""
     return shared / "data"
+
+
+@pytest.fixture(scope="session")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete twin run that several tests read; nobody writes into it but its own report."""
+    from report import synthetic
+
+    return synthetic.make_run(tmp_path_factory.mktemp("runs") / "twin")
+
+
+@pytest.fixture(scope="session")
+def judged(twin: Path) -> Judgement:
+    """Its scores."""
+    from kaiseki.archive.run import Run
+    from kaiseki.verification.run import judge
+
+    return judge(Run(twin))
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
     python -m validation.engines --data ../shared/data --out out/engines
 
-For every case the whole chain is run once with 3D-FGAT and all baselines (free run, optimal interpolation); every other
-engine then runs its analysis from the same observations, driving fields and cold start. What is there is not run again,
-so the table can be filled bit by bit. Writes, below `validation/engine_cases/`, what each case gave: errors against the
-truth for a twin, departures from what no run of the fold ever saw for a fold; and `validation/engines.json` with the
-table over all cases that are there: rms, ratio to 3D-FGAT with its 95 % interval, seconds per cycle, and, of the folds,
-of twin-1 and of twin-2 apart, the geometric mean of the ratios. The three are never joined: see docs/twins.md.
+For every case the whole chain is run once with 3D-FGAT and all baselines (free run, optimal interpolation, driving
+fields); every other engine then runs its analysis from the same observations, driving fields and cold start. What is
+there is not run again, so the table can be filled bit by bit. Writes, below `validation/engine_cases/`, what each case
+gave: errors against the truth for a twin, departures from what no run of the fold ever saw for a fold; and
+`validation/engines.json` with the table over all cases that are there: rms, ratio to 3D-FGAT with its 95 % interval,
+seconds per cycle, the default engine against every other experiment, and, of the folds, of twin-1 and of twin-2 apart,
+the geometric mean of the ratios. The three are never joined: see docs/twins.md. `python -m validation.tables --write`
+then brings the tables of the documents up to date.
 """
 
 from __future__ import annotations
@@ -18,21 +20,22 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kaiseki.archive import RunStore
-from kaiseki.archive.run import Run
-from kaiseki.config import Experiment
+from kaiseki.archive.run import DEPARTURES, Run
+from kaiseki.config import Assimilation, Experiment
 from kaiseki.core.timing import parse_time
 from kaiseki.experiments.twin import TWINS
 from kaiseki.verification import align
 from kaiseki.verification.departures import NEEDED, Departures, pool
 from kaiseki.verification.paired import compare
 from kaiseki.verification.run import comparable
-from kaiseki.verification.scores import HEIGHT, PRESSURE, TEMPERATURE, WIND, Target, sample, targets
+from kaiseki.verification.scores import HEIGHT, PRESSURE, TEMPERATURE, WIND, Sample, Target, sample, targets
 from kaiseki.verification.truth import (
     ENERGY,
     TRUTH_LEVELS,
@@ -52,6 +55,9 @@ TIMES = ("1989-01-02T00:00Z", "1989-01-02T06:00Z")
 ENGINES = ("4dvar", "letkf", "4denvar", "hybrid")
 BASELINES = {"free_run": "free run", "optimal_interpolation": "optimal interpolation"}
 REFERENCE = "3dfgat"
+DEFAULT = Assimilation().engine
+DRIVING = "driving"
+"""The driving fields themselves. Fewer observations have an equivalent in them, so that they are compared apart."""
 FOLDS = "folds"
 SEEDS = (1, 2, 3)
 OWN = ("experiment.toml", "analysis.store", "report.html", "scores.json", "inventory.json")
@@ -127,14 +133,49 @@ def seconds_per_cycle(store: Path) -> float:
     return float(np.median([sum(opened.read_diagnostics(time)["seconds"].values()) for time in times]))
 
 
-def departures_of(folders: dict[str, Path], time: np.datetime64) -> Departures:
-    """Departures of all experiments of a fold from the observations inside the rim that none of them used."""
+def calibration_of(folder: Path) -> list[dict[str, Any]]:
+    """Expected and found size of the departures of the analyses of a run from withheld stations, as scored."""
+    rows = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    kept = ("variable", "level", "time", "n", "rms", "expected")
+    return [{name: row[name] for name in kept} for row in rows if "expected" in row]
+
+
+def table_of_calibration(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Expected over found root mean square of withheld departures, all cases and analyses together, by engine."""
+    sums: dict[tuple[str, str, Any], np.ndarray] = {}
+    for record in records:
+        for engine, rows in record.get("calibration", {}).items():
+            for row in rows:
+                if isinstance(row["level"], float):
+                    continue
+                cell = sums.setdefault((engine, row["variable"], row["level"]), np.zeros(3))
+                cell += row["n"] * np.array([1.0, row["rms"] ** 2, row["expected"] ** 2])
+    return [
+        {
+            "experiment": engine,
+            "variable": variable,
+            "level": level,
+            "n": int(n),
+            "rms": float(np.sqrt(found / n)),
+            "ratio": float(np.sqrt(expected / found)),
+        }
+        for (engine, variable, level), (n, found, expected) in sums.items()
+    ]
+
+
+def departures_of(
+    folders: dict[str, Path],
+    time: np.datetime64,
+    baselines: Iterable[str] = BASELINES,
+    reference_name: str = REFERENCE,
+) -> Departures:
+    """Departures of engines and baselines of a fold from the observations inside the rim that none of them used."""
     runs = {name: Run(folder) for name, folder in folders.items()}
-    base = runs[REFERENCE]
+    base = runs[reference_name]
     reference = base.table("analysis", time)
     assert reference is not None
     tables: dict[str, Any] = {name: (run.table("analysis", time), "analysis_departure") for name, run in runs.items()}
-    tables |= {name: (base.table(name, time), "analysis_departure") for name in BASELINES}
+    tables |= {name: (base.table(name, time), DEPARTURES[name][1]) for name in baselines}
     return align(reference, tables).inside(base.domain).plausible().against("withheld")
 
 
@@ -142,20 +183,27 @@ def keep_fold(case: str, folders: dict[str, Path]) -> None:
     """Write what a fold gave."""
     arrays: dict[str, np.ndarray] = {}
     for text in TIMES:
-        found = departures_of(folders, parse_time(text))
         label = text[:13]
-        for name in NEEDED:
-            column = np.asarray(found.columns[name])
-            arrays[f"{label}/columns/{name}"] = column.astype(np.str_) if column.dtype == object else column
-        for name, values in found.values.items():
-            arrays[f"{label}/values/{name}"] = values.astype(np.float32)
+        parts = {label: departures_of(folders, parse_time(text))}
+        if DEFAULT in folders:
+            only = {name: folders[name] for name in (REFERENCE, DEFAULT)}
+            parts[f"{label}+{DRIVING}"] = departures_of(only, parse_time(text), [DRIVING])
+        for part, found in parts.items():
+            for name in NEEDED:
+                column = np.asarray(found.columns[name])
+                arrays[f"{part}/columns/{name}"] = column.astype(np.str_) if column.dtype == object else column
+            for name, values in found.values.items():
+                arrays[f"{part}/values/{name}"] = values.astype(np.float32)
     np.savez_compressed(KEPT / f"{case}.npz", **arrays)
 
 
-def kept_fold(path: Path, text: str) -> Departures:
-    """The departures of one time that `keep_fold` wrote."""
-    label = text[:13]
+def kept_fold(path: Path, text: str, beside: str = "") -> Departures | None:
+    """The departures of one time that `keep_fold` wrote, those with the driving fields beside them where asked for;
+    None where these are not there."""
+    label = text[:13] + (f"+{beside}" if beside else "")
     with np.load(path, allow_pickle=False) as file:
+        if f"{label}/columns/time" not in file.files:
+            return None
         columns = {name: file[f"{label}/columns/{name}"] for name in NEEDED}
         prefix = f"{label}/values/"
         values = {name[len(prefix) :]: file[name] for name in file.files if name.startswith(prefix)}
@@ -171,8 +219,10 @@ def keep_twin(case: str, folders: dict[str, Path]) -> list[dict[str, Any]]:
     assert source is not None
     truth = comparable(source, base.stores["truth"].domain(), base.domain)
     states = {}
-    for name, store in [(name, "analysis") for name in runs] + [(name, name) for name in BASELINES]:
+    for name, store in [(name, "analysis") for name in runs] + [(name, name) for name in (*BASELINES, DRIVING)]:
         fields = runs.get(name, base).fields(store, time)
+        if fields is None and name == DRIVING:
+            continue
         assert fields is not None
         states[name] = comparable(fields, base.domain, base.domain)
     rows, arrays = [], {}
@@ -191,8 +241,8 @@ def keep_twin(case: str, folders: dict[str, Path]) -> list[dict[str, Any]]:
     return rows
 
 
-def table_of_twins(twin: str, cases: list[str]) -> list[dict[str, Any]]:
-    """Errors against the truth of all seeds of a twin together, and their ratio to those of 3D-FGAT."""
+def errors_of_seeds(cases: list[str]) -> dict[str, ErrorsInside]:
+    """Errors against the truth of all seeds of a twin together, of the experiments that all have."""
     files = [np.load(KEPT / f"{case}.npz") for case in cases]
     everywhere = set.intersection(*({name.split("/")[0] for name in file.files} for file in files))
 
@@ -203,50 +253,99 @@ def table_of_twins(twin: str, cases: list[str]) -> list[dict[str, Any]]:
         parts["block"] = [block + 1000 * number for number, block in enumerate(parts["block"])]
         return ErrorsInside(**{part: np.concatenate(arrays).astype(float) for part, arrays in parts.items()})
 
-    reference, rows = together(REFERENCE), []
-    for name in sorted(everywhere):
-        errors = together(name)
-        rms = {
-            ENERGY: np.sqrt(np.average(errors.energy**2, weights=errors.mass)),
-            PRESSURE: np.sqrt(np.mean(errors.pressure**2)),
-        }
-        for variable, pair in compare_errors(errors, reference).items():
-            head = {"case": f"{twin}, all seeds", "experiment": name, "variable": variable, "rms": float(rms[variable])}
+    return {name: together(name) for name in sorted(everywhere)}
+
+
+def rms_of(errors: ErrorsInside) -> dict[str, float]:
+    """Root mean square of the dry energy [(J kg-1)^1/2] and of surface pressure [Pa]."""
+    energy = np.sqrt(np.average(errors.energy**2, weights=errors.mass))
+    return {ENERGY: float(energy), PRESSURE: float(np.sqrt(np.mean(errors.pressure**2)))}
+
+
+def table_of_twins(twin: str, cases: list[str]) -> list[dict[str, Any]]:
+    """Errors against the truth of all seeds of a twin together, and their ratio to those of 3D-FGAT."""
+    seeds, rows = errors_of_seeds(cases), []
+    for name, errors in seeds.items():
+        rms = rms_of(errors)
+        for variable, pair in compare_errors(errors, seeds[REFERENCE]).items():
+            head = {"case": f"{twin}, all seeds", "experiment": name, "variable": variable, "rms": rms[variable]}
             rows.append(head | {"n": pair.n, "ratio": pair.ratio, "low": pair.low, "high": pair.high})
     return rows
+
+
+def default_of_twins(cases: list[str]) -> list[dict[str, Any]]:
+    """The default engine against every other experiment, all seeds of a twin together."""
+    seeds, rows = errors_of_seeds(cases), []
+    if DEFAULT not in seeds:
+        return []
+    ours = rms_of(seeds[DEFAULT])
+    for name in seeds.keys() - {DEFAULT}:
+        theirs = rms_of(seeds[name])
+        for variable, pair in compare_errors(seeds[DEFAULT], seeds[name]).items():
+            head = {"baseline": name, "variable": variable, "rms": ours[variable], "baseline_rms": theirs[variable]}
+            rows.append(head | {"n": pair.n, "ratio": pair.ratio, "low": pair.low, "high": pair.high})
+    return sorted(rows, key=lambda row: (row["variable"], row["baseline"]))
+
+
+def targets_of_folds() -> list[Target]:
+    """What the folds are scored with."""
+    wanted = [one for one in targets() if one.variable in (PRESSURE, TEMPERATURE, WIND)]
+    pooled_targets = [one for one in wanted if isinstance(one.level, str) or one.level is None]
+    return [*pooled_targets, Target(HEIGHT, (50_000.0,), 50_000.0)]
+
+
+def pooled_folds(cases: list[str], text: str, beside: str = "") -> Departures | None:
+    """The departures of one time of all folds, of the experiments that all have; None where a fold has none."""
+    parts = [part for case in cases if (part := kept_fold(KEPT / f"{case}.npz", text, beside)) is not None]
+    if len(parts) < len(cases):
+        return None
+    everywhere = set.intersection(*(set(part.values) for part in parts))
+    return pool([part.keep(*sorted(everywhere)) for part in parts])
 
 
 def table_of_folds(cases: list[str]) -> list[dict[str, Any]]:
     """Pooled rms of what was withheld, and its ratio to that of 3D-FGAT."""
     rows = []
-    wanted = [one for one in targets() if one.variable in (PRESSURE, TEMPERATURE, WIND)]
-    pooled_targets = [one for one in wanted if isinstance(one.level, str) or one.level is None]
-    pooled_targets.append(Target(HEIGHT, (50_000.0,), 50_000.0))
     for text in TIMES:
-        parts = [kept_fold(KEPT / f"{case}.npz", text) for case in cases]
-        everywhere = set.intersection(*(set(part.values) for part in parts))
-        together = pool([part.keep(*sorted(everywhere)) for part in parts])
-        for target in pooled_targets:
+        together = pooled_folds(cases, text)
+        assert together is not None
+        for target in targets_of_folds():
             found = sample(together, target)
-            if not found.n:
-                continue
-            for name, values in found.values.items():
-                pair = compare(values, found.values[REFERENCE], found.station)
-                rms = float(np.sqrt(np.mean(np.sum(values**2, axis=1))))
-                rows.append(
-                    {
-                        "time": text,
-                        "experiment": name,
-                        "variable": target.variable,
-                        "level": target.level,
-                        "n": found.n,
-                        "rms": rms,
-                        "ratio": pair.ratio,
-                        "low": pair.low,
-                        "high": pair.high,
-                    }
-                )
+            for name in found.values if found.n else ():
+                head = {"time": text, "experiment": name, "variable": target.variable, "level": target.level}
+                rms, pair = root_mean_square(found.values[name]), paired(found, name, REFERENCE)
+                rows.append(head | {"n": found.n, "rms": rms, **pair})
     return rows
+
+
+def default_of_folds(cases: list[str]) -> list[dict[str, Any]]:
+    """The default engine against every other experiment and the driving fields, on what was withheld."""
+    rows = []
+    for text in TIMES:
+        for beside in ("", DRIVING):
+            together = pooled_folds(cases, text, beside)
+            if together is None or DEFAULT not in together.values:
+                continue
+            names = [beside] if beside else sorted(together.values.keys() - {DEFAULT})
+            for target in targets_of_folds():
+                found = sample(together, target)
+                for name in names if found.n else ():
+                    head = {"time": text, "baseline": name, "variable": target.variable, "level": target.level}
+                    rms = {"rms": found.values[DEFAULT], "baseline_rms": found.values[name]}
+                    values = {key: root_mean_square(value) for key, value in rms.items()}
+                    rows.append(head | {"n": found.n, **values, **paired(found, DEFAULT, name)})
+    return rows
+
+
+def root_mean_square(values: np.ndarray) -> float:
+    """Of the lengths of vectors (n, components)."""
+    return float(np.sqrt(np.mean(np.sum(values**2, axis=1))))
+
+
+def paired(found: Sample, experiment: str, baseline: str) -> dict[str, float]:
+    """Ratio of two rms on the same observations with its 95 % interval."""
+    pair = compare(found.values[experiment], found.values[baseline], found.station)
+    return {"ratio": pair.ratio, "low": pair.low, "high": pair.high}
 
 
 def scores_of(rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -275,6 +374,7 @@ def main() -> None:
         seconds = {name: seconds_per_cycle(folder / "analysis.store") for name, folder in folders.items()}
         seconds |= {name: seconds_per_cycle(given.out / case / f"{name}.store") for name in BASELINES}
         record: dict[str, Any] = {"case": case, "changes": given.changes, "seconds": seconds}
+        record["calibration"] = {name: calibration_of(folder) for name, folder in folders.items()}
         if group_of(case) == FOLDS:
             keep_fold(case, folders)
         else:
@@ -287,23 +387,30 @@ def write_table() -> None:
     """The table over all cases that are there."""
     records = [json.loads(path.read_text()) for path in sorted(KEPT.glob("*.json"))]
     tables: dict[str, list[dict[str, Any]]] = {}
+    defaults: dict[str, list[dict[str, Any]]] = {}
     scores = {}
+    calibration = {}
     for group in (*TWINS, FOLDS):
         members = [record for record in records if group_of(record["case"]) == group]
         cases = [record["case"] for record in members]
         if not cases:
             continue
+        calibration[group] = table_of_calibration(members)
         if group == FOLDS:
             tables[group] = table_of_folds(cases)
             scores[group] = scores_of([row for row in tables[group] if row["n"] >= MINIMUM])
+            defaults[group] = default_of_folds(cases)
         else:
             seeds = [row for record in members for row in record["rows"]]
             tables[group] = [*seeds, *table_of_twins(group, cases)]
             scores[group] = scores_of(seeds)
+            defaults[group] = default_of_twins(cases)
     result = {
         "scores": scores,
+        "calibration": calibration,
         "cases": [record["case"] for record in records],
         "seconds": {record["case"]: record["seconds"] for record in records},
+        "default_engine": {"engine": DEFAULT, **defaults},
         **tables,
     }
     (HERE / "engines.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -312,6 +419,10 @@ def write_table() -> None:
             f"{row.get('case', row.get('time')):18s} {row['experiment']:22s} {row['variable']:24s} n={row['n']:6d} "
             f"{row['rms']:9.3f}  ratio to 3D-FGAT {row['ratio']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         )
+    for group, cells in calibration.items():
+        for row in cells:
+            where = f"{row['experiment']:22s} {row['variable'] + ' ' + str(row['level'] or ''):32s}"
+            print(f"expected over found departure, {group:8s} {where} n={row['n']:6d} {row['ratio']:.2f}")
     for group, found in scores.items():
         for name, score in sorted(found.items(), key=lambda item: item[1]):
             print(f"score on {group:8s} {name:22s} {score:.3f}")

@@ -1,6 +1,6 @@
 """Do the soundings' temperatures add up to their heights? Thickness 850-500 hPa, reported and from temperatures.
 
-    python validation/heights_and_temperatures.py --chains out/crossval
+    python -m validation.heights_and_temperatures --chains out/crossval
 
 Heights are not assimilated, since they are integrals of the temperatures: an analysis can only be as near to a height
 at 500 hPa as the temperatures of the same ascent are. For every ascent of 01-01 12Z and 01-02 00Z inside the rim that
@@ -21,6 +21,8 @@ from kaiseki.archive.run import Run
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.core.timing import parse_time
 from kaiseki.verification.departures import WRONG_BITS, Columns, inside_rim
+from validation.engines import DEFAULT
+from validation.japan_1989_crossval import chain_folder
 
 HERE = Path(__file__).resolve().parent
 TIMES = ("1989-01-01T12:00Z", "1989-01-02T00:00Z")
@@ -71,8 +73,9 @@ def gaps(run: Run) -> list[tuple[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chains", type=Path, required=True, help="folder of validation.japan_1989_crossval")
+    parser.add_argument("--engine", default=DEFAULT)
     given = parser.parse_args()
-    found = gaps(Run(given.chains / "fold-0"))
+    found = gaps(Run(chain_folder(given.chains, 0, given.engine)))
     blocks = {"all": [value for _, value in found]}
     for station, value in found:
         blocks.setdefault(station[:2], []).append(value)

@@ -35,7 +35,7 @@ from kaiseki.archive.run import RunFolder
 from kaiseki.assimilation.inner import BROUGHT, InnerModel
 from kaiseki.core.constants import CP_DRY, R_DRY
 from kaiseki.core.timing import HOUR
-from kaiseki.cycle.analyst import covariance_at_start, cycled_errors
+from kaiseki.cycle.analyst import cycled_covariance
 from kaiseki.experiments.case import Case
 from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
 from kaiseki.experiments.real_data import real_case
@@ -120,7 +120,7 @@ def main() -> None:
         return [{name: np.asarray(field) for name, field in model.atmosphere(s).as_dict().items()} for s in states]
 
     control = forecast(state)
-    covariance = covariance_at_start(experiment, domain, cycled_errors(experiment, domain), control[0])
+    covariance = cycled_covariance(experiment, domain, control[0], "start")
     states = [{name: one[name] for name in BROUGHT} for one in control]
     inner = InnerModel.build(model, FACTOR, 3600.0)
     dry = InnerModel(inner.coarsening, inner.model, None)

@@ -3,9 +3,9 @@
     python -m validation.japan_1989_crossval --data ../shared/data --out out/crossval
 
 Every chain is complete: quality control, coarse stream, driving fields, analysis and baselines never see its fifth. A
-chain that is there is not run again, so the folder may be that of `validation.engines`, whose chains of 3D-FGAT are the
-same. Writes `validation/japan_1989_crossval.json` with the pooled scores, the
-reductions against the baselines and the consistency of surface pressure, and prints the table.
+chain that is there is not run again, so the folder may be that of `validation.engines`, whose chains are the same. The
+engine is the default one unless another is named. Writes `validation/japan_1989_crossval.json` with the pooled scores,
+the reductions against the baselines and the consistency of surface pressure, and prints the table.
 """
 
 from __future__ import annotations
@@ -23,17 +23,22 @@ from kaiseki.core.timing import format_utc, parse_time
 from kaiseki.verification import pool, score_rows, scorecard
 from kaiseki.verification.run import departures_at
 from kaiseki.verification.scores import PRESSURE, Target, sample
-from validation.engines import REFERENCE, TIMES, experiment_of, finish
+from validation.engines import DEFAULT, REFERENCE, TIMES, experiment_of, finish
 
 HERE = Path(__file__).resolve().parent
 BASELINES = ("free_run", "driving", "optimal_interpolation")
+
+
+def chain_folder(out: Path, fold: int, engine: str) -> Path:
+    """Folder of the chain of a fold, called as `validation.engines` calls it."""
+    return out / (f"fold-{fold}" if engine == REFERENCE else f"fold-{fold}+{engine}")
 
 
 def chain(fold: int, data: Path, out: Path, preset: str, engine: str) -> Path:
     """Run one chain in a process of its own; returns its folder."""
     experiment = experiment_of(f"fold-{fold}", engine, {})
     domain = dataclasses.replace(experiment.domain, preset=preset)
-    folder = out / f"fold-{fold}"
+    folder = chain_folder(out, fold, engine)
     finish(dataclasses.replace(experiment, domain=domain), folder, data, baselines=True)
     return folder
 
@@ -92,7 +97,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("out/crossval"))
     parser.add_argument("--preset", default="japan-60km")
-    parser.add_argument("--engine", default=REFERENCE)
+    parser.add_argument("--engine", default=DEFAULT)
     parser.add_argument("--folds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
     given = parser.parse_args()
     runs = [Run(chain(fold, given.data, given.out, given.preset, given.engine)) for fold in given.folds]

@@ -1,6 +1,6 @@
 """How near to withheld stations could the observations of 1989 bring any analysis? A bound from the departures alone.
 
-    python validation/what_the_data_allow.py --chains out/crossval
+    python -m validation.what_the_data_allow --chains out/crossval
 
 For every fold of `japan_1989_crossval` the departures of the run without assimilation at 01-02 00Z are interpolated
 from the stations that are not withheld to those that are, level by level and variable by variable, by simple kriging
@@ -26,6 +26,8 @@ from kaiseki.archive.run import Run
 from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.timing import parse_time
 from kaiseki.verification.departures import NO_EQUIVALENT_BITS, WRONG_BITS, inside_rim
+from validation.engines import DEFAULT
+from validation.japan_1989_crossval import chain_folder
 
 HERE = Path(__file__).resolve().parent
 TIME = parse_time("1989-01-02T00:00Z")
@@ -115,11 +117,13 @@ def bound(runs: list[Run], quantities: tuple[str, ...], levels: tuple[float, ...
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chains", type=Path, required=True, help="folder of validation.japan_1989_crossval")
+    parser.add_argument("--engine", default=DEFAULT)
     parser.add_argument("--folds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
     given = parser.parse_args()
-    runs = [Run(given.chains / f"fold-{fold}") for fold in given.folds]
+    runs = [Run(chain_folder(given.chains, fold, given.engine)) for fold in given.folds]
     result = {name: bound(runs, *target) for name, target in TARGETS.items()}
-    (HERE / "what_the_data_allow.json").write_text(json.dumps(result, indent=1) + "\n")
+    text = json.dumps({"engine": given.engine, **result}, indent=1)
+    (HERE / "what_the_data_allow.json").write_text(text + "\n")
     for name, row in result.items():
         print(
             f"{name:24s} n={row['n']:4d} without assimilation {row['free_run']:8.2f}  analysis {row['analysis']:8.2f}  "

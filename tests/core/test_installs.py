@@ -12,40 +12,47 @@ import pytest
 import kaiseki
 from kaiseki.cli.installed import EXTRAS, explain
 
-ROOMS = sorted(path.parent.name for path in Path(kaiseki.__file__).parent.glob("*/__init__.py"))
+PACKAGES = sorted(path.parent.name for path in Path(kaiseki.__file__).parent.glob("*/__init__.py"))
 
 # Imports every module of a package while the packages named cannot be imported.
 PROGRAM = """
 import importlib, pkgutil, sys
-room, *blocked = sys.argv[1:]
+package, *blocked = sys.argv[1:]
 for name in blocked:
     sys.modules[name] = None
-package = importlib.import_module(f"kaiseki.{room}")
-for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+found = importlib.import_module(f"kaiseki.{package}")
+for module in pkgutil.walk_packages(found.__path__, found.__name__ + "."):
     if not module.name.startswith("kaiseki.config"):
         importlib.import_module(module.name)
-print(sum(name.startswith(package.__name__) for name in sys.modules))
+print(sum(name.startswith(found.__name__) for name in sys.modules))
 """
 
 
-def modules_imported(room: str, *blocked: str) -> int:
-    done = subprocess.run([sys.executable, "-c", PROGRAM, room, *blocked], capture_output=True, text=True, timeout=120)
+def modules_imported(package: str, *blocked: str) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, package, *blocked], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
 
 @pytest.mark.parametrize(
-    "room", [room for room in ROOMS if room in {"core", "formats", "grid", "archive", "verification", "report", "cli"}]
+    "package",
+    [
+        package
+        for package in PACKAGES
+        if package in {"core", "formats", "grid", "archive", "verification", "report", "cli"}
+    ],
 )
-def test_the_client_needs_no_jax(room: str) -> None:
-    assert modules_imported(room, "jax", "jaxlib", "equinox", "jaxtyping") >= 1
+def test_the_client_needs_no_jax(package: str) -> None:
+    assert modules_imported(package, "jax", "jaxlib", "equinox", "jaxtyping") >= 1
 
 
 @pytest.mark.parametrize(
-    "room", [room for room in ROOMS if room in {"core", "diagnostics", "grid", "statistics", "forecast"}]
+    "package", [one for one in PACKAGES if one in {"core", "diagnostics", "grid", "statistics", "forecast"}]
 )
-def test_the_numerical_core_needs_no_store_and_no_file_format(room: str) -> None:
-    assert modules_imported(room, "zarr", "icechunk", "eccodes", "pydantic") >= 1
+def test_the_numerical_core_needs_no_store_and_no_file_format(package: str) -> None:
+    assert modules_imported(package, "zarr", "icechunk", "eccodes", "pydantic") >= 1
 
 
 # Runs every command while the packages named cannot be imported; prints exit code and words of each.

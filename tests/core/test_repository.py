@@ -78,7 +78,7 @@ def test_the_licence_is_complete(root: Path) -> None:
     assert "END OF TERMS AND CONDITIONS" in text
 
 
-def test_no_module_is_two_rooms_in_one(root: Path) -> None:
+def test_no_module_is_two_in_one(root: Path) -> None:
     for folder in ("src", "tests"):
         for path in (root / folder).rglob("*.py"):
             lines = len(path.read_text(encoding="utf-8").splitlines())

@@ -15,9 +15,7 @@ from kaiseki.core.timing import (
     JST,
     Window,
     civil_time,
-    format_jst,
     format_utc,
-    from_jst,
     hours,
     label,
     parse_time,
@@ -68,12 +66,10 @@ def test_text_and_back(time) -> None:
     assert parse_time(format_utc(time)) == time
 
 
-@given(st.datetimes(datetime(1960, 1, 1), datetime(2060, 1, 1)).map(lambda moment: moment.replace(microsecond=0)))
+@given(st.datetimes(datetime(1960, 1, 1), datetime(2060, 1, 1)))
 def test_jst_is_the_time_zone_of_tokyo(moment) -> None:
-    local = moment.replace(tzinfo=UTC).astimezone(ZoneInfo("Asia/Tokyo"))
-    time = parse_time(moment)
-    assert format_jst(time) == local.strftime("%Y-%m-%d %H:%M JST")
-    assert from_jst(np.datetime64(local.replace(tzinfo=None), "s")) == time
+    there = moment.replace(tzinfo=UTC).astimezone(ZoneInfo("Asia/Tokyo"))
+    assert there.utcoffset() == moment.replace(tzinfo=UTC).astimezone(JST).utcoffset()
 
 
 def test_titles_show_both_clocks() -> None:

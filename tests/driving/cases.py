@@ -1,4 +1,4 @@
-"""Analytic atmospheres and a Lambert domain built with pyproj, independent of the package grid."""
+"""Analytic atmospheres and a Lambert domain built with pyproj, independent of `kaiseki.grid`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PyprojLambert:
 
 @dataclass
 class PlainDomain:
-    """What `kaiseki.grid.Domain` promises and the package driving uses."""
+    """What `kaiseki.grid.Domain` promises and `kaiseki.driving` uses."""
 
     longitude: float = 140.0
     latitude: float = 36.0

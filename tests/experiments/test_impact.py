@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 
 from cycle import small
 from kaiseki.archive import RunStore
+from kaiseki.assimilation.ensemble import Ensemble
+from kaiseki.assimilation.impact import Gain
 from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.cycle import fields as fd
+from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.experiments import baselines as experiments
 from kaiseki.experiments.case import Case
 from kaiseki.experiments.impact import study
@@ -20,15 +24,16 @@ from kaiseki.experiments.impact import study
 LAST = np.datetime64("1989-01-01T14:00", "s")
 
 
-def made(folder: Path, engine: str) -> Case:
+def made(folder: Path, engine: str, robust: str = "none", coarsening: int = 2) -> Case:
     """A small run whose last station is withheld."""
     section = {
         "engine": engine,
         "inner_iterations": 30,
         "gradient_reduction": 1e-4,
+        "robust": robust,
         "digital_filter": {"half_span_hours": 0.5, "cutoff_hours": 1.0},
         "ensemble": {"members": 5, "coarsening": 1},
-        "four_d_var": {"coarsening": [2]},
+        "four_d_var": {"coarsening": [coarsening]},
     }
     whole = small.case(folder, small.experiment(assimilation=section))
     table = whole.table.with_columns(withheld=whole.table.where(station="5"), error=1.0)
@@ -39,19 +44,43 @@ def made(folder: Path, engine: str) -> Case:
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return made(tmp_path_factory.mktemp("impact") / "run", "3dfgat")
+    return made(tmp_path_factory.mktemp("impact") / "run", "3dfgat", "huber")
+
+
+def truth_near(case: Case, group: str, seed: int) -> fd.Fields:
+    """Fields of the run at the last time plus noise."""
+    fields = fd.from_store(case.folder.read_store("analysis"), group, LAST, case.domain)
+    random = np.random.default_rng(seed)
+    # Sorted: the order of a store's arrays is not always the same.
+    return {name: field + random.standard_normal(field.shape) * 0.1 for name, field in sorted(fields.items())}
+
+
+TRUTHS = ((fd.FORECAST, 0), (fd.ANALYSIS, 1))
+"""One nearer to the background, which the analysis is worse against, and one nearer to the analysis."""
+
+
+def shares(case: Case, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Sum of the impacts over the change of the error, for each truth, with the gain to six digits."""
+    monkeypatch.setattr("kaiseki.experiments.impact.Gain", functools.partial(Gain, reduction=1e-6))
+    found = []
+    for group, seed in TRUTHS:
+        truth = truth_near(case, group, seed)
+        of_truth = study(case, LAST, lambda _, truth=truth: truth, probes=0)
+        change = of_truth.after - of_truth.before
+        assert abs(change) > 0.5
+        assert (change > 0.0) == (group == fd.FORECAST)
+        found.append(float(of_truth.impact.sum() / change))
+    return found
 
 
 def test_impacts_add_up_to_the_change_of_the_energy_of_the_error(case: Case) -> None:
-    store = case.folder.read_store("analysis")
-    truth = fd.from_store(store, fd.FORECAST, LAST, case.domain)
-    random = np.random.default_rng(0)
-    truth = {name: field + random.standard_normal(field.shape) * 0.1 for name, field in truth.items()}
-    found = study(case, LAST, lambda _: truth, probes=3)
+    found = study(case, LAST, lambda _: truth_near(case, fd.FORECAST, 0), probes=3)
     assert found.against == "truth"
     change = found.after - found.before
-    assert abs(change) > 1e-3
-    assert found.impact.sum() == pytest.approx(change, rel=0.05)
+    assert abs(change) > 0.5
+    # Robust loops end when the cost falls by less than 0.1 %; the gain is iterated to 1 % of its gradient. Measured
+    # 0.3 %.
+    assert found.impact.sum() == pytest.approx(change, rel=0.02)
     signal = found.influence.sum()
     assert 1.0 < signal < len(found.rows)
     said = json.loads(json.dumps(found.as_dict()))
@@ -59,29 +88,54 @@ def test_impacts_add_up_to_the_change_of_the_energy_of_the_error(case: Case) -> 
     assert said["explained"] == pytest.approx(found.impact.sum())
 
 
+def test_the_sum_is_exact_where_the_analysis_is_linear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the truth: e(x_a) - e(x_b) = d.K^T g is an identity where x_a - x_b = K d, to 5e-6 in single precision.
+
+    Optimal interpolation is linear whatever the robust likelihood of the experiment."""
+    whole = made(tmp_path / "run", "optimal_interpolation", "huber")
+    assert shares(whole, monkeypatch) == pytest.approx([1.0, 1.0], abs=1e-4)
+
+
 def test_impacts_add_up_to_the_change_of_withheld_departures(case: Case) -> None:
     found = study(case, LAST, probes=0)
     assert found.against == "withheld"
+    # Observation operators are not linear: the height of a pressure moves with the increment.
     assert found.impact.sum() == pytest.approx(found.after - found.before, rel=0.1, abs=1e-4)
     assert not found.influence.any()
 
 
-# The increment of the hybrid is carried by a linear model on a grid twice as coarse.
-@pytest.mark.parametrize(("name", "bound"), [("4denvar", 0.05), pytest.param("hybrid", 0.15, marks=pytest.mark.slow)])
-def test_members_are_those_of_the_run(tmp_path: Path, name: str, bound: float) -> None:
-    case = made(tmp_path / "run", name)
-    store = case.folder.read_store("analysis")
-    truth = fd.from_store(store, fd.ANALYSIS, LAST, case.domain)
-    random = np.random.default_rng(0)
-    truth = {name: field + random.standard_normal(field.shape) * 0.1 for name, field in truth.items()}
-    found = study(case, LAST, lambda _: truth, probes=0)
-    change = found.after - found.before
-    assert abs(change) > 1e-3
-    assert found.impact.sum() == pytest.approx(change, rel=bound)
+def noted_members(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """Anomalies of the members in every window that they go through from now on."""
+    noted: list[np.ndarray] = []
+    forecast = EnsembleRun.forecast
+
+    def noting(self: EnsembleRun, start: np.datetime64, slots: np.ndarray) -> Ensemble:
+        found = forecast(self, start, slots)
+        noted.append(found.anomalies)
+        return found
+
+    monkeypatch.setattr(EnsembleRun, "forecast", noting)
+    return noted
+
+
+# With one outer loop at the resolution of the run the increment of the hybrid differs from that of the linear model by
+# what is not linear.
+@pytest.mark.parametrize(("name", "bound"), [("4denvar", 1e-4), pytest.param("hybrid", 0.03, marks=pytest.mark.slow)])
+def test_members_are_those_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, bound: float) -> None:
+    noted = noted_members(monkeypatch)
+    case = made(tmp_path / "run", name, coarsening=1)
+    of_run = noted[-1].copy()
+    noted.clear()
+    found = shares(case, monkeypatch)
+    assert len(noted) == len(TRUTHS)
+    spread = of_run.std(axis=(0, 1, 3, 4, 5), keepdims=True)
+    for again in noted:
+        np.testing.assert_allclose(again / spread, of_run / spread, rtol=0.0, atol=1e-5)
+    assert found == pytest.approx([1.0, 1.0], abs=bound)
     with RunStore.open(case.folder.store("analysis")) as writer:
         writer.compact()
     with pytest.raises(StoreError, match="it was compacted"):
-        study(case, LAST, lambda _: truth, probes=0)
+        study(case, LAST, lambda _: truth_near(case, fd.ANALYSIS, 0), probes=0)
 
 
 def test_what_cannot_be_studied_is_refused(case: Case) -> None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import numpy as np
+import pytest
+from validation.idealised import at_rest, stretched_levels
 
+from kaiseki.assimilation.inner import parameters_on
 from kaiseki.forecast.linear.forecast import Energy, LinearModel, Perturbation, plain_product
+from kaiseki.forecast.model import Model, default_parameters
+from kaiseki.forecast.reference import ReferenceProfile
+from kaiseki.grid.coarsening import Coarsening
+from kaiseki.grid.plane import plane
+from kaiseki.grid.presets import preset
 from validation import derivatives
 
 
@@ -39,3 +49,30 @@ def test_the_forecast_of_the_linear_model_is_the_models_where_nothing_is_limited
     ours, theirs = linear.forecast(state), model.advance(state, None, 400.0)
     assert int(ours.time) == int(theirs.time)
     np.testing.assert_allclose(np.asarray(ours.ru), np.asarray(theirs.ru), rtol=1e-11, atol=1e-8)
+
+
+@pytest.mark.parametrize("dt", [100.0, 300.0])
+def test_diffusion_of_a_shear_does_not_depend_on_the_step(x64: None, dt: float) -> None:
+    """u = sin(k y) on a plane without rotation is steady but for the diffusion: exp(-K (2 sin(k dy / 2))^4 t)."""
+    n, spacing = 8, 60_000.0
+    domain = plane(np.zeros((n, n)), stretched_levels(6, 12_000.0, 1.1), spacing)
+    p = dataclasses.replace(default_parameters(spacing, lateral="periodic"), time_step=dt, diffusion_time=300.0)
+    reference = ReferenceProfile()
+    model = Model.make(domain, reference, p, dtype=np.float64)
+    fields = at_rest(domain, reference.temperature)
+    wave = np.sin(2.0 * np.pi * np.arange(n) / n)[None, :, None]
+    fields["u"] = fields["u"] + 0.1 * wave
+    end = model.atmosphere(model.advance(model.start(fields), None, 3.0 * 3600.0))
+    left = float(np.mean(np.asarray(end.u) * wave) / np.mean(0.1 * wave**2))
+    expected = np.exp(-p.momentum_diffusion / 300.0 * (2.0 * np.sin(np.pi / n)) ** 4 * 3.0 * 3600.0)
+    assert left == pytest.approx(expected, rel=0.01)
+
+
+def test_diffusion_of_the_inner_model_follows_from_its_grid_alone() -> None:
+    coarsening = Coarsening.build(preset("japan-60km"), 2)
+    found = [
+        parameters_on(coarsening, dataclasses.replace(default_parameters(60_000.0), time_step=dt), 2, 3600.0)
+        for dt in (60.0, 300.0)
+    ]
+    assert found[0].dt < found[1].dt
+    assert found[0].diffusion_time == found[1].diffusion_time

@@ -173,7 +173,7 @@ def uniform(dt: float, humidity: float, wind: float = 0.0) -> tuple[Model, State
     """The same column everywhere over a flat plane, 90 km between its cells."""
     domain = plane(np.zeros((4, 4)), stretched_levels(12, 15000.0, 1.2), 90_000.0)
     usual = default_parameters(90_000.0, lateral="periodic")
-    model = Model.make(domain, REFERENCE, dataclasses.replace(usual, dt=dt), dtype=np.float64)
+    model = Model.make(domain, REFERENCE, dataclasses.replace(usual, time_step=dt), dtype=np.float64)
     fields = at_rest(domain, REFERENCE.temperature)
     fields["u"] = fields["u"] + wind
     fields["qv"] = specific_humidity_from_relative(humidity, fields["temperature"], fields["pressure"])

@@ -1,4 +1,4 @@
-"""Runs on disk that several tests read; nobody writes into them but their own report."""
+"""Runs on disk that a test may write into."""
 
 from __future__ import annotations
 
@@ -6,22 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from kaiseki.archive.run import Run
-from kaiseki.verification.run import Judgement, judge
-from report import synthetic
-
-
-@pytest.fixture(scope="session")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete twin run."""
-    return synthetic.make_run(tmp_path_factory.mktemp("runs") / "twin")
-
-
-@pytest.fixture(scope="session")
-def judged(twin: Path) -> Judgement:
-    """Its scores."""
-    return judge(Run(twin))
 
 
 @pytest.fixture

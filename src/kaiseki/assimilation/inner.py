@@ -119,14 +119,15 @@ class InnerModel:
 
 
 def parameters_on(coarsening: Coarsening, outer: DynamicsParameters, factor: int, seconds: float) -> DynamicsParameters:
-    """The dynamics on a grid `factor` times coarser: longer steps, of which `seconds` holds a whole number."""
+    """The dynamics on a grid `factor` times coarser: longer steps, of which `seconds` holds a whole number, and
+    diffusion that does not depend on them."""
     if factor == 1:
         return outer
     coarse = coarsening.coarse
     usual = default_parameters(coarse.spacing, float(np.max(coarse.map_factor)))
     longest = min(usual.dt, factor * outer.dt, longest_step_over_terrain(coarse))
     dt = next(seconds / n for n in range(1, round(seconds) + 1) if seconds / n <= longest)
-    return dataclasses.replace(outer, time_step=dt, acoustic_substeps=usual.acoustic_substeps)
+    return dataclasses.replace(outer, time_step=dt, acoustic_substeps=usual.acoustic_substeps, diffusion_time=usual.dt)
 
 
 def penalty_weights(steps: int, dt: float) -> np.ndarray:

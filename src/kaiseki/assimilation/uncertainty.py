@@ -14,8 +14,9 @@ where the resolved lies: with b the variance of the background and r the bound, 
 
     1 / (1/b + c (1/r - 1/b)),   c >= 1,
 
-one c each for wind, temperature and surface pressure, such that the mean over the grid is that of the error of a random
-analysis with the same observations (`randomised`). Where the spectrum is complete c is 1 and the error exact.
+one c each for wind, temperature and surface pressure and each level, such that the mean over the level is that of the
+error of a random analysis with the same observations (`randomised`). Where the spectrum is complete c is 1 and the
+error exact.
 
 In 4D-Var, S y is carried to the end of the window by the inner linear model, on its grid; the background error there is
 the cycled one of the experiment, and the random analysis that of 3D-FGAT, which costs little and tells rather less.
@@ -33,11 +34,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.core.constants import GRAVITY, R_DRY
+from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.grid import Domain
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics import ANALYSIS_VARIABLES, BackgroundCovariance
 from kaiseki.statistics.conjugate_gradients import conjugate_gradients
+from kaiseki.statistics.correlation import gaussian
 from kaiseki.statistics.localisation import linear_interpolation
 from kaiseki.statistics.variance import variances
 
@@ -64,6 +67,9 @@ SEED: Final = 1
 
 MOST: Final = 1e4
 """Most that the observations tell in all, over what the pairs resolve of it."""
+
+LEVELS: Final = 0.4
+"""Width in ln p of the layers in which a random analysis says how much the observations tell."""
 
 FROM_HESSIAN: Final = (
     "Standard deviation of the analysis error that the assumed errors of background and observations imply: its "
@@ -192,15 +198,31 @@ class Uncertainty:
         """The standard deviations."""
         share = np.divide(self._explained, self._prior, out=np.zeros_like(self._prior), where=self._prior > 0.0)
         told = share / np.maximum(1.0 - share, FLOOR)
-        left = np.empty_like(told)
-        for name, rows in _rows(self.domain.nz).items():
-            if self._left is not None:
-                good = self._prior[rows] > 0.0
-                self.factors[name] = _factor(told[rows][good], self._left[rows][good] / self._prior[rows][good])
-            left[rows] = np.maximum(1.0 / (1.0 + self.factors[name] * told[rows]), FLOOR)
+        left = 1.0 / (1.0 + told)
+        if self._left is not None:
+            drawn = np.divide(self._left, self._prior, out=np.ones_like(self._prior), where=self._prior > 0.0)
+            inside = self._prior[-1] > 0.0
+            for name, rows in _rows(self.domain.nz).items():
+                factors = self._factors(told[rows][:, inside], drawn[rows][:, inside])
+                self.factors[name] = float(np.median(factors))
+                left[rows] = 1.0 / (1.0 + factors[:, None, None] * told[rows])
+        left = np.maximum(left, FLOOR)
         deviation = (self.scale * np.sqrt(self._prior * left)).astype(np.float32)
         *air, ground = np.split(deviation, [self.domain.nz * n for n in (1, 2, 3)])
         return dict(zip(FIELDS, (*air, ground[0]), strict=True))
+
+    def _factors(self, told: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """Factor c by row, the same for all components of a level, of a group (rows, points): what is told, and the
+        variance of the draws over that of the background."""
+        nz = self.domain.nz
+        components, levels = max(1, len(told) // nz), min(nz, len(told))
+        told = np.concatenate(told.reshape(components, levels, -1), axis=-1)
+        wanted = drawn.reshape(components, levels, -1).mean(axis=(0, 2))
+        if levels > 1:
+            # One draw knows the mean of a level from some dozen independent places only.
+            weights = gaussian(standard_log_pressure(self.domain.zeta), LEVELS)
+            wanted = weights @ wanted / weights.sum(axis=1)
+        return np.tile([_factor(*both) for both in zip(told, wanted, strict=True)], components)
 
     def _squares(self, controls: Iterable[np.ndarray]) -> np.ndarray:
         total = jnp.zeros((3 * self.domain.nz + 1, self.domain.ny, self.domain.nx))
@@ -219,10 +241,9 @@ def _rows(nz: int) -> dict[str, slice]:
     return dict(zip(_GROUPS, (slice(0, 2 * nz), slice(2 * nz, 3 * nz), slice(3 * nz, 3 * nz + 1)), strict=True))
 
 
-def _factor(told: np.ndarray, drawn: np.ndarray) -> float:
-    """Factor c, at least 1, for which the mean of 1 / (1 + c told) is that of `drawn`, the variance left over that
-    before."""
-    wanted, least, most = float(np.mean(drawn)), 0.0, np.log(MOST)
+def _factor(told: np.ndarray, wanted: float) -> float:
+    """Factor c, from 1 to `MOST`, for which the mean of 1 / (1 + c told) is nearest to the one wanted."""
+    least, most = 0.0, np.log(MOST)
     if float(np.mean(1.0 / (1.0 + told))) <= wanted:
         return 1.0
     for _ in range(40):

@@ -21,7 +21,12 @@ from kaiseki.core.errors import ConfigError
 ENGINES = ("3dfgat", "4dvar", "4denvar", "hybrid", "letkf", "optimal_interpolation", "none")
 """Engines of this package; plug-ins add theirs."""
 
-Engine = Annotated[str, Named("assimilation engine", lambda: [*ENGINES, *plugins.available("assimilation_engines")])]
+
+def _engines() -> list[str]:
+    return [*ENGINES, *plugins.further("assimilation_engines", ENGINES)]
+
+
+Engine = Annotated[str, Named("assimilation engine", _engines)]
 
 
 @dataclass(frozen=True, kw_only=True)

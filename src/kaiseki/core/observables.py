@@ -32,13 +32,11 @@ OWN_KINDS: Final[tuple[str, ...]] = (
 )
 """Kinds of report that this package reads; `unknown` is kept for the record and used for nothing."""
 
-
-def _further(own: tuple[str, ...], kind: str) -> tuple[str, ...]:
-    return tuple(name for name in sorted(plugins.available(kind)) if name not in own)
-
-
-QUANTITIES: Final[tuple[str, ...]] = (*OWN_QUANTITIES, *_further(OWN_QUANTITIES, "observation_operators"))
+QUANTITIES: Final[tuple[str, ...]] = (
+    *OWN_QUANTITIES,
+    *plugins.further("observation_operators", OWN_QUANTITIES),
+)
 """Observed quantities: ours, and one per operator of a plug-in, which is registered under the quantity's name."""
 
-KINDS: Final[tuple[str, ...]] = (*OWN_KINDS, *_further(OWN_KINDS, "observation_sources"))
+KINDS: Final[tuple[str, ...]] = (*OWN_KINDS, *plugins.further("observation_sources", OWN_KINDS))
 """Kinds of report: ours, and one per source of a plug-in, which is registered under the kind's name."""

@@ -20,9 +20,6 @@ from kaiseki.core.errors import InputError
 Time = np.datetime64
 """An instant in UTC, `numpy.datetime64[s]`."""
 
-JST_OFFSET = np.timedelta64(9 * 3600, "s")
-"""Japan Standard Time minus UTC; Japan has had no summer time since 1951."""
-
 HOUR = np.timedelta64(3600, "s")
 
 
@@ -70,11 +67,6 @@ def format_utc(time: Time, *, seconds: bool = False) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ" if seconds or moment.second else "%Y-%m-%dT%H:%MZ")
 
 
-def format_jst(time: Time) -> str:
-    """ "1989-01-01 21:00 JST" for the instant in UTC given."""
-    return (to_datetime(time) + timedelta(hours=9)).strftime("%Y-%m-%d %H:%M JST")
-
-
 JST = timezone(timedelta(hours=9), "JST")
 """Japan Standard Time; Japan has had no summer time since 1951."""
 
@@ -104,11 +96,6 @@ def label(time: Time) -> str:
     name = local.tzname() or ""
     clock = local.strftime("%H:%M" if local.date() == utc.date() else "%d %b %H:%M")
     return f"{text} ({clock} {name if name.isalpha() else f'UTC{name}'})"
-
-
-def from_jst(time: Time) -> Time:
-    """UTC of an instant that is given in Japan Standard Time."""
-    return np.datetime64(time, "s") - JST_OFFSET
 
 
 def hours(count: float) -> np.timedelta64:

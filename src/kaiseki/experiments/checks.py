@@ -13,14 +13,15 @@ from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.timing import hours
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
+from kaiseki.observations.sources.registry import source
 
 
 def check_experiment(experiment: Experiment) -> bool:
     """Refuse an experiment that cannot be run, whatever the data are.
 
     Checked are the grids and how they lie in each other, the files that must be named, the grids of inner models and
-    members, time steps, physics parameters, errors. Terrain from files counts as flat: what it does to levels and steps
-    is known when it has been read.
+    members, time steps, physics parameters, errors, plug-ins. Terrain from files counts as flat: what it does to levels
+    and steps is known when it has been read.
 
     Returns:
         Whether all was checked: without JAX, what depends on the model is not.
@@ -59,6 +60,8 @@ def _domains(experiment: Experiment) -> Iterator[tuple[str, Domain]]:
 
 
 def _check_sources(experiment: Experiment) -> None:
+    for name in experiment.observations.sources:
+        source(name)
     driving = experiment.driving
     if experiment.case.kind == "real" and not driving.first_guess_files:
         raise ConfigError(

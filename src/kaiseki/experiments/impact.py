@@ -1,9 +1,9 @@
 """What the observations of a window did, of a run that lies on disk: the window is made again from the archive.
 
 The error that is looked at is that of the fields at the end of the window: against a truth, in the dry energy of the
-inner grid; or against the observations of the window that were withheld. The linear model is that about the background,
-so what later outer loops changed of it is not followed. Members go through the window again from the restart state
-before it, which the store's history holds.
+inner grid; or against the observations of the window that were withheld. Robust weights are those of the run, from the
+departures of its analysis. The linear model is that about the background, so what later outer loops changed of it is
+not followed. Members go through the window again from the restart state before it, which the store's history holds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from kaiseki.archive import RunStore
@@ -34,6 +36,7 @@ from kaiseki.cycle.analyst import cycled_covariance, layer_interfaces
 from kaiseki.cycle.window import OuterWindow, of_states
 from kaiseki.experiments.baselines import ensemble_beside
 from kaiseki.experiments.case import Case
+from kaiseki.forecast.convert import through_faces
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
@@ -116,21 +119,27 @@ def study(case: Case, time: np.datetime64, truth: Truth | None = None, *, probes
     at_start = used.increment_time == "start"
     about = trajectory.fields[0 if at_start else -1]
     static = cycled_covariance(experiment, case.domain, about, used.increment_time)
+    stored = Table.from_arrow(store.read_observations(time))
+    if used.name == "optimal_interpolation":
+        settings = dataclasses.replace(settings, robust="none")
     given = AnalysisInput(trajectory, table, static, settings)
     if at_start:
         joined = static if members is None else hybrid.covariance_of(static, members, settings)
         problem = prepare(dataclasses.replace(given, covariance=joined))
-        frame = _moving(problem, _linear(case, times, background, settings), settings)
+        frame = _moving(problem, stored, _linear(case, times, background, settings), settings)
     else:
         problem = prepare(given)
-        frame = _still(problem, settings) if members is None else _of_members(problem, members, static, settings)
+        if members is None:
+            frame = _still(problem, stored, settings)
+        else:
+            frame = _of_members(problem, stored, members, static, settings)
     if not len(problem.used):
         raise InputError(f"The analysis of {format_utc(time)} used no observation")
     if truth is not None:
         ends = (background[-1], fd.from_store(store, fd.ANALYSIS, time, case.domain), truth(time))
         slope, before, after = _energy(frame, case.domain, *ends)
     else:
-        slope, before, after = _withheld(frame, problem.table, Table.from_arrow(store.read_observations(time)))
+        slope, before, after = _withheld(frame, problem.table, stored)
     impact = problem.departure / problem.error * frame.gain.transpose(frame.to_control(slope))
     influence = frame.gain.influence(probes) if probes else np.zeros(len(problem.used))
     against = "withheld" if truth is None else "truth"
@@ -146,12 +155,14 @@ class _Frame:
         fields: trajectory at the slots about which all is linear.
         onto: from fields of the analysis' grid to those of this one.
         to_control: S^T M^T of sensitivities (slots, 5, nz, J, I).
+        on_faces: whether the analysis' fields hold winds that went through the faces of the cells.
     """
 
     gain: Gain
     fields: Trajectory
     onto: Callable[[np.ndarray], np.ndarray]
     to_control: Callable[[np.ndarray], np.ndarray]
+    on_faces: bool
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -159,28 +170,42 @@ class _Frame:
         return len(self.fields.times), len(ANALYSIS_VARIABLES), *self.fields.domain.shape
 
 
-def _weights(problem: Problem, settings: Assimilation) -> np.ndarray:
-    """Robust weights (p,): those of departures in standard deviations of the innovation, near to those at the end."""
+def _weights(problem: Problem, stored: Table, settings: Assimilation) -> np.ndarray:
+    """Robust weights (p,) of the run: those of what its analysis left of the departures.
+
+    A value that the analysis put below the ground has no such departure; the background's, in standard deviations of
+    the innovation, stands for it.
+    """
+    after = stored.column("analysis_departure")[problem.used] / problem.error
+    instead = problem.departure / np.hypot(problem.error, problem.spread)
     robust = likelihood(settings.robust, settings.robust_threshold)
-    return robust.weight(problem.departure / np.hypot(problem.error, problem.spread))
+    return robust.weight(np.where(np.isfinite(after), after, instead))
 
 
-def _still(problem: Problem, settings: Assimilation) -> _Frame:
+@jax.jit
+def _through_faces_transpose(u: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+    found: tuple[jax.Array, jax.Array] = jax.linear_transpose(through_faces, u, v)((u, v))
+    return found
+
+
+def _still(problem: Problem, stored: Table, settings: Assimilation) -> _Frame:
     """An increment that does not change within the window."""
-    gain = Gain(problem.forward, problem.adjoint, _weights(problem, settings), len(problem.used))
+    gain = Gain(problem.forward, problem.adjoint, _weights(problem, stored, settings), len(problem.used))
 
     def to_control(slots: np.ndarray) -> np.ndarray:
         return sqrt_transpose(problem.covariance, slots.sum(axis=0).ravel())
 
-    return _Frame(gain, problem.background, lambda field: field, to_control)
+    return _Frame(gain, problem.background, lambda field: field, to_control, True)
 
 
-def _of_members(problem: Problem, members: Ensemble, static: BackgroundCovariance, settings: Assimilation) -> _Frame:
+def _of_members(
+    problem: Problem, stored: Table, members: Ensemble, static: BackgroundCovariance, settings: Assimilation
+) -> _Frame:
     """An increment made of members, that of the end of the window."""
     found = ensemble_equivalents(problem, members)
     problem = dataclasses.replace(problem, spread=found.spread)
     to_observations = four_d_en_var.ControlToObservation(problem, found, four_d_en_var.covariance_of(members, settings))
-    weights = np.where(found.exists, _weights(problem, settings), 0.0)
+    weights = np.where(found.exists, _weights(problem, stored, settings), 0.0)
     gain = Gain(to_observations.forward, to_observations.adjoint, weights, len(problem.used))
 
     def to_control(slots: np.ndarray) -> np.ndarray:
@@ -189,7 +214,7 @@ def _of_members(problem: Problem, members: Ensemble, static: BackgroundCovarianc
         fields[-1] = last
         return to_observations.gradient(fields)
 
-    return _Frame(gain, problem.background, lambda field: field, to_control)
+    return _Frame(gain, problem.background, lambda field: field, to_control, True)
 
 
 def _members(case: Case, store: RunStore, time: np.datetime64, times: np.ndarray) -> Ensemble:
@@ -201,12 +226,12 @@ def _members(case: Case, store: RunStore, time: np.datetime64, times: np.ndarray
     return run.forecast(before, times)
 
 
-def _moving(problem: Problem, linear: Propagation, settings: Assimilation) -> _Frame:
+def _moving(problem: Problem, stored: Table, linear: Propagation, settings: Assimilation) -> _Frame:
     """An increment that the inner model carries."""
     inner = Trajectory(problem.background.times, tuple(dict(one) for one in linear.slots), linear.domain)
     operator, equivalent = linearise(inner.stacked(), locate(inner, problem.table.take(problem.used)), by_slot=True)
     to_observations = ControlToObservation(problem, linear, operator, settings.four_d_var.gravity_wave_penalty)
-    weights = np.where(np.isfinite(equivalent), _weights(problem, settings), 0.0)
+    weights = np.where(np.isfinite(equivalent), _weights(problem, stored, settings), 0.0)
     gain = Gain(
         to_observations.forward,
         to_observations.adjoint,
@@ -215,7 +240,7 @@ def _moving(problem: Problem, linear: Propagation, settings: Assimilation) -> _F
     )
     none = np.zeros(linear.waves)
     coarsening = Coarsening.build(problem.background.domain, settings.four_d_var.coarsening[-1])
-    return _Frame(gain, inner, coarsening, lambda slots: to_observations.gradient(slots, none))
+    return _Frame(gain, inner, coarsening, lambda slots: to_observations.gradient(slots, none), False)
 
 
 def _linear(case: Case, times: np.ndarray, background: list[fd.Fields], settings: Assimilation) -> Propagation:
@@ -250,6 +275,8 @@ def _energy(
     before, after = first - true, last - true
     slope = np.zeros(frame.shape)
     slope[-1] = 0.5 * weights * (before + after)
+    if frame.on_faces:
+        slope[-1, :2] = _through_faces_transpose(*(jnp.asarray(wind, float) for wind in slope[-1, :2]))
     return slope, error_of(before, weights), error_of(after, weights)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from kaiseki.assimilation import engine
+from kaiseki.assimilation.operators.contract import operator
 from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError, InputError
+from kaiseki.core.observables import OWN_QUANTITIES, QUANTITIES
 from kaiseki.cycle.observing import error_table
 from kaiseki.driving.nest import check_top
 from kaiseki.driving.weights import interpolation
@@ -34,6 +36,8 @@ def check_model(experiment: Experiment, domains: dict[str, Domain], stretch: int
         check_steps(domain, parameters)
         check_division(parameters.dt, domain, stretch, experiment.period.output_hours)
     error_table(experiment)
+    for quantity in QUANTITIES[len(OWN_QUANTITIES) :]:
+        operator(quantity)
     if "driving.coarse" in domains:
         scales_of(experiment)
     own = experiment.assimilation

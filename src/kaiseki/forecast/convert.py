@@ -105,6 +105,12 @@ def to_atmosphere(state: State, metrics: Metrics, edges: Edges = OPEN) -> Atmosp
     return Atmosphere(u=u, v=v, w=w, temperature=temperature, pressure=p, **water)
 
 
+def through_faces(u: Array, v: Array) -> tuple[Array, Array]:
+    """Wind increments (nz, ny, nx) at cell centres as `to_atmosphere` shows them after `add_increment`: averaged to the
+    faces and back. Linear."""
+    return mean(to_faces(u, -1, OPEN), -1), mean(to_faces(v, -2, OPEN), -2)
+
+
 def add_increment(
     state: State, increment: dict[str, np.ndarray], domain: Domain, reference: ReferenceProfile, metrics: Metrics
 ) -> State:

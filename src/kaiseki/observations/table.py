@@ -51,10 +51,10 @@ class Coded:
         return Coded(np.array([places[word] for word in self.words] or [0], dtype=np.int32)[self.codes], words)
 
 
-def _unknown(name: str, known: Iterable[str], what: str) -> InputError:
+def _unknown(name: str, known: Iterable[str], what: str, further: str = "") -> InputError:
     near = difflib.get_close_matches(name, list(known), n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    return InputError(f"The observation table has no {what} {name!r}; {hint}")
+    return InputError(f"The observation table has no {what} {name!r}; {hint}{further}")
 
 
 def _text_column(name: str, values: Any, count: int) -> Coded:
@@ -71,7 +71,7 @@ def _text_column(name: str, values: Any, count: int) -> Coded:
     if words and coded.words != words:
         used = {coded.words[code] for code in np.unique(coded.codes)}
         for word in sorted(used - set(words)):
-            raise _unknown(word, words, name)
+            raise _unknown(word, words, name, ", or install the plug-in that brings it")
         kept = Coded(coded.codes, tuple(word if word in used else words[0] for word in coded.words))
         coded = kept.onto(words)
     return coded

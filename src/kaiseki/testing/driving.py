@@ -15,6 +15,11 @@ RANGES = {"air_temperature": (150.0, 350.0), "eastward_wind": (-200.0, 200.0), "
 """Plausible values of fields, in SI units."""
 
 
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(HEAD_BYTES)
+
+
 def check_driving_source(source: DrivingSource, path: Path, other: Path) -> None:
     """Read a file with a source and check what the contract promises.
 
@@ -27,9 +32,8 @@ def check_driving_source(source: DrivingSource, path: Path, other: Path) -> None
         AssertionError: says what was not kept.
     """
     assert isinstance(source, DrivingSource), "a source has name, recognises and read"
-    heads = [one.open("rb").read(HEAD_BYTES) for one in (path, other)]
-    assert source.recognises(path, heads[0]), "a source recognises its own files"
-    assert not source.recognises(other, heads[1]), "a source leaves files of other formats alone"
+    assert source.recognises(path, _head(path)), "a source recognises its own files"
+    assert not source.recognises(other, _head(other)), "a source leaves files of other formats alone"
     found = source.read(path)
     assert set(DIMENSIONS) <= set(found.dims), f"the common form has the dimensions {DIMENSIONS}"
     latitude, longitude, pressure = (found[name].values for name in ("latitude", "longitude", "pressure"))

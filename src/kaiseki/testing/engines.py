@@ -57,6 +57,8 @@ def check_engine(engine: Engine, given: AnalysisInput) -> None:
     json.dumps(analysis.diagnostics, allow_nan=False)
     for key in DIAGNOSTICS:
         assert key in analysis.diagnostics, f"diagnostics hold {key}"
+    for one in analysis.diagnostics["iterations"]:
+        assert {"cost", "gradient"} <= set(one), "an iteration has cost and gradient"
     assert analysis.diagnostics["engine"] == engine.name, "diagnostics name the engine"
     again = engine.analyse(given)
     for name in ANALYSIS_VARIABLES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,6 +34,8 @@ def check_operator(operator: ObservationOperator, trajectory: Trajectory, table:
     assert found.shape == plan.values.coordinate.shape, "one value per row"
     assert bool(jnp.isfinite(found).all()), "values are finite"
 
+    calm = dataclasses.replace(column, u=0.0 * column.u, v=0.0 * column.v, qv=0.0 * column.qv)
+
     def of(one: object) -> jax.Array:
         return jnp.sum(operator.equivalent(one, columns, plan.values)[: plan.count])
 
@@ -39,6 +43,8 @@ def check_operator(operator: ObservationOperator, trajectory: Trajectory, table:
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(gradient)]
     assert all(np.isfinite(leaf).all() for leaf in leaves), "derivatives are finite"
     assert any(leaf.any() for leaf in leaves), "the model's state moves the values"
+    at_rest = jax.tree.leaves(jax.grad(of)(calm))
+    assert all(np.isfinite(leaf).all() for leaf in at_rest), "derivatives are finite in calm, dry air"
     random = np.random.default_rng(0)
     direction = jax.tree.map(
         lambda a: jnp.asarray(random.standard_normal(a.shape) * (1e-3 * np.abs(a).max()), a.dtype), column

@@ -25,13 +25,13 @@ def engine(name: str) -> Engine:
     """The engine of a name: one of ours, or one that a plug-in offers.
 
     Raises:
-        ConfigError: there is none, or a plug-in cannot be imported or is no engine.
+        ConfigError: there is none, or a plug-in cannot be imported, is no engine or has a name of ours.
     """
+    known = [*OWN, *plugins.further("assimilation_engines", OWN)]
     if name in OWN:
         module, attribute = OWN[name].split(":")
         found: Engine = getattr(import_module(f"{__name__}.{module}"), attribute)()
         return found
-    known = [*OWN, *plugins.available("assimilation_engines")]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"

@@ -30,10 +30,12 @@ class ObservationOperator(ABC):
                 temperature [K], log_pressure ln(p / P0), qv [kg kg-1].
             columns: `equivalents.Columns` of each value: height (n, nz) of the levels and terrain (n,) [m], cosine and
                 sine of the grid's rotation.
-            wanted: `equivalents.Values`: the vertical coordinate of each value. `equivalents.at_levels` interpolates
-                a profile to it.
+            wanted: `equivalents.Values`: the vertical coordinate of each value, to which `equivalents.at_levels`
+                interpolates a profile, and `reduction`, the factor from the wind at the lowest level to that at 10 m
+                for values of surface stations (1 for others).
 
-        Rows of other quantities are there too and may give anything finite.
+        Rows of other quantities are there too and may give anything. Derivatives must be finite, in calm and dry air
+        too.
         """
 
 

@@ -61,7 +61,7 @@ class Values:
         quantity: place in `observations.QUANTITIES`.
         by_height: True where `coordinate` is a height [m], otherwise it is ln(p / P0).
         coordinate: finite everywhere.
-        reduction: factor on the wind (from the lowest level to 10 m; 1 above).
+        reduction: factor on the wind or its speed (from the lowest level to 10 m; 1 above).
         anywhere: True where the value may lie below the model's ground.
     """
 
@@ -126,6 +126,12 @@ def at_levels(profile: Any, profiles: Profiles, columns: Columns, wanted: Values
     return low + share * (_at(profile, k + 1) - low)
 
 
+def _only_of(rows: Any, profile: Profiles) -> Profiles:
+    """Profiles with their values, differentiable in some rows (n,) alone: what an operator does in rows that are not
+    its own, such as a root at zero, would reach their derivatives as 0 times infinity."""
+    return jax.tree_util.tree_map(lambda leaf: jnp.where(rows[:, None], leaf, jax.lax.stop_gradient(leaf)), profile)
+
+
 def values(profile: Profiles, columns: Columns, wanted: Values) -> tuple[Any, Any]:
     """Equivalents (n,) and whether they exist (n,) bool.
 
@@ -172,8 +178,9 @@ def values(profile: Profiles, columns: Columns, wanted: Values) -> tuple[Any, An
         "geopotential_height": geopotential,
         "mean_sea_level_pressure": pressure,
     }
-    for name in QUANTITIES[len(OWN_QUANTITIES) :]:
-        found[name] = operator(name).equivalent(profile, columns, wanted)
+    for number, name in enumerate(QUANTITIES[len(OWN_QUANTITIES) :], len(OWN_QUANTITIES)):
+        own = _only_of(wanted.quantity == number, profile)
+        found[name] = operator(name).equivalent(own, columns, wanted)
     result = jnp.zeros_like(target)
     for number, name in enumerate(QUANTITIES):
         result = jnp.where(wanted.quantity == number, found[name], result)

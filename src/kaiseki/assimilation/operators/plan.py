@@ -132,6 +132,8 @@ def _verticals(table: Table, lowest: np.ndarray, terrain: np.ndarray) -> dict[st
     coordinate = np.where(by_height, at, np.where(has_pressure, log_pressure, np.nan))
     rough = np.where(table.where(kind=_AFLOAT), SEA_ROUGHNESS, LAND_ROUGHNESS)
     level = np.maximum(lowest - terrain, WIND_HEIGHT)
+    # Operators of plug-ins may be about the wind too; ours of other quantities do not look at it.
+    wind |= codes >= len(OWN_QUANTITIES)
     reduction = np.where(station & wind, np.log(WIND_HEIGHT / rough) / np.log(level / rough), 1.0)
     return {
         "quantity": codes.astype(np.int32),

@@ -13,8 +13,8 @@ from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.saturation import specific_humidity_from_relative
 from kaiseki.driving.sources.conventions import Axes, assemble, fill_humidity, sea_alone
-from kaiseki.driving.sources.grib_messages import single_fields
-from kaiseki.driving.sources.library import eccodes
+from kaiseki.formats.grib.library import eccodes
+from kaiseki.formats.grib.messages import single_fields
 
 PRESSURE_UNITS = {"isobaricInhPa": 100.0, "isobaricInPa": 1.0}
 ON_PRESSURE = {

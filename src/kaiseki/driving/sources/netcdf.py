@@ -11,7 +11,7 @@ from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.saturation import specific_humidity_from_relative
 from kaiseki.driving.sources.conventions import SURFACE_DIMS, UNITS, Axes, assemble, sea_alone
-from kaiseki.driving.sources.netcdf_file import axis, find, is_netcdf, load, seconds
+from kaiseki.formats.netcdf import axis, find, is_netcdf, load, seconds
 
 LATITUDE, LONGITUDE = ("latitude", "lat"), ("longitude", "lon")
 LEVEL = ("pressure", "level", "pressure_level", "isobaricInhPa", "plev")

@@ -28,17 +28,25 @@ class DrivingSource(Protocol):
         ...
 
 
-def available() -> dict[str, DrivingSource]:
-    """Readers by name: those of this package first, then those that installed packages register."""
+def _own() -> dict[str, DrivingSource]:
     from kaiseki.driving.sources.grib import GRIB
     from kaiseki.driving.sources.netcdf import NETCDF
     from kaiseki.driving.sources.sst_netcdf import SST_NETCDF
 
-    sources: dict[str, DrivingSource] = {s.name: s for s in (GRIB, SST_NETCDF, NETCDF)}
-    for name in plugins.available("driving_sources"):
-        if name not in sources:
-            sources[name] = plugins.make("driving_sources", name, DrivingSource)  # type: ignore[type-abstract]
-    return sources
+    return {source.name: source for source in (GRIB, SST_NETCDF, NETCDF)}
+
+
+def available() -> dict[str, DrivingSource]:
+    """Readers by name in the order in which they are asked: those of plug-ins, then ours, which take any GRIB or NetCDF
+    file.
+
+    Raises:
+        ConfigError: a plug-in cannot be imported, does not keep the contract or has a name of ours.
+    """
+    own = _own()
+    names = plugins.further("driving_sources", own)
+    brought = {name: plugins.make("driving_sources", name, DrivingSource) for name in names}  # type: ignore[type-abstract]
+    return brought | own
 
 
 def read_global(path: str | Path, source: str | None = None) -> xr.Dataset:

@@ -10,7 +10,7 @@ import xarray as xr
 from kaiseki.core.errors import InputError
 from kaiseki.driving.sources.conventions import Axes, assemble
 from kaiseki.driving.sources.netcdf import LATITUDE, LEVEL, LONGITUDE, TIME, NetcdfSource
-from kaiseki.driving.sources.netcdf_file import axis, find, is_netcdf, load, seconds
+from kaiseki.formats.netcdf import axis, find, is_netcdf, load, seconds
 
 SST = ("sst", "sea_surface_temperature", "analysed_sst")
 CELSIUS = ("degc", "celsius", "degree_c", "degrees_c", "deg_c")

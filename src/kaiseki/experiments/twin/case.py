@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check_twin(experiment: Experiment) -> None:
-    """The part of `cycle.checks.check_experiment` that belongs to a twin: grids and times of its nature run.
+    """The part of `experiments.checks.check_experiment` that belongs to a twin: grids and times of its nature run.
 
     Raises:
         ConfigError: says which key is wrong and what would help.

@@ -17,12 +17,15 @@ class DynamicsParameters(Dynamics):
 
     Attributes:
         lateral: "rim" (relaxed to forcing), "wall" (closed) or "periodic".
+        diffusion_time: `momentum_diffusion` is in units of spacing^4 over this time, s; None for the time step,
+            with which the diffusion of a stretch of time grows as the steps get shorter.
         tracer_advection: "monotone", or "smooth", which is linear in the tracer (inner models of an assimilation).
         reversible: compile loops so that reverse differentiation can follow them; a forecast alone is faster without.
         seams: how the domain is divided along y and x (see `patches`).
     """
 
     lateral: Lateral = "rim"
+    diffusion_time: float | None = None
     tracer_advection: Literal["monotone", "smooth"] = "monotone"
     reversible: bool = False
     seams: tuple[Seam, Seam] = (WHOLE, WHOLE)

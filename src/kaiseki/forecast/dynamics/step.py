@@ -66,7 +66,7 @@ def dynamics_step(
     held = None
     if p.momentum_diffusion > 0.0:
         u, v = winds(state.ru, state.rv, start.mass, metrics, edges)
-        fu, fv = diffusion(u, v, start.mass, metrics, sign * p.momentum_diffusion / p.dt, edges)
+        fu, fv = diffusion(u, v, start.mass, metrics, sign * p.momentum_diffusion / (p.diffusion_time or p.dt), edges)
         held = lax.optimization_barrier((close(fu, -1, edges), close(fv, -2, edges)))
     old_water = state.water * start.mass
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from kaiseki.core.constants import GRAVITY
-from kaiseki.core.errors import InputError, KaisekiError
+from kaiseki.core.errors import InputError
+from kaiseki.formats.netcdf import load
 from kaiseki.grid.raster import Raster
 
 if TYPE_CHECKING:
@@ -25,23 +25,6 @@ _NAMES = {
 }
 """CF standard names; a file without them is asked for the short names below."""
 _SHORT = {"height": ("z", "orog", "elevation", "topo", "hgt"), "land": ("lsm", "land_sea_mask", "land", "sftlf")}
-
-
-def _load(path: Path) -> xr.Dataset:
-    # From memory: for damaged files the libraries leave their own handles open.
-    content = path.read_bytes()
-    engine: Literal["scipy", "h5netcdf"] = "scipy" if content.startswith(b"CDF") else "h5netcdf"
-    try:
-        with xr.open_dataset(io.BytesIO(content), engine=engine, decode_times=False) as dataset:
-            return dataset.load()
-    except ImportError as error:
-        raise KaisekiError(
-            f"{path}: cannot be read without the package {error.name or engine}; install kaiseki[formats]."
-        ) from error
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError, IndexError) as error:
-        raise InputError(
-            f"{path}: cannot be read as NetCDF ({type(error).__name__}: {error}); it is damaged or truncated."
-        ) from error
 
 
 def _axis(path: Path, dataset: xr.Dataset, names: tuple[str, ...]) -> tuple[str, np.ndarray]:
@@ -62,7 +45,7 @@ def read(path: Path, quantity: Quantity) -> Raster:
         InputError: damaged, not on a regular latitude-longitude grid, without the quantity, or in other units.
         KaisekiError: NetCDF 4 and no HDF5 library.
     """
-    dataset = _load(path)
+    dataset = load(path, decode_times=False)
     row, lat = _axis(path, dataset, _LATITUDE)
     column, lon = _axis(path, dataset, _LONGITUDE)
     known = [n for n in dataset.data_vars if dataset[n].attrs.get("standard_name") in _NAMES[quantity]]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kaiseki.core import plugins
-from kaiseki.core.errors import InputError
+from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.observations.table import Table
 
 type Box = tuple[float, float, float, float]
@@ -39,14 +40,25 @@ class ObservationSource(ABC):
         """
 
 
+def source(name: str) -> ObservationSource:
+    """A registered source.
+
+    Raises:
+        ConfigError: there is none, or it cannot be imported or does not keep the contract.
+    """
+    return plugins.make("observation_sources", name, ObservationSource)  # type: ignore[type-abstract]
+
+
 def read_source(name: str, paths: Sequence[Path], box: Box | None = None) -> Table:
     """The reports that a registered source reads.
 
     Raises:
-        ConfigError: there is no such source.
+        ConfigError: there is no such source, or it does not keep the contract.
         InputError: a file cannot be read, or the source gives reports of another kind.
     """
-    table = plugins.make("observation_sources", name, ObservationSource).read(paths, box)  # type: ignore[type-abstract]
+    table: Any = source(name).read(paths, box)
+    if not isinstance(table, Table):
+        raise ConfigError(f"The source {name} gave a {type(table).__name__}; it must give an observations.Table")
     others = sorted(set(table.column("kind")) - {name}) if len(table) else []
     if others:
         raise InputError(f"The source {name} gave reports of kind {others[0]}; its reports must have the kind {name}")

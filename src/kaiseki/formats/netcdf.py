@@ -17,27 +17,32 @@ def is_netcdf(head: bytes) -> bool:
     return head.startswith((CLASSIC, HDF5))
 
 
-def load(path: Path) -> xr.Dataset:
-    """The whole file in memory, missing values as NaN, times decoded.
+def load(path: Path, *, decode_times: bool = True) -> xr.Dataset:
+    """Dataset of a whole NetCDF file in memory, missing values as NaN.
+
+    Args:
+        path: of the file.
+        decode_times: turn times with CF units into datetime64.
 
     Raises:
         InputError: the file is damaged, truncated or not NetCDF.
         KaisekiError: it is NetCDF 4 and no HDF5 library is installed.
     """
+    # The stream is ours: for damaged files the libraries leave those open that they opened.
     with path.open("rb") as stream:
-        head = stream.read(4)
-    engine = "scipy" if head.startswith(CLASSIC) else "h5netcdf"
-    try:
-        with xr.open_dataset(path, engine=engine) as dataset:
-            return dataset.load()
-    except ImportError as error:
-        raise KaisekiError(
-            f"{path}: is NetCDF 4, for which an HDF5 library is needed; install the package h5py."
-        ) from error
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError, IndexError) as error:
-        raise InputError(
-            f"{path}: cannot be read as NetCDF ({type(error).__name__}: {error}); it is damaged or truncated."
-        ) from error
+        engine = "scipy" if stream.read(len(CLASSIC)) == CLASSIC else "h5netcdf"
+        stream.seek(0)
+        try:
+            with xr.open_dataset(stream, engine=engine, decode_times=decode_times) as dataset:
+                return dataset.load()
+        except ImportError as error:
+            raise KaisekiError(
+                f"{path}: cannot be read without the package {error.name or engine}; install kaiseki[formats]."
+            ) from error
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError, IndexError) as error:
+            raise InputError(
+                f"{path}: cannot be read as NetCDF ({type(error).__name__}: {error}); it is damaged or truncated."
+            ) from error
 
 
 def find(dataset: xr.Dataset, aliases: tuple[str, ...]) -> str | None:
