@@ -222,7 +222,7 @@ class Uncertainty:
             # One draw knows the mean of a level from some dozen independent places only.
             weights = gaussian(standard_log_pressure(self.domain.zeta), LEVELS)
             wanted = weights @ wanted / weights.sum(axis=1)
-        return np.tile([_factor(*both) for both in zip(told, wanted, strict=True)], components)
+        return np.tile([_factor(level, float(mean)) for level, mean in zip(told, wanted, strict=True)], components)
 
     def _squares(self, controls: Iterable[np.ndarray]) -> np.ndarray:
         total = jnp.zeros((3 * self.domain.nz + 1, self.domain.ny, self.domain.nx))
