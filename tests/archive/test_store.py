@@ -166,7 +166,7 @@ def test_refusals_of_fields(tmp_path: Path) -> None:
 
 
 def test_soil_fields(tmp_path: Path) -> None:
-    depth = [0.05, 0.5]
+    depth = np.array([0.05, 0.5])
     soil = np.arange(60, dtype=np.float32).reshape(2, 5, 6)
     with create(tmp_path / "run", CYCLES, soil_depth=depth) as store:
         with store.cycle(START) as transaction:
