@@ -36,7 +36,7 @@ from kaiseki.assimilation.inner import BROUGHT, InnerModel
 from kaiseki.core.constants import CP_DRY, R_DRY
 from kaiseki.core.timing import HOUR
 from kaiseki.cycle.analyst import cycled_covariance
-from kaiseki.experiments.case import Case
+from kaiseki.experiments.case import PreparedCase
 from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
 from kaiseki.experiments.real_data import real_case
 from kaiseki.forecast.integrate import Forcing
@@ -68,7 +68,7 @@ type Fields = dict[str, np.ndarray]
 type Forecast = Callable[[Fields], Fields]
 
 
-def start_of(case: Case) -> tuple[np.datetime64, State]:
+def start_of(case: PreparedCase) -> tuple[np.datetime64, State]:
     """Three hours after the cold start."""
     first = case.experiment.period.first
     forcing = case.boundaries.between(first, first + 3 * HOUR)

@@ -13,7 +13,7 @@ from assimilation.test_four_d_var import Identity, observed, winds_and_temperatu
 from kaiseki.assimilation import AnalysisInput, engine
 from kaiseki.assimilation.ensemble import NODES, Ensemble
 from kaiseki.assimilation.problem import Problem, prepare
-from kaiseki.config import Assimilation, EnsembleSettings, FourDVar
+from kaiseki.config import Assimilation, EnsembleSettings, FourDVarSettings
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.observations import Flag, Table
@@ -29,7 +29,9 @@ PLAIN = Assimilation(
     background_check=1e9,
     inner_iterations=200,
     gradient_reduction=1e-10,
-    four_d_var=FourDVar(coarsening=(1,), inner_iterations=200, gradient_reduction=1e-10, gravity_wave_penalty=0.0),
+    four_d_var=FourDVarSettings(
+        coarsening=(1,), inner_iterations=200, gradient_reduction=1e-10, gravity_wave_penalty=0.0
+    ),
     ensemble=EnsembleSettings(localisation_length=1e12, localisation_depth=1e6, relaxation=0.0, hybrid_share=1.0),
 )
 
@@ -142,7 +144,9 @@ def test_senseless_observations_leave_them_running(name: str) -> None:
     settings = Assimilation(
         inner_iterations=5,
         outer_loops=2,
-        four_d_var=FourDVar(coarsening=(1,), inner_iterations=5, gradient_reduction=1e-2, gravity_wave_penalty=0.0),
+        four_d_var=FourDVarSettings(
+            coarsening=(1,), inner_iterations=5, gradient_reduction=1e-2, gravity_wave_penalty=0.0
+        ),
     )
     found = worlds.analyse(name, WINDOW, table, worlds.covariance(GRID, FIELDS), settings, None, Members(drawn()))
     rejected = (found.table.column("flags")[found.table.where(station="OFF")] & np.uint32(Flag.BACKGROUND)) != 0

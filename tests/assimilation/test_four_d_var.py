@@ -16,7 +16,7 @@ from kaiseki.assimilation.engines.four_d_var import FourDVar as FourDVarEngine
 from kaiseki.assimilation.inner import InnerModel, penalty_weights
 from kaiseki.assimilation.operators import linearise, locate
 from kaiseki.assimilation.problem import prepare
-from kaiseki.config import Assimilation, FourDVar
+from kaiseki.config import Assimilation, FourDVarSettings
 from kaiseki.core.constants import VIRTUAL
 from kaiseki.core.errors import InputError, NumericsError
 from kaiseki.cycle.window import OuterWindow, of_states
@@ -39,7 +39,9 @@ PLAIN = Assimilation(
     background_check=1e9,
     inner_iterations=200,
     gradient_reduction=1e-9,
-    four_d_var=FourDVar(coarsening=(1,), inner_iterations=200, gradient_reduction=1e-9, gravity_wave_penalty=0.0),
+    four_d_var=FourDVarSettings(
+        coarsening=(1,), inner_iterations=200, gradient_reduction=1e-9, gravity_wave_penalty=0.0
+    ),
 )
 
 
@@ -169,7 +171,9 @@ def test_the_chain_from_control_to_observations_has_an_exact_transpose(
 
 def cycled(real: Real, table: Table, **changes: Any) -> Analysis:
     settings = Assimilation(
-        four_d_var=FourDVar(**({"coarsening": (2, 1), "inner_iterations": 20, "gradient_reduction": 0.05} | changes))
+        four_d_var=FourDVarSettings(
+            **({"coarsening": (2, 1), "inner_iterations": 20, "gradient_reduction": 0.05} | changes)
+        )
     )
     lines: list[str] = []
     real.begin()
@@ -229,7 +233,7 @@ def test_a_step_to_where_the_model_fails_is_halved(real: Real, monkeypatch: pyte
     monkeypatch.setattr(Real, "rerun", rerun)
     table = observed(real.background, within(real.background, worlds.ascents(GRID, 3, 1, levels=3)))
     lines: list[str] = []
-    settings = Assimilation(four_d_var=FourDVar(coarsening=(2,), inner_iterations=6, gradient_reduction=0.05))
+    settings = Assimilation(four_d_var=FourDVarSettings(coarsening=(2,), inner_iterations=6, gradient_reduction=0.05))
     real.begin()
     found = worlds.analyse(
         "4dvar", real.background, table, worlds.covariance(GRID, FIELDS), settings, lines.append, real
@@ -249,7 +253,7 @@ def test_the_engine_keeps_the_contract(real: Real) -> None:
             real.begin()
             return super().analyse(given)
 
-    quick = Assimilation(four_d_var=FourDVar(coarsening=(2,), inner_iterations=3))
+    quick = Assimilation(four_d_var=FourDVarSettings(coarsening=(2,), inner_iterations=3))
     check_engine(Fresh(), AnalysisInput(real.background, table, worlds.covariance(GRID, FIELDS), quick, real))
 
 

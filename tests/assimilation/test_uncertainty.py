@@ -15,7 +15,7 @@ from kaiseki.assimilation import uncertainty
 from kaiseki.assimilation.engines import four_d_var, optimal_interpolation, three_d_fgat
 from kaiseki.assimilation.operators import linearise, locate
 from kaiseki.assimilation.uncertainty import FIELDS, Errors, Uncertainty, of_members, randomised
-from kaiseki.config import Assimilation, FourDVar
+from kaiseki.config import Assimilation, FourDVarSettings
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.observations import Table
@@ -31,7 +31,9 @@ PLAIN = Assimilation(
     background_check=1e9,
     inner_iterations=200,
     gradient_reduction=1e-11,
-    four_d_var=FourDVar(coarsening=(1,), inner_iterations=200, gradient_reduction=1e-11, gravity_wave_penalty=0.0),
+    four_d_var=FourDVarSettings(
+        coarsening=(1,), inner_iterations=200, gradient_reduction=1e-11, gravity_wave_penalty=0.0
+    ),
 )
 SHORT = dataclasses.replace(
     PLAIN, inner_iterations=3, four_d_var=dataclasses.replace(PLAIN.four_d_var, inner_iterations=3)
@@ -197,7 +199,7 @@ def test_without_observations_it_is_the_error_of_the_background(name: str) -> No
 def test_at_the_end_of_the_window_the_background_has_the_cycled_error() -> None:
     none = table().with_columns(withheld=True)
     halved = scaled(worlds.errors(), 0.5)
-    settings = dataclasses.replace(PLAIN, four_d_var=FourDVar(background_deviation=0.5))
+    settings = dataclasses.replace(PLAIN, four_d_var=FourDVarSettings(background_deviation=0.5))
     at_start = build(GRID, halved, THERE)
     analysis = worlds.analyse("4dvar", WINDOW, none, at_start, settings, None, Still(WINDOW))
     wanted, _ = background()

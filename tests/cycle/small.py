@@ -15,7 +15,7 @@ from kaiseki.archive.run import RunFolder
 from kaiseki.config import Experiment
 from kaiseki.driving import atmosphere_on_domain
 from kaiseki.experiments.baselines import run_experiment
-from kaiseki.experiments.case import Case, reference_of
+from kaiseki.experiments.case import PreparedCase, reference_of
 from kaiseki.experiments.twin.flow import Flow
 from kaiseki.grid.build import domain_from_section
 from kaiseki.observations import Table
@@ -78,7 +78,7 @@ def observations(flow: Flow, origin: np.datetime64) -> Table:
     return Table.from_columns({**columns, "kind": "sonde", "level": 5})
 
 
-def case(folder: Path, chosen: Experiment | None = None) -> Case:
+def case(folder: Path, chosen: Experiment | None = None) -> PreparedCase:
     """The small case with its results in a folder."""
     chosen = chosen or experiment()
     place = RunFolder(folder)
@@ -89,7 +89,9 @@ def case(folder: Path, chosen: Experiment | None = None) -> Case:
     def driving(time: np.datetime64) -> dict[str, np.ndarray]:
         return atmosphere_on_domain(flow.dataset(time, origin), domain)
 
-    return Case(chosen, place, domain, observations(flow, origin), driving, reference_of(driving(origin), domain))
+    return PreparedCase(
+        chosen, place, domain, observations(flow, origin), driving, reference_of(driving(origin), domain)
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from kaiseki.config import Experiment
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.ensemble import EnsembleRun, Perturbations
 from kaiseki.experiments import baselines as experiments
-from kaiseki.experiments.case import Case
+from kaiseki.experiments.case import PreparedCase
 from kaiseki.grid.coarsening import Coarsening
 from kaiseki.statistics import ANALYSIS_VARIABLES
 
@@ -102,7 +102,7 @@ def test_a_run_that_was_ended_goes_on_to_the_same_end(
     class Ended(Exception):
         pass
 
-    case: Case = small.case(tmp_path, experiment())
+    case: PreparedCase = small.case(tmp_path, experiment())
     times = experiments.cycle_times(experiment())
     centre = EnsembleRun.centre
     called = []

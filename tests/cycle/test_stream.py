@@ -22,7 +22,7 @@ from kaiseki.core.errors import ConfigError
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.experiments import baselines as experiments
-from kaiseki.experiments.case import Case
+from kaiseki.experiments.case import PreparedCase
 from kaiseki.experiments.run import nothing_used, run_whole
 from kaiseki.observations import Flag, Table
 
@@ -244,14 +244,14 @@ def test_a_folder_belongs_to_one_experiment(tmp_path: Path) -> None:
         folder.begin(small.experiment(assimilation={"inner_iterations": 9}))
 
 
-def rainy(folder: Path) -> Case:
+def rainy(folder: Path) -> PreparedCase:
     """The small case with clouds, in air that drizzles."""
     switches = dict.fromkeys(("boundary_layer", "surface", "radiation", "soil"), False)
     case = small.case(folder, small.experiment(physics={**switches, "microphysics": True}))
     return dataclasses.replace(case, driving=lambda time: drizzling(case, time))
 
 
-def drizzling(case: Case, time: np.datetime64) -> dict[str, np.ndarray]:
+def drizzling(case: PreparedCase, time: np.datetime64) -> dict[str, np.ndarray]:
     fields = case.driving(time)
     return {**fields, "qr": 1e-6 * np.exp(-case.domain.z / 2000.0)}
 

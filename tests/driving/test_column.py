@@ -13,7 +13,7 @@ from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.driving.column import (
     LAPSE_RATE,
     THICKNESS_LIMIT,
-    Columns,
+    ColumnInterpolation,
     hydrostatic_pressure,
     log_pressure_at,
     surface_pressure_below,
@@ -43,7 +43,9 @@ def test_below_the_lowest_level_the_column_follows_the_standard_lapse_rate() -> 
     target = np.array([[-400.0], [0.0], [900.0]])
     found = np.exp(log_pressure_at(z, log_p, tv, target))
     np.testing.assert_allclose(found, STANDARD.pressure(target), rtol=1e-9)
-    np.testing.assert_allclose(Columns.build(z, target).temperature(tv), STANDARD.temperature(target), rtol=1e-9)
+    np.testing.assert_allclose(
+        ColumnInterpolation.build(z, target).temperature(tv), STANDARD.temperature(target), rtol=1e-9
+    )
 
 
 def test_above_the_highest_level_the_column_is_isothermal() -> None:
@@ -94,10 +96,10 @@ def test_thickness_correction_gives_back_the_thickness_of_a_layer_with_a_bend() 
     assert correction[0, 0] < -0.3  # the tropopause at 226 hPa is colder than a straight line
     assert abs(correction[1, 0]) < 1e-6
     fine = np.linspace(z[0], z[-1], 4001)
-    profile = Columns.build(z, fine).temperature(tv, correction)
+    profile = ColumnInterpolation.build(z, fine).temperature(tv, correction)
     middle = 0.5 * (profile[1:] + profile[:-1])
     drop = GRAVITY / R_DRY * np.sum(np.diff(fine, axis=0) / middle)
-    straight = Columns.build(z, fine).temperature(tv)
+    straight = ColumnInterpolation.build(z, fine).temperature(tv)
     drop_straight = GRAVITY / R_DRY * np.sum(np.diff(fine, axis=0) / (0.5 * (straight[1:] + straight[:-1])))
     wanted = log_p[0, 0] - log_p[-1, 0]
     assert abs(drop - wanted) < 0.05 * abs(drop_straight - wanted)

@@ -16,7 +16,7 @@ from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.driving.sources.conventions import Axes, assemble
 from kaiseki.experiments.baselines import run_experiment
-from kaiseki.experiments.case import Case
+from kaiseki.experiments.case import PreparedCase
 from kaiseki.experiments.coarse_analysis import SampleAnalyses
 from kaiseki.experiments.real_data import real_case
 from kaiseki.experiments.sea import sea_temperature
@@ -72,7 +72,7 @@ def experiment(driving: dict[str, Any], **sections: Any) -> Experiment:
     )
 
 
-def made(folder: Path, chosen: Experiment) -> Case:
+def made(folder: Path, chosen: Experiment) -> PreparedCase:
     """The case with reports from the flow instead of files."""
     place = RunFolder(folder / f"run{len(list(folder.glob('run*')))}")
     place.begin(chosen)

@@ -18,13 +18,13 @@ from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.experiments import baselines as experiments
-from kaiseki.experiments.case import Case
+from kaiseki.experiments.case import PreparedCase
 from kaiseki.experiments.impact import study
 
 LAST = np.datetime64("1989-01-01T14:00", "s")
 
 
-def made(folder: Path, engine: str, robust: str = "none", coarsening: int = 2) -> Case:
+def made(folder: Path, engine: str, robust: str = "none", coarsening: int = 2) -> PreparedCase:
     """A small run whose last station is withheld."""
     section = {
         "engine": engine,
@@ -43,11 +43,11 @@ def made(folder: Path, engine: str, robust: str = "none", coarsening: int = 2) -
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+def case(tmp_path_factory: pytest.TempPathFactory) -> PreparedCase:
     return made(tmp_path_factory.mktemp("impact") / "run", "3dfgat", "huber")
 
 
-def truth_near(case: Case, group: str, seed: int) -> fd.Fields:
+def truth_near(case: PreparedCase, group: str, seed: int) -> fd.Fields:
     """Fields of the run at the last time plus noise."""
     fields = fd.from_store(case.folder.read_store("analysis"), group, LAST, case.domain)
     random = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ TRUTHS = ((fd.FORECAST, 0), (fd.ANALYSIS, 1))
 """One nearer to the background, which the analysis is worse against, and one nearer to the analysis."""
 
 
-def shares(case: Case, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def shares(case: PreparedCase, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Sum of the impacts over the change of the error, for each truth, with the gain to six digits."""
     monkeypatch.setattr("kaiseki.experiments.impact.Gain", functools.partial(Gain, reduction=1e-6))
     found = []
@@ -73,7 +73,7 @@ def shares(case: Case, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
-def test_impacts_add_up_to_the_change_of_the_energy_of_the_error(case: Case) -> None:
+def test_impacts_add_up_to_the_change_of_the_energy_of_the_error(case: PreparedCase) -> None:
     found = study(case, LAST, lambda _: truth_near(case, fd.FORECAST, 0), probes=3)
     assert found.against == "truth"
     change = found.after - found.before
@@ -96,7 +96,7 @@ def test_the_sum_is_exact_where_the_analysis_is_linear(tmp_path: Path, monkeypat
     assert shares(whole, monkeypatch) == pytest.approx([1.0, 1.0], abs=1e-4)
 
 
-def test_impacts_add_up_to_the_change_of_withheld_departures(case: Case) -> None:
+def test_impacts_add_up_to_the_change_of_withheld_departures(case: PreparedCase) -> None:
     found = study(case, LAST, probes=0)
     assert found.against == "withheld"
     # Observation operators are not linear: the height of a pressure moves with the increment.
@@ -138,7 +138,7 @@ def test_members_are_those_of_the_run(tmp_path: Path, monkeypatch: pytest.Monkey
         study(case, LAST, lambda _: truth_near(case, fd.ANALYSIS, 0), probes=0)
 
 
-def test_what_cannot_be_studied_is_refused(case: Case) -> None:
+def test_what_cannot_be_studied_is_refused(case: PreparedCase) -> None:
     with pytest.raises(InputError, match="has no analysis of"):
         study(case, LAST + np.timedelta64(1, "h"))
     with pytest.raises(InputError, match="has no analysis of"):

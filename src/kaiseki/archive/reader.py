@@ -23,7 +23,7 @@ from kaiseki.core.timing import parse_time
 from kaiseki.core.variables import VARIABLES
 from kaiseki.grid import Domain
 
-Kind = Literal["analysis", "background"]
+FieldKind = Literal["analysis", "background"]
 
 _GROUPS: Mapping[str, str] = {"analysis": schema.ANALYSIS, "background": schema.FORECAST}
 _COORDINATES = ("x", "y", "level", "soil_level", "lat", "lon", "altitude", "decay", "terrain", GRID_MAPPING)
@@ -32,7 +32,7 @@ _HEIGHTS = {"_2m": 2.0, "_10m": 10.0}
 
 
 def open_archive(
-    location: Location, kind: Kind = "analysis", *, storage_options: Mapping[str, Any] | None = None
+    location: Location, kind: FieldKind = "analysis", *, storage_options: Mapping[str, Any] | None = None
 ) -> xr.Dataset:
     """The fields of a run, as far as its complete cycles go.
 

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import xarray as xr
 
-from kaiseki.archive.reader import open_archive
+from kaiseki.archive.reader import FieldKind, open_archive
 from kaiseki.archive.store.layout import Layout
 from kaiseki.archive.store.lock import WriterLock
 from kaiseki.archive.store.run_store import RunStore
@@ -132,8 +132,6 @@ class RunFolder:
         return RunStore.open(self.store(name), "r")
 
 
-Kind = Literal["analysis", "background"]
-
 BASELINE_STORES: Final = ("optimal_interpolation", "free_run", "driving")
 """Baselines by the name of their store, without the suffix."""
 
@@ -246,7 +244,7 @@ class Run:
         """
         if store not in self.stores:
             return None
-        kinds: tuple[Kind, ...] = ("background",) if background else ("analysis", "background")
+        kinds: tuple[FieldKind, ...] = ("background",) if background else ("analysis", "background")
         for kind in kinds:
             dataset = self._dataset(store, kind)
             if dataset is None:
@@ -269,7 +267,7 @@ class Run:
         # The cold start has no error of its own.
         return fields if np.isfinite(fields[ERRORS[0]]).any() else None
 
-    def _dataset(self, store: str, kind: Kind) -> xr.Dataset | None:
+    def _dataset(self, store: str, kind: FieldKind) -> xr.Dataset | None:
         """All fields of one kind, opened once; None where a store has none yet."""
         if (store, kind) not in self._datasets:
             try:

@@ -96,7 +96,7 @@ class InnerModel:
         states: Sequence[Mapping[str, np.ndarray]],
         seconds: float,
         memory: float = MEMORY,
-    ) -> Propagation:
+    ) -> InnerPropagation:
         """The linear model about outer fields, by which it is driven in the rim and under the model top as well.
 
         Args:
@@ -115,7 +115,7 @@ class InnerModel:
         for state in inner:
             air = self.model.atmosphere(state)
             slots.append({name: np.asarray(getattr(air, name)) for name in ANALYSIS_VARIABLES})
-        return Propagation(self.coarsening, window, tuple(slots), energy_norm_weights(inner[0], self.model))
+        return InnerPropagation(self.coarsening, window, tuple(slots), energy_norm_weights(inner[0], self.model))
 
 
 def parameters_on(coarsening: Coarsening, outer: DynamicsParameters, factor: int, seconds: float) -> DynamicsParameters:
@@ -172,7 +172,7 @@ PENALISED = ("ru", "rv", "drt")
 
 
 @dataclass(frozen=True, eq=False)
-class Propagation:
+class InnerPropagation:
     """The linear model as a map from an outer increment at the start to inner increments at the slots.
 
     Attributes:

@@ -16,14 +16,16 @@ from kaiseki.core.files import write_text
 from kaiseki.core.timing import parse_time
 
 if TYPE_CHECKING:
-    from kaiseki.experiments.case import Case
+    from kaiseki.experiments.case import PreparedCase
     from kaiseki.experiments.impact import Truth
 
 Probes = Annotated[int, Parameter(help="Random vectors for the degrees of freedom; 0 leaves them out.")]
-Time = Annotated[str | None, Parameter(help="Time of the analysis; by default the last with many soundings.")]
+WindowEnd = Annotated[str | None, Parameter(help="Time of the analysis; by default the last with many soundings.")]
 
 
-def impact(folder: Path, /, *, time: Time = None, data: Data = None, probes: Probes = 2, json: Json = False) -> None:
+def impact(
+    folder: Path, /, *, time: WindowEnd = None, data: Data = None, probes: Probes = 2, json: Json = False
+) -> None:
     """Say what each kind of observation did to the error of an analysis, and how much the analysis listened to it.
 
     The error is that against the truth in a twin experiment, else against the stations that were withheld. Writes
@@ -57,7 +59,7 @@ def impact(folder: Path, /, *, time: Time = None, data: Data = None, probes: Pro
     emit({"impact": str(path), **found}, json=json, text=lambda: _lines(found, path))
 
 
-def _truth(case: Case) -> Truth | None:
+def _truth(case: PreparedCase) -> Truth | None:
     """The nature run of a twin on the domain of the analysis."""
     if case.experiment.case.kind != "twin":
         return None

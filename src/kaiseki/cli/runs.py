@@ -193,7 +193,7 @@ def _whole(
         data,
         make_case=make_case_of(experiment),
         baselines=baselines,
-        report=say if verbose else None,
+        log=say if verbose else None,
     )
     from kaiseki.archive.run import Run
     from kaiseki.report import make_report

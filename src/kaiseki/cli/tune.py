@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 Until = Annotated[str, Parameter(help="Last analysis whose departures are used; later ones stay free for scores.")]
-Balance = Annotated[float, Parameter(help="Part of the mass variance that is balanced with the wind.")]
+BalanceOption = Annotated[float, Parameter(help="Part of the mass variance that is balanced with the wind.")]
 
 
-def tune(folder: Path, /, *, until: Until, balance: Balance = 0.9, json: Json = False) -> None:
+def tune(folder: Path, /, *, until: Until, balance: BalanceOption = 0.9, json: Json = False) -> None:
     """Estimate the errors of the background and of sondes from the departures of a run, as TOML for an experiment.
 
     Used are the departures from the background of stations that are assimilated, in the windows from the first that

@@ -1,6 +1,6 @@
 """The experiment: one frozen section per part of the system, which engines, model and archive take as it is."""
 
-from kaiseki.config.assimilation import Assimilation, BackgroundError, DigitalFilter, EnsembleSettings, FourDVar
+from kaiseki.config.assimilation import Assimilation, BackgroundError, DigitalFilter, EnsembleSettings, FourDVarSettings
 from kaiseki.config.base import Section
 from kaiseki.config.domain import DomainSettings, Levels, Preset
 from kaiseki.config.driving import Driving
@@ -23,7 +23,7 @@ __all__ = [
     "EnsembleSettings",
     "ErrorOverride",
     "Experiment",
-    "FourDVar",
+    "FourDVarSettings",
     "Kind",
     "Levels",
     "Observations",

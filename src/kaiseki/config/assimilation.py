@@ -26,7 +26,7 @@ def _engines() -> list[str]:
     return [*ENGINES, *plugins.further("assimilation_engines", ENGINES)]
 
 
-Engine = Annotated[str, Named("assimilation engine", _engines)]
+EngineName = Annotated[str, Named("assimilation engine", _engines)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class DigitalFilter(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FourDVar(Section):
+class FourDVarSettings(Section):
     """Settings of incremental 4D-Var: outer loops, inner model, minimisation."""
 
     coarsening: tuple[Count, ...] = (2, 2)
@@ -158,7 +158,7 @@ class EnsembleSettings(Section):
 class Assimilation(Section):
     """Settings of the analysis: engine, errors of the background, minimisation, quality control."""
 
-    engine: Engine = "hybrid"
+    engine: EngineName = "hybrid"
     """Analysis engine, one of this package or of a plug-in; "none" runs the model alone."""
     cold: BackgroundError = field(default_factory=_cold)
     """Background error of the cold start, whose first guess is far from the truth."""
@@ -187,7 +187,7 @@ class Assimilation(Section):
     """Likelihood of the observations; "huber" gives gross values a linear penalty (variational quality control)."""
     robust_threshold: Positive = 2.5
     """Departure in standard deviations where the penalty turns from quadratic to linear."""
-    four_d_var: FourDVar = field(default_factory=FourDVar)
+    four_d_var: FourDVarSettings = field(default_factory=FourDVarSettings)
     """Settings of 4D-Var, for the engines "4dvar" and "hybrid"."""
     ensemble: EnsembleSettings = field(default_factory=EnsembleSettings)
     """Settings of the ensemble, for the engines "letkf", "4denvar" and "hybrid"."""

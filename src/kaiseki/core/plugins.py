@@ -18,7 +18,7 @@ from typing import Any
 
 from kaiseki.core.errors import ConfigError
 
-KINDS = ("driving_sources", "observation_sources", "observation_operators", "assimilation_engines")
+PART_KINDS = ("driving_sources", "observation_sources", "observation_operators", "assimilation_engines")
 """Kinds of part that may be registered."""
 
 
@@ -28,8 +28,8 @@ def available(kind: str) -> dict[str, EntryPoint]:
     Raises:
         ConfigError: no such kind, or two distributions offer the same name.
     """
-    if kind not in KINDS:
-        raise ConfigError(f"There is no kind of plug-in {kind!r}; known are {', '.join(KINDS)}")
+    if kind not in PART_KINDS:
+        raise ConfigError(f"There is no kind of plug-in {kind!r}; known are {', '.join(PART_KINDS)}")
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=f"kaiseki.{kind}"):
         if point.name in found and found[point.name].value != point.value:

@@ -29,7 +29,7 @@ type Log = Callable[[str], None]
 
 
 @runtime_checkable
-class Stream(Protocol):
+class TextStream(Protocol):
     """What a text stream must offer."""
 
     def write(self, text: str, /) -> int:
@@ -72,7 +72,7 @@ def say(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-def _resolve(mode: Mode, stream: Stream) -> Mode:
+def _resolve(mode: Mode, stream: TextStream) -> Mode:
     if mode is not Mode.AUTO:
         return mode
     return Mode.BAR if stream.isatty() and os.environ.get("TERM") != "dumb" else Mode.LINES
@@ -100,7 +100,7 @@ class Progress:
     """
 
     def __init__(
-        self, title: str, total: int, *, unit: str = "step", mode: Mode | None = None, stream: Stream | None = None
+        self, title: str, total: int, *, unit: str = "step", mode: Mode | None = None, stream: TextStream | None = None
     ) -> None:
         self.title, self.total, self.unit = title, total, unit
         self.done = 0
@@ -153,7 +153,7 @@ class Progress:
         print(", ".join(parts), file=self._stream, flush=True)
 
 
-def _rich_bar(title: str, total: int, unit: str, stream: Stream) -> tuple[RichProgress, TaskID]:
+def _rich_bar(title: str, total: int, unit: str, stream: TextStream) -> tuple[RichProgress, TaskID]:
     """A bar of rich; imported here because only a terminal needs it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn

@@ -11,6 +11,7 @@ import numpy as np
 
 from kaiseki.assimilation import Analysis, AnalysisInput, Engine, Trajectory, departures
 from kaiseki.config import Experiment
+from kaiseki.core.progress import Log
 from kaiseki.core.timing import Window
 from kaiseki.cycle import observing
 from kaiseki.cycle.window import OuterWindow
@@ -79,7 +80,7 @@ def analyst_of(
     table: Table,
     experiment: Experiment,
     covariance: CovarianceAbout | None = None,
-    log: Callable[[str], None] | None = None,
+    log: Log | None = None,
 ) -> Analyst:
     """An analyst with an engine; without one it only compares.
 

@@ -23,7 +23,7 @@ from kaiseki.grid import Domain
 
 
 @runtime_checkable
-class Driving(Protocol):
+class DrivingFields(Protocol):
     """Fields on the domain of the stream that is driven."""
 
     def __call__(self, time: np.datetime64) -> Fields:
@@ -65,7 +65,7 @@ class Dataset:
     domain: Domain
 
     def __call__(self, time: np.datetime64) -> Fields:
-        """Fields at a time (UTC), as of `Driving`."""
+        """Fields at a time (UTC), as of `DrivingFields`."""
         return atmosphere_on_domain(self.dataset, self.domain, time)
 
     def missing(self, times: np.ndarray) -> np.ndarray:
@@ -83,12 +83,12 @@ class WithSea:
         domain: of the fields.
     """
 
-    driving: Driving
+    driving: DrivingFields
     sst: np.ndarray
     domain: Domain
 
     def __call__(self, time: np.datetime64) -> Fields:
-        """Fields at a time (UTC), as of `Driving`."""
+        """Fields at a time (UTC), as of `DrivingFields`."""
         return with_sea_temperature(self.driving(time), self.sst, self.domain)
 
     def missing(self, times: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ class Analyses:
     fields: Mapping[np.datetime64, Fields]
 
     def __call__(self, time: np.datetime64) -> Fields:
-        """Fields at a time (UTC), as of `Driving`."""
+        """Fields at a time (UTC), as of `DrivingFields`."""
         times = sorted(self.fields)
         if time <= times[0]:
             return self.fields[times[0]]
@@ -199,7 +199,7 @@ class WiderRun:
         return bool(self.store.read_diagnostics(time).get("engine", "none") != "none")
 
     def __call__(self, time: np.datetime64) -> Fields:
-        """Fields at a time (UTC), as of `Driving`."""
+        """Fields at a time (UTC), as of `DrivingFields`."""
         fields = self.nest(self.wide(time))
         if not self.tide_at:
             return fields

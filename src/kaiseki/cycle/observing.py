@@ -12,7 +12,7 @@ from kaiseki.core.timing import Window
 from kaiseki.grid import Domain
 from kaiseki.observations import Table
 from kaiseki.observations.errors import Profile, assign, overridden
-from kaiseki.observations.quality.run import Count, run_all
+from kaiseki.observations.quality.run import FlagCount, run_all
 from kaiseki.observations.selection import select
 from kaiseki.observations.sources.prepbufr import PrepbufrSource
 from kaiseki.observations.sources.registry import read_source
@@ -60,7 +60,7 @@ def read_reports(paths: Sequence[Path], domain: Domain, others: Mapping[str, Seq
     return Table.concat(tables)
 
 
-def quality_controlled(table: Table, experiment: Experiment, domain: Domain) -> tuple[Table, tuple[Count, ...]]:
+def quality_controlled(table: Table, experiment: Experiment, domain: Domain) -> tuple[Table, tuple[FlagCount, ...]]:
     """Divide the stations, run every check that needs no model, and say what each value is for.
 
     Stations are set aside before anything looks at their neighbours, so that no withheld value judges another station.

@@ -9,7 +9,7 @@ import numpy as np
 
 from kaiseki.assimilation import Trajectory
 from kaiseki.assimilation.ensemble import Ensemble
-from kaiseki.assimilation.inner import BROUGHT, InnerModel, Propagation
+from kaiseki.assimilation.inner import BROUGHT, InnerModel, InnerPropagation
 from kaiseki.core.progress import say
 from kaiseki.cycle import fields as fd
 from kaiseki.forecast.model import Model
@@ -80,7 +80,7 @@ class OuterWindow:
         """What observations are compared with, of the last trajectory."""
         return Trajectory(self.times, tuple(fd.observed(fields) for fields in self.fields), self.model.domain)
 
-    def linear(self, factor: int) -> Propagation:
+    def linear(self, factor: int) -> InnerPropagation:
         """The linear model about the last trajectory."""
         seconds = float((self.times[1] - self.times[0]) / np.timedelta64(1, "s"))
         new = factor not in self.inner

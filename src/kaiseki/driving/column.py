@@ -42,7 +42,7 @@ together."""
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnInterpolation:
     """Places of targets in columns of given heights; built once per geometry.
 
     lower: (m, ...) index of the level below each target, clipped to 0..n-2; weight: (m, ...) of the level above it,
@@ -56,7 +56,7 @@ class Columns:
     above: np.ndarray
 
     @classmethod
-    def build(cls, height: np.ndarray, target: np.ndarray) -> Columns:
+    def build(cls, height: np.ndarray, target: np.ndarray) -> ColumnInterpolation:
         """Places of targets (m, ...) in columns of heights (n, ...) that ascend along the first axis."""
         lower = np.zeros(target.shape, dtype=np.intp)
         for k in range(1, height.shape[0] - 1):
@@ -104,7 +104,7 @@ def log_pressure_at(
     Between two levels ln p is distributed as if Tv were linear in height, so that it is exact at both; below the lowest
     level and above the highest the column is continued hydrostatically, with `LAPSE_RATE` and isothermal.
     """
-    columns = Columns.build(height, target)
+    columns = ColumnInterpolation.build(height, target)
     k = columns.lower
     t0, t1 = np.take_along_axis(virtual_temperature, k, 0), np.take_along_axis(virtual_temperature, k + 1, 0)
     p0, p1 = np.take_along_axis(log_pressure, k, 0), np.take_along_axis(log_pressure, k + 1, 0)

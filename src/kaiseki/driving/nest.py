@@ -10,7 +10,13 @@ import numpy as np
 from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_PRESSURE, STANDARD_TEMPERATURE
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
-from kaiseki.driving.column import LAPSE_RATE, Columns, hydrostatic_pressure, log_pressure_at, surface_pressure_below
+from kaiseki.driving.column import (
+    LAPSE_RATE,
+    ColumnInterpolation,
+    hydrostatic_pressure,
+    log_pressure_at,
+    surface_pressure_below,
+)
 from kaiseki.driving.moisture import split_virtual_temperature
 from kaiseki.driving.weights import Interpolation, interpolation
 
@@ -53,7 +59,7 @@ class Nest:
     linear: Interpolation
     ground: np.ndarray
     z: np.ndarray
-    columns: Columns
+    columns: ColumnInterpolation
 
     @classmethod
     def build(cls, source_domain: Any, target_domain: Any, method: str = "cubic") -> Nest:
@@ -74,7 +80,9 @@ class Nest:
         cubic = linear if method == "linear" else interpolation(*axes, method=method, reach=reach)
         ground, z = cubic(source_domain.terrain), cubic(source_domain.z)
         check_top(target_domain.z[-1], z[-1])
-        return cls(source_domain, target_domain, cubic, linear, ground, z, Columns.build(z, target_domain.z))
+        return cls(
+            source_domain, target_domain, cubic, linear, ground, z, ColumnInterpolation.build(z, target_domain.z)
+        )
 
     def _check(self, fields: dict[str, np.ndarray]) -> None:
         for name in ("u", "v", "temperature", "pressure", "qv"):

@@ -9,7 +9,13 @@ import xarray as xr
 
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
-from kaiseki.driving.column import LAPSE_RATE, Columns, hydrostatic_pressure, log_pressure_at, thickness_correction
+from kaiseki.driving.column import (
+    LAPSE_RATE,
+    ColumnInterpolation,
+    hydrostatic_pressure,
+    log_pressure_at,
+    thickness_correction,
+)
 from kaiseki.driving.moisture import split_virtual_temperature
 from kaiseki.driving.sources.conventions import STATE
 from kaiseki.driving.sst import SeaSurface
@@ -152,7 +158,7 @@ def atmosphere_on_domain(dataset: xr.Dataset, domain: Any, time: np.datetime64 |
             "lower the top of the domain or use a source that reaches higher."
         )
     surface_pressure = _surface_pressure(data, cubic, height, log_p, tv, domain.terrain)
-    columns = Columns.build(height, domain.z)
+    columns = ColumnInterpolation.build(height, domain.z)
     tv_model = columns.temperature(tv, thickness_correction(height, log_p, tv))
     pressure = hydrostatic_pressure(surface_pressure, tv_model, domain.z, domain.terrain)
     t_model, qv = split_virtual_temperature(tv_model, pressure, columns.linear(linear(humidity)))

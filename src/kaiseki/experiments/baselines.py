@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import time as clock
-from collections.abc import Callable
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from kaiseki.archive import RunStore
 from kaiseki.archive.store.schema import ANALYSIS
 from kaiseki.assimilation import Engine, Trajectory, engine
 from kaiseki.config import Experiment
-from kaiseki.core.progress import Progress
+from kaiseki.core.progress import Log, Progress
 from kaiseki.core.timing import Window, format_utc, slots
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.analyst import analyst_of, compare_only
@@ -24,10 +23,10 @@ from kaiseki.cycle.checkpoint import MinimisationCheckpoint
 from kaiseki.cycle.driving_fields import BoundaryCorrection
 from kaiseki.cycle.ensemble import EnsembleRun
 from kaiseki.cycle.stream import Stream
-from kaiseki.experiments.case import Case, filter_of, soil_depth
+from kaiseki.experiments.case import PreparedCase, filter_of, soil_depth
 from kaiseki.experiments.coarse_analysis import compared, still
 
-ENGINES = {"analysis": "", "optimal_interpolation": "optimal_interpolation", "free_run": "none"}
+EXPERIMENT_ENGINES = {"analysis": "", "optimal_interpolation": "optimal_interpolation", "free_run": "none"}
 """Experiments with the model, and the engine of each; that of the analysis is the experiment's own."""
 
 
@@ -38,21 +37,21 @@ def cycle_times(experiment: Experiment) -> list[np.datetime64]:
 
 def engine_of(experiment: Experiment, name: str) -> Engine | None:
     """The engine of one of the experiments of a run; None for the model without assimilation."""
-    chosen = ENGINES[name] or experiment.assimilation.engine
+    chosen = EXPERIMENT_ENGINES[name] or experiment.assimilation.engine
     return None if chosen == "none" else engine(chosen)
 
 
-def run_experiment(case: Case, name: str, report: Callable[[str], None] | None = None) -> None:
-    """Run one of `ENGINES` or "driving" to its end, from where its store stands."""
+def run_experiment(case: PreparedCase, name: str, log: Log | None = None) -> None:
+    """Run one of `EXPERIMENT_ENGINES` or "driving" to its end, from where its store stands."""
     soil = soil_depth(case.model)
     with case.folder.open_store(name, case.experiment, case.domain, cycle_times(case.experiment), soil) as store:
         if name == "driving":
             _judge_driving(case, store)
         else:
-            _stream(case, name, report).run(store)
+            _stream(case, name, log).run(store)
 
 
-def ensemble_beside(case: Case) -> EnsembleRun:
+def ensemble_beside(case: PreparedCase) -> EnsembleRun:
     """The members of the case's analysis, not yet begun."""
     experiment = case.experiment
     return EnsembleRun.make(
@@ -67,7 +66,7 @@ def ensemble_beside(case: Case) -> EnsembleRun:
     )
 
 
-def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stream:
+def _stream(case: PreparedCase, name: str, log: Log | None) -> Stream:
     experiment = case.experiment
     chosen = engine_of(experiment, name)
     ensemble = ensemble_beside(case) if chosen is not None and chosen.needs_ensemble else None
@@ -79,7 +78,7 @@ def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stre
             case.boundaries, correction=BoundaryCorrection(case.boundaries.correction.memory)
         ),
         cold_start=lambda: compared(experiment, case.table, case.cold_fields(), case.domain),
-        analyst=analyst_of(chosen, case.table, experiment, log=report),
+        analyst=analyst_of(chosen, case.table, experiment, log=log),
         filter_=filter_of(experiment),
         output=experiment.period.output_interval,
         window=experiment.period.window,
@@ -89,7 +88,7 @@ def _stream(case: Case, name: str, report: Callable[[str], None] | None) -> Stre
     )
 
 
-def _judge_driving(case: Case, store: RunStore) -> None:
+def _judge_driving(case: PreparedCase, store: RunStore) -> None:
     """Departures from the driving fields themselves, window by window."""
     compare = compare_only(case.table, case.experiment)
     period = case.experiment.period

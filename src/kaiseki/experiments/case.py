@@ -10,7 +10,7 @@ import numpy as np
 from kaiseki.archive.run import RunFolder
 from kaiseki.config import DigitalFilter, Experiment
 from kaiseki.core.timing import hours
-from kaiseki.cycle.driving_fields import Boundaries, BoundaryCorrection, Driving
+from kaiseki.cycle.driving_fields import Boundaries, BoundaryCorrection, DrivingFields
 from kaiseki.cycle.fields import Fields
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.experiments.checks import shortest_stretch
@@ -61,7 +61,7 @@ def soil_depth(model: Model) -> np.ndarray | None:
 
 
 @dataclass(frozen=True)
-class Case:
+class PreparedCase:
     """What is the same for all experiments of a run.
 
     Attributes:
@@ -78,7 +78,7 @@ class Case:
     folder: RunFolder
     domain: Domain
     table: Table
-    driving: Driving
+    driving: DrivingFields
     reference: ReferenceProfile
     start: Fields | None = None
 

@@ -10,7 +10,7 @@ withheld inside are withheld here.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from kaiseki.assimilation import Trajectory, engine
 from kaiseki.config import BackgroundError, Experiment
-from kaiseki.core.progress import say
+from kaiseki.core.progress import Log, say
 from kaiseki.core.timing import Window, format_utc
 from kaiseki.cycle.analyst import analyst_of, compare_only, taper_cells
 from kaiseki.cycle.fields import OBSERVED, Fields
@@ -95,12 +95,12 @@ def successive(
     table: Table,
     experiment: Experiment,
     scales: Sequence[BackgroundError],
-    report: Callable[[str], None] | None = None,
+    log: Log | None = None,
 ) -> Fields:
     """Fields at the end of the window after analyses of falling scale."""
     for errors in scales:
         about = partial(tapered, errors, spacing=np.inf)
-        analyst = analyst_of(engine("3dfgat"), table, experiment, about, report)
+        analyst = analyst_of(engine("3dfgat"), table, experiment, about, log)
         analysis = analyst(still(fields, window, domain), window)
         fields = added(fields, analysis.increment, domain)
     return fields
@@ -121,7 +121,7 @@ class SampleAnalyses:
     domain: Domain
     table: Table
     first_guess: Fields
-    report: Callable[[str], None] | None = None
+    log: Log | None = None
 
     @classmethod
     def make(
@@ -131,7 +131,7 @@ class SampleAnalyses:
         table: Table,
         files: Sequence[Path],
         sea: SeaTemperature | None = None,
-        report: Callable[[str], None] | None = None,
+        log: Log | None = None,
     ) -> SampleAnalyses:
         """Read the samples and bring them onto the domain, with the sea-surface temperature of the experiment or else
         theirs.
@@ -144,7 +144,7 @@ class SampleAnalyses:
         if sea is not None:
             fields = with_sea_temperature(fields, sea(domain), domain)
         check_sea(experiment, fields, domain, files)
-        return cls(experiment, domain, table, fields, report)
+        return cls(experiment, domain, table, fields, log)
 
     def at(self, time: np.datetime64) -> Fields:
         """The analysis at a sonde time from the observations of the window before it, right to the edge."""
@@ -152,7 +152,7 @@ class SampleAnalyses:
         whole = dataclasses.replace(self.domain, rim_width=0)
         window = Window.ending_at(time, self.experiment.period.window)
         return successive(
-            self.first_guess, window, whole, self.table, self.experiment, scales_of(self.experiment), self.report
+            self.first_guess, window, whole, self.table, self.experiment, scales_of(self.experiment), self.log
         )
 
 

@@ -35,7 +35,7 @@ from kaiseki.cycle import observing
 from kaiseki.cycle.analyst import cycled_covariance, layer_interfaces
 from kaiseki.cycle.window import OuterWindow, of_states
 from kaiseki.experiments.baselines import ensemble_beside
-from kaiseki.experiments.case import Case
+from kaiseki.experiments.case import PreparedCase
 from kaiseki.forecast.convert import through_faces
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
@@ -87,7 +87,7 @@ class Study:
         }
 
 
-def study(case: Case, time: np.datetime64, truth: Truth | None = None, *, probes: int = 2) -> Study:
+def study(case: PreparedCase, time: np.datetime64, truth: Truth | None = None, *, probes: int = 2) -> Study:
     """Impact and influence of the observations of the window that ends at a time.
 
     Args:
@@ -217,7 +217,7 @@ def _of_members(
     return _Frame(gain, problem.background, lambda field: field, to_control, True)
 
 
-def _members(case: Case, store: RunStore, time: np.datetime64, times: np.ndarray) -> Ensemble:
+def _members(case: PreparedCase, store: RunStore, time: np.datetime64, times: np.ndarray) -> Ensemble:
     """The members in the window that ends at a time, as they were in the run."""
     run = ensemble_beside(case)
     before = store.cycle_times[np.searchsorted(store.cycle_times, time) - 1]
@@ -243,7 +243,7 @@ def _moving(problem: Problem, stored: Table, linear: Propagation, settings: Assi
     return _Frame(gain, inner, coarsening, lambda slots: to_observations.gradient(slots, none), False)
 
 
-def _linear(case: Case, times: np.ndarray, background: list[fd.Fields], settings: Assimilation) -> Propagation:
+def _linear(case: PreparedCase, times: np.ndarray, background: list[fd.Fields], settings: Assimilation) -> Propagation:
     """The linear model about the background."""
 
     def nowhere(state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None) -> State:

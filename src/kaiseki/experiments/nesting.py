@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from kaiseki.archive.store.schema import label
 from kaiseki.assimilation import Analysis, Trajectory, engine
 from kaiseki.config import Experiment
 from kaiseki.core.files import whole_file
+from kaiseki.core.progress import Log
 from kaiseki.core.timing import Window, hours
 from kaiseki.cycle.analyst import analyst_of, compare_only
 from kaiseki.cycle.driving_fields import Analyses, Boundaries, WiderRun, WithSea
@@ -21,7 +22,7 @@ from kaiseki.cycle.stream import Analyst, ColdStart, Stream
 from kaiseki.cycle.window import OuterWindow
 from kaiseki.driving import Nest
 from kaiseki.driving.mass_flux import balanced_mass_flux
-from kaiseki.experiments.case import Case, filter_of, model_of, reference_of, soil_depth
+from kaiseki.experiments.case import PreparedCase, filter_of, model_of, reference_of, soil_depth
 from kaiseki.experiments.coarse_analysis import SampleAnalyses, compared, scales_of, sonde_times, tapered
 from kaiseki.experiments.sea import SeaTemperature
 from kaiseki.grid import Domain
@@ -37,8 +38,8 @@ def coarse_driving(
     table: Table,
     files: Sequence[Path],
     sea: SeaTemperature | None = None,
-    report: Callable[[str], None] | None = None,
-) -> Case:
+    log: Log | None = None,
+) -> PreparedCase:
     """Run (or finish) the coarse stream and put the inner domain into it, its terrain blended to the coarse one.
 
     A sea-surface temperature of the experiment's own, `sea`, is brought onto either domain by itself.
@@ -46,7 +47,7 @@ def coarse_driving(
     period = experiment.period
     analysed = sonde_times(experiment)
     cycles = [*analysed, *([period.last] if analysed[-1] != period.last else [])]
-    samples = SampleAnalyses.make(experiment, wide, table, files, sea, report)
+    samples = SampleAnalyses.make(experiment, wide, table, files, sea, log)
     reference = reference_of(samples.first_guess, wide)
     model = model_of(experiment, wide, reference)
     with folder.open_store("coarse", experiment, wide, cycles, soil_depth(model)) as store:
@@ -63,7 +64,7 @@ def coarse_driving(
                 model=model,
                 boundaries=Boundaries(model, driving, hours(experiment.driving.interval_hours)),
                 cold_start=cold_start,
-                analyst=_at_sonde_times(experiment, table, analysed, wide.spacing, report),
+                analyst=_at_sonde_times(experiment, table, analysed, wide.spacing, log),
                 filter_=filter_of(experiment),
                 output=period.output_interval,
                 window=period.window,
@@ -74,7 +75,7 @@ def coarse_driving(
     nested = WiderRun(wider.store, Nest.build(wide, blended), tide_at=tide_at)
     inner = nested if sea is None else WithSea(nested, sea(blended), blended)
     start = balanced_mass_flux(inner(period.first), blended)
-    return Case(experiment, folder, blended, table, inner, reference, start)
+    return PreparedCase(experiment, folder, blended, table, inner, reference, start)
 
 
 def kept(folder: RunFolder, time: np.datetime64, samples: SampleAnalyses) -> Fields:
@@ -103,11 +104,11 @@ def _at_sonde_times(
     table: Table,
     analysed: Sequence[np.datetime64],
     spacing: float,
-    report: Callable[[str], None] | None,
+    log: Log | None,
 ) -> Analyst:
     """Analyses the forecast of the coarse model at the sonde times with the smallest scale, and compares at others."""
     analyse = analyst_of(
-        engine("3dfgat"), table, experiment, partial(tapered, scales_of(experiment)[-1], spacing=spacing), report
+        engine("3dfgat"), table, experiment, partial(tapered, scales_of(experiment)[-1], spacing=spacing), log
     )
     compare = compare_only(table, experiment)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from kaiseki.archive.run import RunFolder
 from kaiseki.archive.store.transaction import to_json
 from kaiseki.config import Experiment
 from kaiseki.core.files import files_of, write_text
-from kaiseki.core.progress import say
+from kaiseki.core.progress import Log, say
 from kaiseki.cycle import observing
 from kaiseki.cycle.driving_fields import Dataset, WithSea
 from kaiseki.driving import ground_on_domain, read_joined
-from kaiseki.experiments.case import Case, reference_of
+from kaiseki.experiments.case import PreparedCase, reference_of
 from kaiseki.experiments.nesting import coarse_driving
 from kaiseki.experiments.sea import SeaTemperature, check_sea, sea_temperature
 from kaiseki.grid import Domain
@@ -45,9 +45,7 @@ def save_inventory(table: Table, folder: RunFolder) -> None:
     write_text(folder.inventory, json.dumps(to_json(inventory(table))))
 
 
-def real_case(
-    experiment: Experiment, folder: RunFolder, data: Path | None, report: Callable[[str], None] | None = None
-) -> Case:
+def real_case(experiment: Experiment, folder: RunFolder, data: Path | None, log: Log | None = None) -> PreparedCase:
     """A case on real data: with a coarse stream of our own where the experiment has one, else driven by its files."""
     domain = domain_from_section(experiment.domain, data)
     files = files_of(experiment.driving.first_guess_files, data, "driving.first_guess_files")
@@ -58,10 +56,10 @@ def real_case(
         start = driving(experiment.period.first)
         check_sea(experiment, start, domain, files)
         table = real_observations(experiment, folder, data, domain)
-        return Case(experiment, folder, domain, table, driving, reference_of(start, domain))
+        return PreparedCase(experiment, folder, domain, table, driving, reference_of(start, domain))
     wide = domain_from_section(experiment.driving.coarse, data)
     table = real_observations(experiment, folder, data, wide)
-    return coarse_driving(experiment, folder, domain, wide, table, files, sea, report)
+    return coarse_driving(experiment, folder, domain, wide, table, files, sea, log)
 
 
 def direct_driving(files: Sequence[Path], domain: Domain, sea: SeaTemperature | None = None) -> Dataset | WithSea:

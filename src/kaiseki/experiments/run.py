@@ -11,16 +11,16 @@ from pathlib import Path
 
 from kaiseki.archive.run import RunFolder
 from kaiseki.config import Experiment
-from kaiseki.core.progress import duration, say
+from kaiseki.core.progress import Log, duration, say
 from kaiseki.experiments.baselines import run_experiment
-from kaiseki.experiments.case import Case
+from kaiseki.experiments.case import PreparedCase
 from kaiseki.experiments.cost import estimate, refuse_what_is_too_much
 from kaiseki.experiments.real_data import real_case
 from kaiseki.grid.build import domain_from_section
 
 _LOG = logging.getLogger(__name__)
 
-type MakeCase = Callable[[Experiment, RunFolder, Path | None, Callable[[str], None] | None], Case]
+type MakeCase = Callable[[Experiment, RunFolder, Path | None, Log | None], PreparedCase]
 """Makes a case ready: of real data, or the twin."""
 
 
@@ -67,7 +67,7 @@ def run_whole(
     *,
     make_case: MakeCase = real_case,
     baselines: bool = True,
-    report: Callable[[str], None] | None = None,
+    log: Log | None = None,
 ) -> dict[str, float]:
     """Run the analysis and the baselines the experiment asks for, each from where it stands.
 
@@ -88,9 +88,9 @@ def run_whole(
 
     with folder.preparing():
         folder.begin(experiment)
-        case = timed("preparation", lambda: make_case(experiment, folder, data, report))
-    assert isinstance(case, Case)
-    timed("analysis", lambda: run_experiment(case, "analysis", report))
+        case = timed("preparation", lambda: make_case(experiment, folder, data, log))
+    assert isinstance(case, PreparedCase)
+    timed("analysis", lambda: run_experiment(case, "analysis", log))
     if (sentence := nothing_used(folder)) is not None:
         _LOG.warning(sentence)
     for name in experiment.verification.baselines if baselines else ():

@@ -14,13 +14,13 @@ from kaiseki.grid.domain import Domain
 from kaiseki.grid.raster import LAND_HEIGHTS, Raster, water
 from kaiseki.grid.smoothing import smooth
 from kaiseki.grid.sources import open_raster
-from kaiseki.grid.sources.opening import Quantity
+from kaiseki.grid.sources.opening import RasterQuantity
 
 _COVERED = 0.5
 """Least part of a cell's area that needs data; a full cell comes out at 1 within a few percent."""
 
 
-def _layers(domain: Domain, paths: Sequence[Path], quantity: Quantity) -> list[Raster]:
+def _layers(domain: Domain, paths: Sequence[Path], quantity: RasterQuantity) -> list[Raster]:
     box = bounds(domain)
     parts = (open_raster(path, quantity).cut(*box) for path in paths)
     return [part for part in parts if part is not None]

@@ -13,7 +13,7 @@ WINDS = ("eastward_wind", "northward_wind")
 
 
 @dataclass(frozen=True)
-class Levels:
+class AscentLevels:
     """Levels sorted by report, then upwards.
 
     Attributes:
@@ -31,9 +31,9 @@ class Levels:
     def __len__(self) -> int:
         return len(self.report)
 
-    def keep(self, mask: np.ndarray) -> Levels:
+    def keep(self, mask: np.ndarray) -> AscentLevels:
         """The levels of a mask (m,)."""
-        return Levels(self.report[mask], self.pressure[mask], self.rows[mask], self.values[mask])
+        return AscentLevels(self.report[mask], self.pressure[mask], self.rows[mask], self.values[mask])
 
 
 def dense_reports(table: Table) -> np.ndarray:
@@ -41,7 +41,7 @@ def dense_reports(table: Table) -> np.ndarray:
     return np.unique(table.column("report"), return_inverse=True)[1].astype(np.int64)
 
 
-def levels(table: Table, quantities: tuple[str, ...], rows: np.ndarray) -> Levels:
+def levels(table: Table, quantities: tuple[str, ...], rows: np.ndarray) -> AscentLevels:
     """Bring the rows of a mask (n,) that have a pressure and one of the quantities into levels.
 
     Values of one report within 1 Pa are one level; of a quantity given twice the first row counts.
@@ -63,7 +63,7 @@ def levels(table: Table, quantities: tuple[str, ...], rows: np.ndarray) -> Level
     found = np.full((count, len(quantities)), -1, dtype=np.int64)
     found[level[::-1], column[used][::-1]] = used[::-1]
     values = np.where(found >= 0, table.column("value")[found], np.nan) if len(table) else np.empty(found.shape)
-    return Levels(report[new], pressure[used][new], found, values)
+    return AscentLevels(report[new], pressure[used][new], found, values)
 
 
 def starts_of(report: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from kaiseki.grid import Domain
-from kaiseki.verification.departures import Columns, Departures
+from kaiseki.verification.departures import Departures, TableColumns
 
 EXPECTED: Final = "expected"
 """Column of the expected departures, NaN where one of the two errors is not known."""
@@ -31,7 +31,7 @@ _ALOFT: Final = {
 of temperature, for humidity has none."""
 
 
-def analysis_error(fields: Mapping[str, np.ndarray], domain: Domain, columns: Columns) -> np.ndarray:
+def analysis_error(fields: Mapping[str, np.ndarray], domain: Domain, columns: TableColumns) -> np.ndarray:
     """Error (n,) of the analysis at the places of observations, in their units; NaN where it is not known.
 
     Linear between cells and in ln p between levels, the lowest level's below it; whatever the time of the observation

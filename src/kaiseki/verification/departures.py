@@ -14,7 +14,7 @@ import numpy as np
 from kaiseki.core.errors import InputError
 from kaiseki.grid import Domain
 
-Columns = Mapping[str, np.ndarray]
+TableColumns = Mapping[str, np.ndarray]
 """Columns of the observation table by name, one value per row; texts as unicode or object arrays."""
 
 WRONG_BITS = 0b0_0010_1000_0111_1111
@@ -50,7 +50,7 @@ class Departures:
         values: departures by experiment, (n,) each, all finite.
     """
 
-    columns: Columns
+    columns: TableColumns
     values: Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ def codes(columns: Sequence[np.ndarray]) -> np.ndarray:
     return code
 
 
-def align(reference: Columns, experiments: Mapping[str, tuple[Columns, str]]) -> Departures:
+def align(reference: TableColumns, experiments: Mapping[str, tuple[TableColumns, str]]) -> Departures:
     """The observations of `reference` for which every experiment has a departure.
 
     Args:
@@ -184,7 +184,7 @@ def pool(parts: Sequence[Departures]) -> Departures:
     return Departures(columns, {name: np.concatenate([part.values[name] for part in parts]) for name in sorted(names)})
 
 
-def _check(where: str, columns: Columns, names: Sequence[str]) -> None:
+def _check(where: str, columns: TableColumns, names: Sequence[str]) -> None:
     missing = [name for name in names if name not in columns]
     if missing:
         raise InputError(f"The observation table of {where} lacks the column {missing[0]!r}, which scores need")

@@ -11,7 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from kaiseki.config import Experiment
 from kaiseki.core.errors import InputError
-from kaiseki.experiments.twin import Twin, nature_domain, prepare, run_nature
+from kaiseki.experiments.twin import PreparedTwin, nature_domain, prepare, run_nature
 from kaiseki.experiments.twin.nature import nature_times
 from kaiseki.experiments.twin.wide import wide_domain
 from kaiseki.grid import Domain
@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def twin(experiment: Experiment, domain: Domain, folder: Path) -> Twin:
+def twin(experiment: Experiment, domain: Domain, folder: Path) -> PreparedTwin:
     return prepare(experiment, domain, folder)
 
 
@@ -91,7 +91,7 @@ def test_a_preset_keeps_its_middle() -> None:
 
 
 @pytest.mark.slow
-def test_hours_of_the_runs(experiment: Experiment, twin: Twin) -> None:
+def test_hours_of_the_runs(experiment: Experiment, twin: PreparedTwin) -> None:
     times = nature_times(experiment)
     assert times[0] == FIRST - np.timedelta64(3600, "s")
     assert times[-1] == LAST
@@ -102,7 +102,7 @@ def test_hours_of_the_runs(experiment: Experiment, twin: Twin) -> None:
 
 
 @pytest.mark.slow
-def test_the_truth_on_the_domain_is_the_truth(twin: Twin, domain: Domain) -> None:
+def test_the_truth_on_the_domain_is_the_truth(twin: PreparedTwin, domain: Domain) -> None:
     """Where both grids are over the open sea, their levels are the same heights: plain bilinear interpolation."""
     fields, nature = twin.truth(LAST), twin.nature.domain
     assert {"u", "v", "temperature", "pressure", "qv", "surface_pressure"} <= set(fields)
@@ -119,7 +119,7 @@ def test_the_truth_on_the_domain_is_the_truth(twin: Twin, domain: Domain) -> Non
 
 
 @pytest.mark.slow
-def test_driving_and_cold_start_are_wrong_by_a_reasonable_amount(twin: Twin, domain: Domain) -> None:
+def test_driving_and_cold_start_are_wrong_by_a_reasonable_amount(twin: PreparedTwin, domain: Domain) -> None:
     truth, driving = twin.truth(FIRST), twin.driving(FIRST)
     inside = (truth["pressure"] > 2e4) & domain.inside_rim
     wind = np.sqrt(np.mean(((driving["u"] - truth["u"]) ** 2 + (driving["v"] - truth["v"]) ** 2)[inside]))
@@ -134,7 +134,7 @@ def test_driving_and_cold_start_are_wrong_by_a_reasonable_amount(twin: Twin, dom
 
 
 @pytest.mark.slow
-def test_the_reports_lie_in_the_file(twin: Twin) -> None:
+def test_the_reports_lie_in_the_file(twin: PreparedTwin) -> None:
     table = twin.read_reports()
     assert {"sonde", "synop", "aircraft", "satwind"} <= set(np.unique(table.column("kind")))
     assert np.isfinite(table.column("value")).all()
@@ -142,13 +142,15 @@ def test_the_reports_lie_in_the_file(twin: Twin) -> None:
 
 
 @pytest.mark.slow
-def test_hours_that_were_not_run_are_refused(twin: Twin) -> None:
+def test_hours_that_were_not_run_are_refused(twin: PreparedTwin) -> None:
     with pytest.raises(InputError, match="1989-01-03T00:00Z is wanted"):
         twin.nature.at(np.datetime64("1989-01-03T00:00:00"))
 
 
 @pytest.mark.slow
-def test_what_was_prepared_is_taken_again(experiment: Experiment, domain: Domain, folder: Path, twin: Twin) -> None:
+def test_what_was_prepared_is_taken_again(
+    experiment: Experiment, domain: Domain, folder: Path, twin: PreparedTwin
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
     reports = twin.reports.read_bytes()
     again = prepare(experiment, domain, folder)

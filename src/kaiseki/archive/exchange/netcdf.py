@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from kaiseki.archive.reader import Kind, open_archive
+from kaiseki.archive.reader import FieldKind, open_archive
 from kaiseki.archive.store.metadata import program_version
 from kaiseki.archive.store.storage import Location
 from kaiseki.core.errors import InputError, StoreError
@@ -25,7 +25,7 @@ def export_netcdf(
     *,
     times: Sequence[str | np.datetime64] | np.ndarray | None = None,
     variables: Sequence[str] | None = None,
-    kind: Kind = "analysis",
+    kind: FieldKind = "analysis",
     storage_options: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write fields of a run to one NetCDF-4 file, losslessly compressed, whole or not at all.

@@ -28,9 +28,9 @@ class ObservationOperator(ABC):
         Args:
             profiles: `equivalents.Profiles` of the column of each value, (n, nz): u, v along the grid [m s-1],
                 temperature [K], log_pressure ln(p / P0), qv [kg kg-1].
-            columns: `equivalents.Columns` of each value: height (n, nz) of the levels and terrain (n,) [m], cosine and
-                sine of the grid's rotation.
-            wanted: `equivalents.Values`: the vertical coordinate of each value, to which `equivalents.at_levels`
+            columns: `equivalents.ColumnPlaces` of each value: height (n, nz) of the levels and terrain (n,) [m], cosine
+                and sine of the grid's rotation.
+            wanted: `equivalents.ValuePlaces`: the vertical coordinate of each value, to which `equivalents.at_levels`
                 interpolates a profile, and `reduction`, the factor from the wind at the lowest level to that at 10 m
                 for values of surface stations (1 for others).
 

@@ -28,7 +28,7 @@ from kaiseki.diagnostics.thermodynamics import virtual_temperature
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Columns:
+class ColumnPlaces:
     """Horizontal places and times of the columns that observations need; (m,) each, padded. `plan.locate` makes it.
 
     Attributes:
@@ -53,7 +53,7 @@ class Columns:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Values:
+class ValuePlaces:
     """Vertical places of the values within their columns, and what is compared; (n,) each, padded.
 
     Attributes:
@@ -85,7 +85,7 @@ class Profiles:
     qv: Any
 
 
-def corners(columns: Columns) -> tuple[tuple[Any, Any, Any], ...]:
+def corners(columns: ColumnPlaces) -> tuple[tuple[Any, Any, Any], ...]:
     """Row, column and weight of the four cells around each place."""
     j, i, y, x = columns.row, columns.column, columns.row_weight, columns.column_weight
     return (
@@ -96,7 +96,7 @@ def corners(columns: Columns) -> tuple[tuple[Any, Any, Any], ...]:
     )
 
 
-def profiles(fields: Mapping[str, Any], columns: Columns) -> Profiles:
+def profiles(fields: Mapping[str, Any], columns: ColumnPlaces) -> Profiles:
     """The columns of a stacked trajectory (nt, nz, ny, nx)."""
     log_pressure = jnp.log(fields["pressure"] / P0)
     stacked = jnp.stack([fields["u"], fields["v"], fields["temperature"], log_pressure, fields["qv"]], axis=1)
@@ -113,7 +113,7 @@ def _at(profile: Any, level: Any) -> Any:
     return jnp.take_along_axis(profile, level[:, None], axis=1)[:, 0]
 
 
-def at_levels(profile: Any, profiles: Profiles, columns: Columns, wanted: Values) -> Any:
+def at_levels(profile: Any, profiles: Profiles, columns: ColumnPlaces, wanted: ValuePlaces) -> Any:
     """A profile (n, nz) at the vertical coordinate of each value, (n,): linear in ln p or in height between levels,
     constant below the lowest and above the highest."""
     by_height = wanted.by_height
@@ -132,7 +132,7 @@ def _only_of(rows: Any, profile: Profiles) -> Profiles:
     return jax.tree_util.tree_map(lambda leaf: jnp.where(rows[:, None], leaf, jax.lax.stop_gradient(leaf)), profile)
 
 
-def values(profile: Profiles, columns: Columns, wanted: Values) -> tuple[Any, Any]:
+def values(profile: Profiles, columns: ColumnPlaces, wanted: ValuePlaces) -> tuple[Any, Any]:
     """Equivalents (n,) and whether they exist (n,) bool.
 
     Args:
@@ -194,7 +194,7 @@ def taken(tree: Any, at: Any) -> Any:
     return jax.tree_util.tree_map(lambda leaf: leaf[at], tree)
 
 
-def equivalents(fields: Mapping[str, Any], columns: Columns, wanted: Values) -> tuple[Any, Any]:
+def equivalents(fields: Mapping[str, Any], columns: ColumnPlaces, wanted: ValuePlaces) -> tuple[Any, Any]:
     """The operator: equivalents (n,) and whether they exist (n,) of a stacked trajectory (nt, nz, ny, nx).
 
     Differentiable with respect to `fields`; units of the quantities.

@@ -16,13 +16,23 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import sparse
 
-from kaiseki.assimilation.operators.equivalents import Columns, Profiles, Values, corners, profiles, taken, values
+from kaiseki.assimilation.operators.equivalents import (
+    ColumnPlaces,
+    Profiles,
+    ValuePlaces,
+    corners,
+    profiles,
+    taken,
+    values,
+)
 from kaiseki.assimilation.operators.plan import Plan
 from kaiseki.statistics import ANALYSIS_VARIABLES
 
 
 @jax.jit
-def _derivatives(fields: dict[str, Any], columns: Columns, wanted: Values) -> tuple[Profiles, tuple[Any, Any]]:
+def _derivatives(
+    fields: dict[str, Any], columns: ColumnPlaces, wanted: ValuePlaces
+) -> tuple[Profiles, tuple[Any, Any]]:
     """Derivative of each value by its own column, (n, nz) each; the values, and whether they exist."""
     here = taken(columns, wanted.at)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from kaiseki.assimilation.operators.buckets import bucket, pad
 from kaiseki.assimilation.operators.contract import operator
-from kaiseki.assimilation.operators.equivalents import Columns, Values
+from kaiseki.assimilation.operators.equivalents import ColumnPlaces, ValuePlaces
 from kaiseki.assimilation.trajectory import Trajectory
 from kaiseki.core.constants import P0
 from kaiseki.core.observables import OWN_QUANTITIES, QUANTITIES
@@ -54,8 +54,8 @@ class Plan:
         late: (count,) True where the time lies outside the trajectory.
     """
 
-    columns: Columns
-    values: Values
+    columns: ColumnPlaces
+    values: ValuePlaces
     count: int
     known: np.ndarray
     outside: np.ndarray
@@ -184,8 +184,8 @@ def locate(trajectory: Trajectory, table: Table) -> Plan:
     wanted["coordinate"] = np.where(np.isfinite(wanted["coordinate"]), wanted["coordinate"], 0.0)
     many, size = bucket(len(distinct)), bucket(len(table))
     return Plan(
-        Columns(**{name: _device(pad(array, many)) for name, array in columns.items()}),
-        Values(**{name: _device(pad(array, size)) for name, array in wanted.items()}),
+        ColumnPlaces(**{name: _device(pad(array, many)) for name, array in columns.items()}),
+        ValuePlaces(**{name: _device(pad(array, size)) for name, array in wanted.items()}),
         len(table),
         known,
         outside,

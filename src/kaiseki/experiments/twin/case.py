@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +12,11 @@ from kaiseki.archive import RunStore
 from kaiseki.archive.store.schema import FORECAST
 from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError
-from kaiseki.core.progress import say
+from kaiseki.core.progress import Log, say
 
 if TYPE_CHECKING:
     from kaiseki.archive.run import RunFolder
-    from kaiseki.experiments.case import Case
+    from kaiseki.experiments.case import PreparedCase
     from kaiseki.experiments.twin import States
 
 
@@ -70,8 +69,8 @@ def store_truth(experiment: Experiment, folder: RunFolder, nature: States) -> No
 
 
 def twin_case(
-    experiment: Experiment, folder: RunFolder, data: Path | None = None, report: Callable[[str], None] | None = None
-) -> Case:
+    experiment: Experiment, folder: RunFolder, data: Path | None = None, log: Log | None = None
+) -> PreparedCase:
     """Nature run, observations, driving fields and cold start of a twin experiment, each made once.
 
     Nothing of the truth goes into the case but through the file of reports.
@@ -79,10 +78,10 @@ def twin_case(
     Args:
         experiment: of kind "twin".
         folder: of the run.
-        data, report: not needed; they make the signature that of a real case.
+        data, log: not needed; they make the signature that of a real case.
     """
     from kaiseki.cycle import observing
-    from kaiseki.experiments.case import Case, reference_of
+    from kaiseki.experiments.case import PreparedCase, reference_of
     from kaiseki.experiments.real_data import save_inventory
     from kaiseki.experiments.twin import prepare
     from kaiseki.grid.build import domain_from_section
@@ -98,7 +97,7 @@ def twin_case(
         say(f"observations: {len(table)} values of {table.count_reports()} reports")
         table.to_parquet(folder.observations)
     start = {name: np.asarray(field) for name, field in twin.cold_start.items()}
-    return Case(
+    return PreparedCase(
         experiment,
         folder,
         domain,

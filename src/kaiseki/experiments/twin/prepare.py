@@ -23,7 +23,7 @@ REPORTS = "reports.parquet"
 
 
 @dataclass(frozen=True, eq=False)
-class Twin:
+class PreparedTwin:
     """A prepared twin experiment.
 
     Attributes:
@@ -63,7 +63,7 @@ def write_reports(experiment: Experiment, nature: States, path: Path) -> None:
     table.to_parquet(path)
 
 
-def prepare(experiment: Experiment, domain: Domain, directory: Path) -> Twin:
+def prepare(experiment: Experiment, domain: Domain, directory: Path) -> PreparedTwin:
     """Nature run, observations, driving and cold start; what lies in `directory` from the same experiment is used.
 
     Args:
@@ -81,4 +81,4 @@ def prepare(experiment: Experiment, domain: Domain, directory: Path) -> Twin:
     reports = directory / REPORTS
     write_reports(experiment, nature, reports)
     driving, cold_start = make_driving(experiment, domain, directory)
-    return Twin(nature, nature.onto(domain), driving, cold_start, reports)
+    return PreparedTwin(nature, nature.onto(domain), driving, cold_start, reports)

@@ -57,7 +57,7 @@ class Edges:
 
 OPEN = Edges()
 
-type Axes = tuple[tuple[int, int, bool], ...]
+type AxisExtents = tuple[tuple[int, int, bool], ...]
 """Axis, values added on either side, and whether the array lies on that axis's faces; in the order of treatment."""
 
 
@@ -106,7 +106,7 @@ def _strips(q: Array, axis: int, n: int, faces: bool, edges: Edges) -> tuple[Arr
     return jnp.where(here == 0, before, from_previous), jnp.where(here == seam.patches - 1, after, from_next)
 
 
-def _extend(q: Array, axes: Axes, edges: Edges) -> Array:
+def _extend(q: Array, axes: AxisExtents, edges: Edges) -> Array:
     width = [(0, 0, 0)] * q.ndim
     for axis, n, _ in axes:
         width[axis] = (n, n, 0)
@@ -124,7 +124,7 @@ def _extend(q: Array, axes: Axes, edges: Edges) -> Array:
     return lax.optimization_barrier(p)
 
 
-def _contract(p: Array, axes: Axes, edges: Edges) -> Array:
+def _contract(p: Array, axes: AxisExtents, edges: Edges) -> Array:
     """The transpose of `_extend`."""
     for axis, n, faces in reversed(axes):
         size = p.shape[axis] - 2 * n

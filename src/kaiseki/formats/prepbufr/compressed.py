@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kaiseki.formats.prepbufr.bits import BitBuffer
 from kaiseki.formats.prepbufr.lanes import LaneError, characters, scaled
 from kaiseki.formats.prepbufr.reports import Node
-from kaiseki.formats.prepbufr.template import ROOT, Column, Group, Repeat, Template
+from kaiseki.formats.prepbufr.template import ROOT, Group, Repeat, Template, TemplateColumn
 
 WIDTH_BITS = 6
 """Bits that give the width of the increments: in bits for numbers, in octets for texts."""
@@ -82,7 +82,7 @@ class CompressedDecoder:
         missing = np.uint64((1 << width) - 1)
         return np.where(increment == np.uint64((1 << extra) - 1), missing, (least + increment) & missing)
 
-    def _column(self, column: Column, path: str) -> None:
+    def _column(self, column: TemplateColumn, path: str) -> None:
         element, what = column.element, f"{path or 'its header'} ({column.name})"
         values: NDArray[np.generic]
         if element.is_text:

@@ -21,7 +21,7 @@ class TemplateError(Exception):
 
 
 @dataclass(frozen=True)
-class Column:
+class TemplateColumn:
     """A value at a fixed place of a group: `offset` bits after the group's start; `element` as operators changed it."""
 
     name: str
@@ -33,7 +33,7 @@ class Column:
 class Group:
     """Neighbouring values of fixed width."""
 
-    columns: list[Column] = field(default_factory=list)
+    columns: list[TemplateColumn] = field(default_factory=list)
     bits: int = 0
 
 
@@ -194,7 +194,7 @@ class _Compiler:
         names[element.mnemonic] = names.get(element.mnemonic, 0) + 1
         times = names[element.mnemonic]
         name = element.mnemonic if times == 1 else f"{element.mnemonic}#{times}"
-        group.columns.append(Column(name, group.bits, element))
+        group.columns.append(TemplateColumn(name, group.bits, element))
         group.bits += element.width
 
     def repeat(self, queue: list[int], members: int, count: int, path: str) -> Repeat:

@@ -14,7 +14,7 @@ from kaiseki.formats.netcdf import load
 from kaiseki.grid.raster import Raster
 
 if TYPE_CHECKING:
-    from kaiseki.grid.sources.opening import Quantity
+    from kaiseki.grid.sources.opening import RasterQuantity
 
 _LATITUDE, _LONGITUDE = ("latitude", "lat"), ("longitude", "lon")
 _METRES = ("m", "metre", "metres", "meter", "meters", "gpm")
@@ -38,7 +38,7 @@ def _axis(path: Path, dataset: xr.Dataset, names: tuple[str, ...]) -> tuple[str,
     return name, values
 
 
-def read(path: Path, quantity: Quantity) -> Raster:
+def read(path: Path, quantity: RasterQuantity) -> Raster:
     """Heights (surface altitude, or geopotential over standard gravity) or land fraction; the first of several times.
 
     Raises:

@@ -11,14 +11,14 @@ from kaiseki.core.errors import InputError
 from kaiseki.grid.raster import Raster
 from kaiseki.grid.sources import netcdf, plain, tiff
 
-Quantity = Literal["height", "land"]
+RasterQuantity = Literal["height", "land"]
 """Quantity of a raster: "height" of the surface, m, or "land", the part that is land, 0..1; lakes count as land, for
 want of their temperature."""
 
 _HEAD = 256
 
 
-def open_raster(path: str | Path, quantity: Quantity) -> Raster:
+def open_raster(path: str | Path, quantity: RasterQuantity) -> Raster:
     """Read a raster; the content, not the name, says of which kind the file is.
 
     TIFF with a world file or GeoTIFF tags and NetCDF (geopotential, height or land fraction) can hold either quantity;

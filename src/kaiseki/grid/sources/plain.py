@@ -14,7 +14,7 @@ from kaiseki.core.errors import InputError
 from kaiseki.grid.raster import LAND_HEIGHTS, Raster
 
 if TYPE_CHECKING:
-    from kaiseki.grid.sources.opening import Quantity
+    from kaiseki.grid.sources.opening import RasterQuantity
 
 ETOPO20 = (540, 1081)
 """Rows from the south and columns of NOAA's ETOPO20 table: pixels of 20', first edge at 20E, last column repeated."""
@@ -31,7 +31,7 @@ def _content(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read to its end ({error}); it is damaged or truncated.") from error
 
 
-def read_etopo20(path: Path, quantity: Quantity) -> Raster:
+def read_etopo20(path: Path, quantity: RasterQuantity) -> Raster:
     """The ETOPO20 table of heights and depths, m; the floor of the deep sea, which no land has, is no data.
 
     Raises:
@@ -50,7 +50,7 @@ def read_etopo20(path: Path, quantity: Quantity) -> Raster:
     return Raster(str(path), -90.0, 20.0, 1 / 3, 1 / 3, values.reshape(ETOPO20)[:, :-1])
 
 
-def read_codes(path: Path, quantity: Quantity) -> Raster:
+def read_codes(path: Path, quantity: RasterQuantity) -> Raster:
     """A global grid of bytes, n rows from the south and 2 n columns from 180W: 0 sea, 1 land, 2 lake.
 
     Raises:

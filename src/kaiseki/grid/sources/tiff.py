@@ -13,7 +13,7 @@ from kaiseki.core.errors import InputError, KaisekiError
 from kaiseki.grid.raster import Raster
 
 if TYPE_CHECKING:
-    from kaiseki.grid.sources.opening import Quantity
+    from kaiseki.grid.sources.opening import RasterQuantity
 
 _GEOGRAPHIC, _PIXEL_IS_POINT = 2, 2
 _MODEL_TYPE, _RASTER_TYPE = 1024, 1025
@@ -62,7 +62,7 @@ def _from_world_file(path: Path, reduced: bool) -> tuple[float, float, float, fl
     raise InputError(f"{path}: has no GeoTIFF tags and no world file {stem}.tfw beside it, so its place is not known.")
 
 
-def read(path: Path, quantity: Quantity) -> Raster:
+def read(path: Path, quantity: RasterQuantity) -> Raster:
     """The first image of the file as heights in metres or land fraction; the GDAL no-data value marks what is missing.
 
     Raises:

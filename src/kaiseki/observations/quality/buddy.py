@@ -22,7 +22,7 @@ from kaiseki.observations.table import Table
 
 
 @dataclass(frozen=True)
-class Group:
+class BuddyGroup:
     """Values that are compared with each other.
 
     Attributes:
@@ -49,11 +49,11 @@ class Group:
 _UPPER_WIND: Final = ("sonde", "pilot", "aircraft", "satwind")
 
 GROUPS: Final = (
-    Group(("surface_pressure",), ("synop", "sonde", "ship", "buoy"), 500e3, 0.0, 150.0, 2e-3, 0.0, 0.02, 1.5),
-    Group(("air_temperature",), ("sonde", "aircraft"), 1000e3, 0.1, 2.5, 1e-5, 30.0, 1e-4),
-    Group(("geopotential_height",), ("sonde",), 1000e3, 0.002, 25.0, 3e-4, 1.0, 2e-3),
-    Group(("eastward_wind", "northward_wind"), _UPPER_WIND, 1000e3, 0.1, 5.0, 3e-5, 30.0, 3e-4),
-    Group(("eastward_wind", "northward_wind"), ("ship", "buoy"), 500e3, 0.0, 4.0, 2e-5, 0.0, 3e-4),
+    BuddyGroup(("surface_pressure",), ("synop", "sonde", "ship", "buoy"), 500e3, 0.0, 150.0, 2e-3, 0.0, 0.02, 1.5),
+    BuddyGroup(("air_temperature",), ("sonde", "aircraft"), 1000e3, 0.1, 2.5, 1e-5, 30.0, 1e-4),
+    BuddyGroup(("geopotential_height",), ("sonde",), 1000e3, 0.002, 25.0, 3e-4, 1.0, 2e-3),
+    BuddyGroup(("eastward_wind", "northward_wind"), _UPPER_WIND, 1000e3, 0.1, 5.0, 3e-5, 30.0, 3e-4),
+    BuddyGroup(("eastward_wind", "northward_wind"), ("ship", "buoy"), 500e3, 0.0, 4.0, 2e-5, 0.0, 3e-4),
 )
 """What is compared, with sizes that are this program's own choice, tried on winter data of East Asia."""
 
@@ -99,7 +99,7 @@ def check_buddies(table: Table, tolerance: float = TOLERANCE) -> np.ndarray:
     return flags
 
 
-def _members(table: Table, group: Group, eligible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _members(table: Table, group: BuddyGroup, eligible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows (m, components) and values (m, components) that are compared in a group."""
     chosen = eligible & table.where(kind=group.kinds)
     value = table.column("value")
@@ -123,7 +123,7 @@ def _members(table: Table, group: Group, eligible: np.ndarray) -> tuple[np.ndarr
     return rows, value[rows]
 
 
-def _outliers(table: Table, group: Group, rows: np.ndarray, values: np.ndarray, tolerance: float) -> np.ndarray:
+def _outliers(table: Table, group: BuddyGroup, rows: np.ndarray, values: np.ndarray, tolerance: float) -> np.ndarray:
     """Mask (m,) of the members that disagree with their neighbours."""
     head = rows[:, 0]
     latitude, longitude = np.deg2rad(table.column("latitude")[head]), np.deg2rad(table.column("longitude")[head])

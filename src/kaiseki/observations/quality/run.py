@@ -21,7 +21,7 @@ from kaiseki.observations.table import Table
 
 
 @dataclass(frozen=True)
-class Count:
+class FlagCount:
     """Values of one kind and quantity that one check flagged, of how many."""
 
     check: str
@@ -35,7 +35,7 @@ class Checked(NamedTuple):
     """The table with its flags, and the counts of every check that flagged anything."""
 
     table: Table
-    summary: tuple[Count, ...]
+    summary: tuple[FlagCount, ...]
 
 
 def run_all(
@@ -70,17 +70,17 @@ def run_all(
     return Checked(table, summary(table))
 
 
-def summary(table: Table) -> tuple[Count, ...]:
+def summary(table: Table) -> tuple[FlagCount, ...]:
     """Counts of all flags that are set, by kind and quantity, in the order of `Flag`, `KINDS` and `QUANTITIES`."""
     kind, quantity = table.codes("kind")[0], table.codes("quantity")[0]
     cell = kind.astype(np.int64) * len(QUANTITIES) + quantity
     size = len(KINDS) * len(QUANTITIES)
     totals = np.bincount(cell, minlength=size)
-    found: list[Count] = []
+    found: list[FlagCount] = []
     for flag in Flag:
         flagged = np.bincount(cell[(table.column("flags") & np.uint32(flag)) != 0], minlength=size)
         name = (flag.name or "").lower()
         for place in np.flatnonzero(flagged):
             k, q = divmod(int(place), len(QUANTITIES))
-            found.append(Count(name, KINDS[k], QUANTITIES[q], int(flagged[place]), int(totals[place])))
+            found.append(FlagCount(name, KINDS[k], QUANTITIES[q], int(flagged[place]), int(totals[place])))
     return tuple(found)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kaiseki.formats.prepbufr import Reports
 from kaiseki.observations.sources.prepbufr_kinds import FIRST_ASCENT, FLIGHTS, kinds
-from kaiseki.observations.sources.prepbufr_levels import ROOT, Levels, Value, levels, sea_level_pressure
+from kaiseki.observations.sources.prepbufr_levels import ROOT, ReportLevels, Value, levels, sea_level_pressure
 
 Arrays = dict[str, NDArray[np.generic]]
 Floats = NDArray[np.float64]
@@ -151,7 +151,7 @@ def columns(reports: Reports, apart: NDArray[np.bool_], virtual_code: int | None
     return Part(rows, int((~read).sum()), silent, int(added.sum()))
 
 
-def _added(by_level: Levels, report_type: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _added(by_level: ReportLevels, report_type: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Levels that were not observed, or not by this platform.
 
     NCEP interpolates to mandatory levels, and puts the report of a surface station below ascents and descents of
@@ -207,7 +207,7 @@ class _Piece:
         }
 
 
-def _sea_level_part(reports: Reports, place: Arrays, by_level: Levels) -> Arrays:
+def _sea_level_part(reports: Reports, place: Arrays, by_level: ReportLevels) -> Arrays:
     """Mean sea-level pressure, one per report, at height 0 and at no pressure level."""
     found = sea_level_pressure(reports)
     first = np.full(len(reports), -1)
@@ -220,7 +220,7 @@ def _sea_level_part(reports: Reports, place: Arrays, by_level: Levels) -> Arrays
     return _Piece("mean_sea_level_pressure", value, np.arange(having.size), (PA_PER_MB, 0.0)).rows(per_report)
 
 
-def _places(reports: Reports, by_level: Levels, drift: NDArray[np.bool_]) -> Arrays:
+def _places(reports: Reports, by_level: ReportLevels, drift: NDArray[np.bool_]) -> Arrays:
     """Time and place of each level: its own where the file has it and the report is in `drift`, or the report's."""
     head, at = reports.nodes[ROOT].columns, by_level.report
 
@@ -342,7 +342,7 @@ def _first_of_pair(
     return first[together]
 
 
-def _profile_levels(number: NDArray[np.int64], by_level: Levels) -> NDArray[np.int32]:
+def _profile_levels(number: NDArray[np.int64], by_level: ReportLevels) -> NDArray[np.int32]:
     """Number of the level: 0 at the surface and for single levels, otherwise counted upward from 1 over the pressures
     of mass and wind."""
     pressure = by_level.values["pressure"].value

@@ -39,7 +39,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Levels:
+class ReportLevels:
     """All levels of all reports of a message type; a report with a single level has one row.
 
     Attributes:
@@ -59,9 +59,9 @@ class Levels:
     values: dict[str, Value]
     virtual: Value
 
-    def take(self, chosen: NDArray[np.bool_]) -> Levels:
+    def take(self, chosen: NDArray[np.bool_]) -> ReportLevels:
         """The levels of a mask."""
-        return Levels(
+        return ReportLevels(
             report=self.report[chosen],
             category=self.category[chosen],
             longitude=self.longitude[chosen],
@@ -72,7 +72,7 @@ class Levels:
         )
 
 
-def levels(reports: Reports, virtual_code: int | None) -> Levels:
+def levels(reports: Reports, virtual_code: int | None) -> ReportLevels:
     """Take the levels apart.
 
     Args:
@@ -96,7 +96,7 @@ def _bases(reports: Reports) -> list[str]:
     return found
 
 
-def _levels_in(reports: Reports, base: str, virtual_code: int | None) -> Levels:
+def _levels_in(reports: Reports, base: str, virtual_code: int | None) -> ReportLevels:
     count = len(reports.nodes[base])
     values = {}
     for key, (letter, name) in STACKS.items():
@@ -104,7 +104,7 @@ def _levels_in(reports: Reports, base: str, virtual_code: int | None) -> Levels:
             values[key] = _event(reports, base, letter, name, None)[0]
     values["temperature"], virtual = _event(reports, base, "T", "TOB", virtual_code)
     drift = _join(base, "DRFTINFO")
-    return Levels(
+    return ReportLevels(
         report=reports.ancestor(base, ROOT),
         category=_optional(reports, base, base, "CAT", count),
         longitude=_optional(reports, base, drift, "XDR", count),
@@ -115,11 +115,11 @@ def _levels_in(reports: Reports, base: str, virtual_code: int | None) -> Levels:
     )
 
 
-def _joined(parts: list[Levels]) -> Levels:
+def _joined(parts: list[ReportLevels]) -> ReportLevels:
     def both(values: list[Value]) -> Value:
         return Value(np.concatenate([v.value for v in values]), np.concatenate([v.mark for v in values]))
 
-    return Levels(
+    return ReportLevels(
         report=np.concatenate([part.report for part in parts]),
         category=np.concatenate([part.category for part in parts]),
         longitude=np.concatenate([part.longitude for part in parts]),
