@@ -20,7 +20,7 @@ import numpy as np
 from kaiseki.archive.run import Run
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.core.timing import parse_time
-from kaiseki.verification.departures import WRONG_BITS, Columns, inside_rim
+from kaiseki.verification.departures import WRONG_BITS, TableColumns, inside_rim
 from validation.engines import DEFAULT
 from validation.japan_1989_crossval import chain_folder
 
@@ -31,7 +31,7 @@ LEAST_ASCENTS = 5
 """Ascents below which a block is not shown alone."""
 
 
-def gap(table: Columns, rows: np.ndarray) -> float | None:
+def gap(table: TableColumns, rows: np.ndarray) -> float | None:
     """Reported thickness minus that of the virtual temperatures (m) of one ascent, None where a part is missing."""
     quantity = table["quantity"][rows].astype(str)
     pressure, value = table["pressure"][rows], table["value"][rows]
