@@ -31,7 +31,7 @@ demo: setup ## the twin experiment, TWIN=twin-2, or CASE=cases/....toml DATA=fol
 	.venv/bin/kaiseki demo $(if $(CASE),--case "$(CASE)") $(if $(TWIN),--twin "$(TWIN)") $(if $(DATA),--data "$(DATA)")
 
 test: setup ## all tests but the slow ones
-	$(PYTEST) -q -n $(WORKERS) --dist loadfile
+	$(PYTEST) -q -n $(WORKERS)
 
 lint: setup ## style, types, layers of packages
 	.venv/bin/ruff check .

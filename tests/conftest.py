@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ os.environ["JAX_ENABLE_X64"] = "0"
 _UNOPTIMISED = "--xla_backend_optimization_level"
 if _UNOPTIMISED not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_UNOPTIMISED}=0".strip()
+# Compiled programs of the tests neither come from the folder of the user nor go there; workers inherit their parent's.
+if "KAISEKI_CACHE" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="kaiseki-tests-")
+    os.environ["KAISEKI_CACHE"] = _cache.name
 _hook = install_import_hook("kaiseki", "runtime_types.check")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +34,22 @@ ROOT = Path(__file__).resolve().parent.parent
 def root() -> Path:
     """Root of the repository."""
     return ROOT
+
+
+MOST_MAPPINGS = 20_000
+"""Mapped regions of memory from which on compiled programs are given back; Linux allows a process 65,530."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_programs_given_back() -> Iterator[None]:
+    """Compiled programs hold some mapped regions each, and a process that asks for one too many ends with a
+    segmentation fault in the compiler."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        import jax
+
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from assimilation.test_four_d_var import Identity
 from kaiseki.assimilation import uncertainty
 from kaiseki.assimilation.engines import four_d_var, optimal_interpolation, three_d_fgat
 from kaiseki.assimilation.operators import linearise, locate
-from kaiseki.assimilation.uncertainty import FIELDS, Errors, Uncertainty, of_members, randomised
+from kaiseki.assimilation.uncertainty import FIELDS, Errors, Uncertainty, left_by_draws, of_members, randomised
 from kaiseki.config import Assimilation, FourDVarSettings
 from kaiseki.core.constants import GRAVITY, R_DRY, VIRTUAL
 from kaiseki.grid.coarsening import Coarsening
@@ -179,10 +179,28 @@ def test_random_analyses_have_the_covariance_of_the_analysis_error(monkeypatch: 
     random = np.random.default_rng(2)
     matrix, weights = random.standard_normal((6, 9)), random.uniform(0.2, 1.0, 6)
     monkeypatch.setattr(uncertainty, "DRAWS", 1000)
-    drawn = np.array(randomised(lambda v: matrix @ v, lambda r: matrix.T @ r, weights, 9))
+    errors = np.array(randomised(lambda v: matrix @ v, lambda r: matrix.T @ r, weights, 9))
+    before, after = errors[:, 0], errors[:, 1]
     wanted = np.linalg.inv(np.eye(9) + matrix.T @ (weights[:, None] * matrix))
     # Entries of a sample covariance are known to sqrt(2 / N) of the variances.
-    np.testing.assert_allclose(drawn.T @ drawn / len(drawn), wanted, atol=5.0 * np.sqrt(2.0 / 1000))
+    known = 5.0 * np.sqrt(2.0 / 1000)
+    np.testing.assert_allclose(before.T @ before / 1000, np.eye(9), atol=known)
+    np.testing.assert_allclose(after.T @ after / 1000, wanted, atol=known)
+    np.testing.assert_allclose(after.T @ before / 1000, wanted, atol=known)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8, 0.95])
+def test_the_known_background_makes_a_random_analysis_tell_the_share_better(share: float) -> None:
+    # Forty independent places, about what a level of a limited area holds; an analysis that leaves `share` of each.
+    places, trials = 40, 5_000
+    before, noise = np.random.default_rng(5).standard_normal((2, trials, places))
+    after = share * before + np.sqrt(share * (1.0 - share)) * noise
+    means = [np.mean(error**2, axis=1) for error in (before, after)]
+    found = left_by_draws(*means)
+    assert np.mean(found) == pytest.approx(share, rel=0.05)
+    assert np.all(found > 0.0)
+    # With the share itself in place of the ratio it would be sqrt(1 - share^2); the ratio has a noise of its own.
+    assert np.std(found) / np.std(means[1]) == pytest.approx(np.sqrt(1.0 - share**2), rel=0.15)
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("divided_run.py")
 def start(*arguments: str, devices: int) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}",
         "JAX_ENABLE_X64": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     }

@@ -95,8 +95,8 @@ class Problem:
         """Adjoint S^T H^T R^(-1/2) r, (n,), of normalised departures r (p,)."""
         return sqrt_transpose(self.covariance, self.operator.transpose(normalised / self.error))
 
-    def randomised(self, weights: np.ndarray) -> list[np.ndarray]:
-        """Control vectors (n,) drawn from the distribution after a 3D-FGAT analysis; see `uncertainty.randomised`."""
+    def randomised(self, weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Errors (n,) before and after random 3D-FGAT analyses; see `uncertainty.randomised`."""
         return randomised(self.forward, self.adjoint, weights, self.covariance.control_size)
 
     def increment(self, control: np.ndarray) -> dict[str, np.ndarray]:

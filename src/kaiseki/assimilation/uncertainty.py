@@ -16,7 +16,8 @@ where the resolved lies: with b the variance of the background and r the bound, 
 
 one c each for wind, temperature and surface pressure and each level, such that the mean over the level is that of the
 error of a random analysis with the same observations (`randomised`). Where the spectrum is complete c is 1 and the
-error exact.
+error exact. One random analysis is a sample of few independent places, so that its error is judged by that of the
+random background it started from, whose mean is known: a control variate.
 
 In 4D-Var, S y is carried to the end of the window by the inner linear model, on its grid; the background error there is
 the cycled one of the experiment, and the random analysis that of 3D-FGAT, which costs little and tells rather less.
@@ -161,7 +162,7 @@ class Uncertainty:
         self._turn, self._to_ground = _turn(domain), _to_ground(domain, fields)
         self._prior = np.asarray(_prior(covariance, self._turn, self._to_ground))
         self._explained = np.zeros_like(self._prior)
-        self._left: np.ndarray | None = None
+        self._drawn: tuple[np.ndarray, np.ndarray] | None = None
 
     def explain(self, controls: Iterable[np.ndarray]) -> None:
         """Take what vectors y (n,) explain from the variance; no field of theirs is kept."""
@@ -187,11 +188,12 @@ class Uncertainty:
             explained = linear_interpolation(domain.y, self.domain.y).toarray() @ explained @ across
         self._explained += explained
 
-    def draw(self, controls: Iterable[np.ndarray]) -> None:
-        """Let vectors (n,) of the distribution of the control variable after the analysis say how much is explained in
-        all, `randomised` makes them."""
-        drawn = list(controls)
-        pairs, self._left = self.pairs, self._squares(drawn) / len(drawn)
+    def draw(self, errors: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Let errors (n,) of the control variable before and after random analyses say how much is explained in all,
+        `randomised` makes them."""
+        before, after = zip(*errors, strict=True)
+        pairs = self.pairs
+        self._drawn = self._squares(before) / len(before), self._squares(after) / len(after)
         self.pairs = pairs
 
     def errors(self) -> Errors:
@@ -199,11 +201,14 @@ class Uncertainty:
         share = np.divide(self._explained, self._prior, out=np.zeros_like(self._prior), where=self._prior > 0.0)
         told = share / np.maximum(1.0 - share, FLOOR)
         left = 1.0 / (1.0 + told)
-        if self._left is not None:
-            drawn = np.divide(self._left, self._prior, out=np.ones_like(self._prior), where=self._prior > 0.0)
+        if self._drawn is not None:
+            before, after = (
+                np.divide(square, self._prior, out=np.ones_like(self._prior), where=self._prior > 0.0)
+                for square in self._drawn
+            )
             inside = self._prior[-1] > 0.0
             for name, rows in _rows(self.domain.nz).items():
-                factors = self._factors(told[rows][:, inside], drawn[rows][:, inside])
+                factors = self._factors(*(part[rows][:, inside] for part in (told, before, after)))
                 self.factors[name] = float(np.median(factors))
                 left[rows] = 1.0 / (1.0 + factors[:, None, None] * told[rows])
         left = np.maximum(left, FLOOR)
@@ -211,17 +216,17 @@ class Uncertainty:
         *air, ground = np.split(deviation, [self.domain.nz * n for n in (1, 2, 3)])
         return dict(zip(FIELDS, (*air, ground[0]), strict=True))
 
-    def _factors(self, told: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    def _factors(self, told: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Factor c by row, the same for all components of a level, of a group (rows, points): what is told, and the
-        variance of the draws over that of the background."""
+        squares of random errors before and after the analysis over the variance of the background."""
         nz = self.domain.nz
         components, levels = max(1, len(told) // nz), min(nz, len(told))
         told = np.concatenate(told.reshape(components, levels, -1), axis=-1)
-        wanted = drawn.reshape(components, levels, -1).mean(axis=(0, 2))
+        before, after = (part.reshape(components, levels, -1).mean(axis=(0, 2)) for part in (before, after))
         if levels > 1:
-            # One draw knows the mean of a level from some dozen independent places only.
             weights = gaussian(standard_log_pressure(self.domain.zeta), LEVELS)
-            wanted = weights @ wanted / weights.sum(axis=1)
+            before, after = (weights @ part / weights.sum(axis=1) for part in (before, after))
+        wanted = left_by_draws(before, after)
         return np.tile([_factor(level, float(mean)) for level, mean in zip(told, wanted, strict=True)], components)
 
     def _squares(self, controls: Iterable[np.ndarray]) -> np.ndarray:
@@ -239,6 +244,18 @@ _GROUPS: Final = ("wind", "temperature", "surface_pressure")
 def _rows(nz: int) -> dict[str, slice]:
     """Rows of the stacked variances by group."""
     return dict(zip(_GROUPS, (slice(0, 2 * nz), slice(2 * nz, 3 * nz), slice(3 * nz, 3 * nz + 1)), strict=True))
+
+
+def left_by_draws(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Mean share of the background's variance that an analysis leaves, from means of squares of random errors before
+    and after it over that variance, any shape.
+
+    What the error after keeps of the error before is s of it, where s is that share, so that the two squares have the
+    covariance s^2 in units of the variance of the first, whose expectation is 1: the least noisy unbiased combination
+    is after - s^2 (before - 1), with the ratio of the two for s.
+    """
+    share = np.minimum(np.divide(after, before, out=np.ones_like(after), where=before > 0.0), 1.0)
+    return after - share**2 * (before - 1.0)
 
 
 def _factor(told: np.ndarray, wanted: float) -> float:
@@ -260,12 +277,13 @@ def randomised(
     adjoint: Callable[[np.ndarray], np.ndarray],
     weights: np.ndarray,
     size: int,
-) -> list[np.ndarray]:
-    """Vectors (n,) drawn from the distribution of the control variable given the observations, v ~ N(0, A^-1).
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Errors (n,) of the control variable before and after random analyses: v ~ N(0, 1), and a vector drawn from its
+    distribution given the observations, N(0, A^-1).
 
-    The analysis of a random background with random observations of it, less the truth: v + w with v ~ N(0, 1) and
+    The latter is the analysis of a random background with random observations of it, less the truth: v + w with
     A w = G^T W^(1/2) (e - W^(1/2) G v), e ~ N(0, 1) (Desroziers, Brousseau and Chapnik 2005, Q. J. R. Meteorol. Soc.
-    131, 2821-2837). A few iterations leave a variance somewhat too large.
+    131, 2821-2837); its covariance with v is A^-1 as well. A few iterations leave a variance somewhat too large.
 
     Args:
         forward, adjoint: G of the normalised observations and its transpose.
@@ -281,5 +299,5 @@ def randomised(
             return vector + adjoint(weights * forward(vector))
 
         change = conjugate_gradients(hessian, right, iterations=DRAW_ITERATIONS, reduction=1e-2)
-        found.append(before + change.control)
+        found.append((before, before + change.control))
     return found
