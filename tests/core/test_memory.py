@@ -1,4 +1,4 @@
-"""Freed memory that is kept."""
+"""Freed memory that is kept, and given back."""
 
 from __future__ import annotations
 
@@ -40,3 +40,24 @@ def test_arrays_that_come_and_go_fault_no_pages() -> None:
         for how in ("kept", "given_back")
     }
     assert counts["kept"] * 10 < counts["given_back"]
+
+
+GIVEN_BACK = """
+import resource
+import numpy as np
+from kaiseki.core.memory import give_freed_memory_back, keep_freed_memory
+def resident():
+    pages = int(open("/proc/self/statm").read().split()[1])
+    return pages * resource.getpagesize()
+assert keep_freed_memory()
+np.ones(2**25)
+kept = resident()
+assert give_freed_memory_back()
+print(kept - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc only")
+def test_kept_memory_can_be_given_back() -> None:
+    found = subprocess.run([sys.executable, "-c", GIVEN_BACK], check=True, capture_output=True, text=True).stdout
+    assert int(found) > 0.9 * 2**28

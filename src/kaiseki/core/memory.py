@@ -1,10 +1,11 @@
-"""Keep freed memory: large arrays that come and go would otherwise be mapped and unmapped by the system each time, and
-every page of them faulted in anew."""
+"""Freed memory: kept while arrays come and go, since large ones would otherwise be mapped and unmapped by the system
+each time, and every page of them faulted in anew; given back when a stage of a run is over."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from typing import Any
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 """Numbers of the settings in glibc's malloc.h."""
@@ -12,11 +13,25 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 
 def keep_freed_memory() -> bool:
     """Tell glibc's malloc not to give freed memory back to the system; False where there is no glibc."""
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
+    mallopt = _of_glibc("mallopt")
+    if mallopt is None:
         return False
     settings = ((TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 2**28), (MMAP_MAX, 0))
     return all(mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in settings)
+
+
+def give_freed_memory_back() -> bool:
+    """Let glibc's malloc give what is free at this moment back to the system; False where there is no glibc or nothing
+    to give."""
+    trim = _of_glibc("malloc_trim")
+    return trim is not None and trim(ctypes.c_size_t(0)) == 1
+
+
+def _of_glibc(name: str) -> Any:
+    """A function of the C library, None where it has none of that name."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError):
+        return None

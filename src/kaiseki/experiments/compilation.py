@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 import jax
+
+from kaiseki.core.memory import give_freed_memory_back
 
 LEAST_SECONDS = 0.5
 """Compilations that took less are not kept [s]."""
@@ -41,3 +44,14 @@ def keep_compiled() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
+
+
+def give_back() -> None:
+    """Give the compiled programs of this process, and memory that is no longer used, back to the system.
+
+    For a moment after which other programs are needed; of the old ones those kept between runs are read again when
+    they are asked for.
+    """
+    jax.clear_caches()
+    gc.collect()
+    give_freed_memory_back()

@@ -14,6 +14,7 @@ from kaiseki.config import Experiment
 from kaiseki.core.progress import Log, duration, say
 from kaiseki.experiments.baselines import run_experiment
 from kaiseki.experiments.case import PreparedCase
+from kaiseki.experiments.compilation import give_back
 from kaiseki.experiments.cost import estimate, refuse_what_is_too_much
 from kaiseki.experiments.real_data import real_case
 from kaiseki.grid.build import domain_from_section
@@ -82,6 +83,7 @@ def run_whole(
     def timed(name: str, work: Callable[[], object]) -> object:
         begun = clock.perf_counter()
         result = work()
+        give_back()
         seconds[name] = clock.perf_counter() - begun
         say(f"{name}: {duration(seconds[name])}")
         return result

@@ -20,7 +20,7 @@ class ObservationSource(ABC):
     its reports have as `kind`; `kaiseki.testing.check_observation_source` says whether it keeps the contract.
 
     Its values are assimilated when the experiment names the kind in `observations.kinds`, with the errors in the column
-    `error`, or those of `observations.errors`.
+    `error`, or those of `observations.errors`, and less what the column `bias_correction` holds.
     """
 
     @abstractmethod
