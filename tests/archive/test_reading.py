@@ -56,6 +56,13 @@ def test_an_export_of_what_is_lost_leaves_no_file(run: Path, tmp_path: Path) -> 
     assert np.isfinite(whole["temperature"]).all()
 
 
+def test_a_chunk_that_was_cut_short_is_a_sentence(run: Path) -> None:
+    for chunk in (run / "chunks").iterdir():
+        chunk.write_bytes(chunk.read_bytes()[:50])
+    with pytest.raises(StoreError, match=r"is damaged or cannot be reached: .* could not be read \(.*\); bring back"):
+        RunStore.open(run, "r").read_restart()
+
+
 @pytest.mark.parametrize("lost", ["chunks", "manifests", "snapshots"])
 def test_whatever_is_lost_is_a_sentence(run: Path, lost: str) -> None:
     shutil.rmtree(run / lost)

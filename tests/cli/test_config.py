@@ -126,6 +126,12 @@ def explicit(**changes: object) -> str:
             "too long for sound",
         ),
         ("[driving]", "[driving]\ninterval_hours = 0.7", "does not divide 360 s"),
+        ("[driving]", "[driving]\ninterval_hours = 1e18", "driving.interval_hours: 1e+18 hours is more than"),
+        (
+            "[observations]",
+            "[assimilation.four_d_var]\ncoarsening = [1000000000]\n[observations]",
+            "cannot be made 1000000000 times coarser",
+        ),
         ("[driving]", "[driving]\ninterval_hours = 0.0001", "driving.interval_hours: 0.0001 hours is not a whole"),
         (
             "cold_start = 1989-01-01T12:00:00Z",

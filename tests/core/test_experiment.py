@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import tomllib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,11 +107,22 @@ REFUSED = [
     ("assimilation.background_check", -1.0, "assimilation.background_check = -1.0: input should be greater than 0"),
     ("assimilation.background_check", float("nan"), "assimilation.background_check = nan"),
     ("period.end", "1989-01-02", "give date and time of day in UTC"),
+    ("period.end", date(1989, 1, 2), "1989-01-02 has no time of day; give date and time of day in UTC"),
+    ("period.cold_start", 5, "5 is not a time; give date and time of day in UTC"),
+    ("period.cold_start", "0001-01-01T00:00:00+09:00", "lies outside the years 1 to 9999 in UTC"),
     ("period.end", "1989-01-02T05:00Z", "whole number of windows of 3 h after cold_start"),
     ("period.end", "1989-01-01T12:00Z", "end must lie after cold_start"),
     ("period.output_hours", 2.0, "output_hours must divide window_hours"),
     ("case.kind", "real", 'kind = "real" needs observations.files or observations.sources'),
     ("case.name", "a b/c", "name = 'a b/c', but it becomes part of file names"),
+    ("case.name", "a" * 300, "name has 300 characters; 100 are allowed"),
+    ("domain.spacing", True, "domain.spacing is true or false, but must be a number"),
+    ("assimilation.cycled.wind", [5.0, True], "assimilation.cycled.wind[1] is true or false, but must be a number"),
+    ("domain.shape", [100_000_000, 100_000_000], "no machine holds more than 1e+08 cells a level"),
+    ("domain.terrain_smoothing", 1e9, "input should be less than or equal to 100"),
+    ("domain.coast_files", ["a**b.json"], "** stands for any folders and must be a whole part of the path"),
+    ("domain.coast_files", [""], "is empty; give the path of a file"),
+    ("verification.levels", [], "levels is empty; give the pressures at which scores are wanted"),
     ("domain", {"spacing": 5000.0}, "without a preset the grid needs shape, reference_latitude"),
     ("domain.terrain", "files", 'terrain = "files" needs terrain_files'),
     ("domain.levels", {"table": [0.0, 10.0, 5.0]}, "rise strictly"),
@@ -135,6 +146,20 @@ def test_a_wrong_file_gets_one_clear_sentence(path: str, value: Any, sentence: s
     assert text.startswith("japan.toml: ")
     assert sentence in text
     assert "\n" not in text
+
+
+def test_truth_values_are_read_where_they_belong() -> None:
+    found = Experiment.from_mapping(set_at("physics", {"radiation": False, "microphysics": False}))
+    assert found.physics.radiation is False
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "twin.toml").write_text("\ufeff" + TWIN, encoding="utf-8")
+    assert Experiment.load(tmp_path / "twin.toml").case.kind == "twin"
+
+
+def test_cycles_are_the_windows(experiment: Experiment) -> None:
+    assert experiment.period.cycles == len(list(experiment.period.windows())) == 6
 
 
 def test_a_missing_key_is_named() -> None:

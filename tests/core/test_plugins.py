@@ -56,6 +56,16 @@ def test_a_broken_part_is_named(name: str) -> None:
 
 
 @pytest.mark.usefixtures("distribution")
+@pytest.mark.parametrize(
+    "text", ["raise SystemExit(3)", "class Reader:\n    def __init__(self):\n        raise SystemExit"]
+)
+def test_a_part_that_ends_the_program_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "otherparty_reader.py").write_text(text)
+    with pytest.raises(ConfigError, match=r"'good' for driving_sources .* SystemExit"):
+        plugins.make("driving_sources", "good", object)
+
+
+@pytest.mark.usefixtures("distribution")
 def test_an_unknown_part_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"no plug-in 'goood' .* did you mean 'good'\?"):
         plugins.load("driving_sources", "goood")

@@ -131,3 +131,6 @@ def test_hours_are_whole_seconds() -> None:
     assert hours(0.5) == np.timedelta64(1800, "s")
     with pytest.raises(InputError, match="whole number of seconds"):
         hours(1 / 7)
+    for count in (1e9, 1e300, float("inf"), float("nan")):
+        with pytest.raises(InputError, match=r"more than .* hours, the years 1 to 9999"):
+            hours(count)

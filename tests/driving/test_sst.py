@@ -83,6 +83,15 @@ def test_time_linear_between_fields_and_refused_outside() -> None:
         sst_on_domain(dataset, DOMAIN, np.datetime64("1989-01-01"), climatology=True)
 
 
+def test_times_too_far_apart_are_not_interpolated() -> None:
+    fields = np.array([280.0, 290.0])[:, None, None]
+    months = sst_dataset(["2000-01-16", "2000-02-15"], fields)
+    assert 280.0 < sst_on_domain(months, DOMAIN, np.datetime64("2000-02-01")).min() < 290.0
+    decades = sst_dataset(["1979-01-01", "1999-01-01"], fields)
+    with pytest.raises(InputError, match="lies between 1979-01-01T00:00:00 and 1999-01-01T00:00:00, 7305 days apart"):
+        sst_on_domain(decades, DOMAIN, np.datetime64("1989-01-01"))
+
+
 def test_climatology_is_linear_between_the_middles_of_months_across_new_year() -> None:
     times = [f"1981-{m:02d}-01" for m in range(1, 13)]
     dataset = sst_dataset(times, (280.0 + np.arange(12.0))[:, None, None])

@@ -220,6 +220,15 @@ def test_missing_things_are_named(tmp_path: Path, copy: Path):
     (copy / "inventory.json").write_text('{"a": 1}')
     with pytest.raises(InputError, match="list of rows"):
         make_report(copy)
+    (copy / "inventory.json").write_text('[{"kind": "sonde", "values": 3}]')
+    with pytest.raises(InputError, match=r"inventory\.json has a row without greatest, least, mean, quantity"):
+        make_report(copy)
+    (copy / "inventory.json").unlink()
+    for text, words in (("3", "no table of names"), ('{"groups": []}', "without against, change"), ("{", "as JSON")):
+        (copy / "impact.json").write_text(text)
+        with pytest.raises(InputError, match=rf"impact\.json .*{words}"):
+            make_report(copy)
+    (copy / "impact.json").unlink()
     (copy / "experiment.toml").unlink()
     with pytest.raises(ConfigError, match=r"experiment\.toml"):
         make_report(copy)

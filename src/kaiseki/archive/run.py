@@ -149,6 +149,10 @@ ERRORS: Final = ("temperature_spread", "eastward_wind_spread", "northward_wind_s
 """Errors of the analysis by their names in the archive, whatever the engine."""
 
 
+INVENTORY_KEYS: Final = frozenset(("kind", "quantity", "time", "west", "south", "values", "least", "mean", "greatest"))
+"""What every row of `inventory.json` has."""
+
+
 class Run:
     """A run on disk, see docs/architecture.md.
 
@@ -291,6 +295,8 @@ class Run:
             raise InputError(f"{path} is not JSON: {error}") from None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise InputError(f"{path} must hold a list of rows, as the inventory of the observations is written")
+        if any((missing := INVENTORY_KEYS - row.keys()) for row in rows):
+            raise InputError(f"{path} has a row without {', '.join(sorted(missing))}; make the run anew")
         return rows
 
 

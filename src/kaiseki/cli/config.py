@@ -44,7 +44,7 @@ def check(file: Path, /, *, json: Json = False) -> None:
     if not (complete := check_experiment(experiment)):
         say("The model, the engine and the twin were not checked, for JAX cannot be used; install kaiseki[run]")
     period = experiment.period
-    cycles = sum(1 for _ in period.windows())
+    cycles = period.cycles
     result = {
         "valid": True,
         "complete": complete,

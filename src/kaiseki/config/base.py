@@ -12,7 +12,8 @@ import math
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from pathlib import PurePath
 from typing import Annotated, Any, ClassVar
 
 from kaiseki.core.errors import ConfigError, KaisekiError
@@ -71,14 +72,38 @@ class Named:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         """How pydantic checks a name that it reads."""
-        from pydantic_core import core_schema
+        return _checked_text(self, source, handler)
 
-        def checked(value: str) -> str:
-            if (fault := self.fault(value)) is not None:
-                raise ValueError(f"{value!r}: {fault}")
-            return value
 
-        return core_schema.no_info_after_validator_function(checked, handler(source))
+@dataclass(frozen=True)
+class Pattern:
+    """A path or a glob pattern, in which `**` stands for folders and is a whole part of the path."""
+
+    def fault(self, value: str) -> str | None:
+        """What is wrong with a pattern, None where nothing is."""
+        if not value.strip("/ "):
+            return "is empty; give the path of a file, or a pattern"
+        if "\0" in value:
+            return "holds a null character, as no path does"
+        if any("**" in part and part != "**" for part in PurePath(value).parts):
+            return "** stands for any folders and must be a whole part of the path, as in reports/**/*.nc"
+        return None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """How pydantic checks a pattern that it reads."""
+        return _checked_text(self, source, handler)
+
+
+def _checked_text(rule: Named | Pattern, source: Any, handler: Any) -> Any:
+    """The pydantic schema of a text that a rule checks."""
+    from pydantic_core import core_schema
+
+    def checked(value: str) -> str:
+        if (fault := rule.fault(value)) is not None:
+            raise ValueError(f"{value!r}: {fault}")
+        return value
+
+    return core_schema.no_info_after_validator_function(checked, handler(source))
 
 
 class _Utc:
@@ -91,9 +116,11 @@ class _Utc:
 
 
 def _utc(value: Any) -> Any:
-    """Text (ISO 8601) or a TOML date-time as `datetime` in UTC; anything else is left for pydantic to refuse."""
+    """Text (ISO 8601) or a TOML date-time as `datetime` in UTC; `ValueError` for anything else."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        raise ValueError(f"{value} has no time of day; give date and time of day in UTC, as {value}T12:00:00Z")
     if not isinstance(value, (str, datetime)):
-        return value
+        raise ValueError(f"{value!r} is not a time; give date and time of day in UTC, as 1989-01-01T12:00:00Z")
     if isinstance(value, datetime) and value.tzinfo is None:
         value = value.replace(tzinfo=UTC)
     try:
@@ -112,7 +139,7 @@ Count = Annotated[int, Bounds(ge=1)]
 Seed = Annotated[int, Bounds(ge=0)]
 Latitude = Annotated[float, Bounds(ge=-90, le=90)]
 Longitude = Annotated[float, Bounds(ge=-180, le=360)]
-Files = tuple[str, ...]
+Files = tuple[Annotated[str, Pattern()], ...]
 """Paths or glob patterns relative to the data root that the command is given; a name that exists is no pattern."""
 
 
@@ -157,7 +184,7 @@ def _check(name: str, value: Any, hint: Any) -> None:
         return
     if typing.get_origin(hint) is Annotated:
         for rule in hint.__metadata__:
-            if isinstance(rule, Bounds | Named) and (fault := rule.fault(value)) is not None:
+            if isinstance(rule, Bounds | Named | Pattern) and (fault := rule.fault(value)) is not None:
                 raise ConfigError(f"{name} = {value!r}: {fault}")
         return
     if isinstance(value, dict):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from kaiseki.config.base import (
+    Bounds,
     Count,
     Files,
     Latitude,
@@ -21,6 +22,10 @@ from kaiseki.core.errors import ConfigError
 Preset = Literal["japan-5km-96", "japan-5km-76", "japan-20km", "japan-40km", "japan-60km"]
 
 
+MOST_COLUMNS = 100_000_000
+"""Most cells of a level: all the Earth at 2 km."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Levels(Section):
     """Nominal heights of the model levels: thin at the ground, stretched upwards."""
@@ -31,7 +36,7 @@ class Levels(Section):
     """Height of the model top, m."""
     first_thickness: Positive = 60.0
     """Thickness of the lowest layer, m."""
-    stretching: Positive = 1.5
+    stretching: Annotated[float, Bounds(gt=0, le=20)] = 1.5
     """Exponent p of the growth of the thickness with the layer index k, first_thickness * (1 + c k^p)."""
     table: tuple[NotNegative, ...] = ()
     """Heights of all interfaces from 0 to the top, m; if given, it replaces the four values above."""
@@ -84,8 +89,8 @@ class DomainSettings(Section):
     """Files of land-sea masks."""
     coast_files: Files = ()
     """Files of coastlines (GeoJSON) for the maps of the report."""
-    terrain_smoothing: NotNegative = 1.0
-    """Strength of the terrain smoothing, in grid lengths; 0 leaves the conservative averages."""
+    terrain_smoothing: Annotated[float, Bounds(ge=0, le=100)] = 1.0
+    """Strength of the terrain smoothing, in grid lengths, at most 100; 0 leaves the conservative averages."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,5 +105,9 @@ class DomainSettings(Section):
         missing = [name for name in needed if getattr(self, name) is None]
         if self.preset is None and missing:
             raise ConfigError(f"without a preset the grid needs {', '.join(missing)} as well")
+        if self.shape is not None and self.shape[0] * self.shape[1] > MOST_COLUMNS:
+            raise ConfigError(
+                f"shape = {self.shape[0]} x {self.shape[1]}: no machine holds more than {MOST_COLUMNS:g} cells a level"
+            )
         if self.terrain == "files" and not self.terrain_files:
             raise ConfigError('terrain = "files" needs terrain_files')

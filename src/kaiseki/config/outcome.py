@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from kaiseki.config.base import Bounds, Count, Fraction, NotNegative, Positive, Section, Seed
 from kaiseki.config.dynamics import Dynamics
+from kaiseki.core.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,11 @@ class Verification(Section):
     """Smallest number of values from which a verdict is drawn."""
     seed: Seed = 1
     """Seed of the bootstrap."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.levels:
+            raise ConfigError("levels is empty; give the pressures at which scores are wanted, at least one")
 
 
 @dataclass(frozen=True, kw_only=True)

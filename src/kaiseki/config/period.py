@@ -18,6 +18,9 @@ from kaiseki.config.base import (
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.timing import Time, Window, hours, parse_time, windows
 
+LONGEST_NAME = 100
+"""Most characters of the name of a case: names of files may have 255 bytes, and some have more in them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Case(Section):
@@ -40,6 +43,8 @@ class Case(Section):
                 f"name = {self.name!r}, but it becomes part of file names: letters, digits, dots, underscores and "
                 "hyphens only, beginning with a letter or digit"
             )
+        if len(self.name) > LONGEST_NAME:
+            raise ConfigError(f"name has {len(self.name)} characters; {LONGEST_NAME} are allowed in names of files")
         try:
             if self.time_zone is not None:
                 ZoneInfo(self.time_zone)
@@ -94,6 +99,11 @@ class Period(Section):
     def output_interval(self) -> np.timedelta64:
         """Interval of the output as timedelta64[s]."""
         return hours(self.output_hours)
+
+    @property
+    def cycles(self) -> int:
+        """Number of windows."""
+        return round((self.end - self.cold_start).total_seconds() / (self.window_hours * 3600.0))
 
     def windows(self) -> Iterator[Window]:
         """The windows of the cycles: the first starts at the cold start, the last ends at `end`."""

@@ -21,7 +21,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: no such file, not readable, not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"There is no experiment file {path}") from None
     except OSError as error:
@@ -46,11 +46,40 @@ def validated[S: Section](section: type[S], values: Mapping[str, Any], source: s
     Raises:
         ConfigError: an unknown key, a missing or a wrong value; one sentence says which.
     """
+    if (where := _truth_value(values, section)) is not None:
+        raise ConfigError(f"{source}: {where} is true or false, but must be a number")
     try:
         found: S = _adapter(section).validate_python(values)
     except ValidationError as error:
         raise explain(error, section, source) from None
     return found
+
+
+def _truth_value(values: Any, hint: Any, where: str = "") -> str | None:
+    """Dotted path of the first truth value where the annotation has none; pydantic would take it for 0 or 1."""
+    if isinstance(values, bool):
+        return None if bool in _parts(hint) or Any in _parts(hint) else where
+    if isinstance(values, Mapping):
+        model = _inner_model(hint)
+        kinds = {} if model is None else hints(model)
+        # Of a mapping that is no section, the values have the last of its annotations.
+        other = get_args(hint)[-1] if model is None and get_args(hint) else Any
+        items = [(str(key), item, kinds.get(key, other)) for key, item in values.items()]
+    elif isinstance(values, list | tuple):
+        items = [(f"[{number}]", item, hint) for number, item in enumerate(values)]
+    else:
+        return None
+    for name, item, kind in items:
+        path = name if not where else f"{where}{name}" if name[:1] == "[" else f"{where}.{name}"
+        if (found := _truth_value(item, kind, path)) is not None:
+            return found
+    return None
+
+
+def _parts(hint: Any) -> set[Any]:
+    """The types in an annotation such as `tuple[float, ...] | None`."""
+    inner = get_args(hint)
+    return {hint} if not inner else set().union(*(_parts(part) for part in inner))
 
 
 def schema_of(section: type[Section]) -> dict[str, Any]:

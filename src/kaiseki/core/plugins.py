@@ -79,13 +79,13 @@ def load(kind: str, name: str) -> Any:
         raise ConfigError(f"There is no plug-in {name!r} for {kind}{hint}")
     try:
         return points[name].load()
-    except Exception as error:  # whatever a module of someone else does when it is imported
+    except (Exception, SystemExit) as error:  # whatever a module of someone else does when it is imported
         raise ConfigError(
             f"The plug-in {name!r} for {kind} ({_origin(points[name])}) cannot be imported: {_said(error)}"
         ) from error
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     """An error in words; kinds other than failed imports by their name too."""
     return str(error) if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
 
@@ -104,7 +104,7 @@ def make[T](kind: str, name: str, contract: type[T]) -> T:
     loaded = load(kind, name)
     try:
         part = loaded() if isinstance(loaded, type) else loaded
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"The plug-in {name!r} for {kind} is a class that cannot be made without arguments: {_said(error)}"
         ) from error

@@ -52,7 +52,10 @@ def parse_time(value: str | datetime | np.datetime64) -> Time:
     if moment.microsecond:
         raise InputError(f"The time {value} has fractions of a second; give whole seconds in UTC")
     if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
+        try:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:
+            raise InputError(f"The time {value} lies outside the years 1 to 9999 in UTC") from None
     return np.datetime64(moment, "s")
 
 
@@ -98,13 +101,19 @@ def label(time: Time) -> str:
     return f"{text} ({clock} {name if name.isalpha() else f'UTC{name}'})"
 
 
+LONGEST = 9999 * 366 * 86400.0
+"""Longest duration [s]: that of all years that times may lie in."""
+
+
 def hours(count: float) -> np.timedelta64:
     """A duration in hours as whole seconds.
 
     Raises:
-        InputError: the duration is not a whole number of seconds.
+        InputError: the duration is not a whole number of seconds, or longer than all years there are.
     """
     seconds = count * 3600.0
+    if not abs(seconds) <= LONGEST:
+        raise InputError(f"{count:g} hours is more than {LONGEST / 3600.0:g} hours, the years 1 to 9999")
     if seconds != round(seconds):
         raise InputError(f"{count} hours is not a whole number of seconds")
     return np.timedelta64(round(seconds), "s")

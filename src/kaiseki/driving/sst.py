@@ -22,6 +22,10 @@ REACH = 1.0e6
 or ice."""
 
 
+LONGEST_GAP = np.timedelta64(45, "D")
+"""Longest time between two fields that are interpolated: months, with some tolerance."""
+
+
 def fill(values: np.ndarray, valid: np.ndarray, cyclic: bool, method: str = "laplace") -> np.ndarray:
     """Close the gaps of a field (ny, nx) from its valid cells.
 
@@ -180,7 +184,7 @@ def sst_on_domain(
         dataset: the common form with sea_surface_temperature, or with surface_temperature and land_area_fraction.
         domain: a `grid.Domain`; its sea must not lie farther than `REACH` from a value of the data.
         time: when. A dataset with one time holds for that day and the next fortnight only; one with several is linear
-            in time.
+            in time between fields at most `LONGEST_GAP` apart.
         climatology: take twelve monthly fields as means about the middles of the months of any year.
         method: of `fill`.
 
@@ -213,6 +217,11 @@ def sst_on_domain(
                 "use other files or a climatology."
             )
         after = max(1, int(np.searchsorted(times, time)))
+        if (apart := times[after] - times[after - 1]) > LONGEST_GAP:
+            raise InputError(
+                f"{name}: {time} lies between {times[after - 1]} and {times[after]}, {apart.astype('timedelta64[D]')} "
+                f"apart, where at most {LONGEST_GAP} can be interpolated; use other files or a climatology."
+            )
         weight = float((time - times[after - 1]) / (times[after] - times[after - 1]))
         parts = [(after - 1, 1.0 - weight), (after, weight)]
     total = np.zeros(domain.lat.shape)

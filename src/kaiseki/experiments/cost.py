@@ -85,7 +85,7 @@ def estimate(experiment: Experiment, domain: Domain) -> Cost:
     """Cost of the analysis cycle on a domain."""
     cells = domain.nz * domain.ny * domain.nx
     dt = with_time_steps(experiment.dynamics, domain).dt
-    cycles = sum(1 for _ in experiment.period.windows())
+    cycles = experiment.period.cycles
     span = (experiment.period.last - experiment.period.first).astype("timedelta64[s]").astype(int)
     filtering = 3.0 * 3600.0 * experiment.assimilation.digital_filter.half_span_hours * (cycles + 1)
     steps = round((float(span) + filtering) / dt)

@@ -59,11 +59,13 @@ class Coarsening:
         """
         if factor < 1:
             raise ConfigError(f"A grid can be made coarser by a whole factor from 1; got {factor}")
+        # Before matrices of `factor` columns are made.
+        factor, wanted = min(factor, max(fine.ny, fine.nx)), factor
         y, x = _means(fine.ny, factor), _means(fine.nx, factor)
         rim = fine.rim_width if factor == 1 else max(LEAST_RIM, math.ceil(fine.rim_width / factor))
         if 2 * rim + 2 > min(len(y), len(x)):
             raise ConfigError(
-                f"{fine.name} ({fine.ny} x {fine.nx} cells) cannot be made {factor} times coarser: nothing is left "
+                f"{fine.name} ({fine.ny} x {fine.nx} cells) cannot be made {wanted} times coarser: nothing is left "
                 "inside the rim"
             )
         spacing = factor * fine.spacing

@@ -11,21 +11,35 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
+from kaiseki.core.errors import InputError
 from kaiseki.core.timing import label, parse_time
 from kaiseki.report.style import FULL_WIDTH, INK, Picture, chart_style, svg_picture
 
 FILE = "impact.json"
 """Name of the file in the folder of a run."""
 
+KEYS = frozenset(("groups", "error_before", "against", "change", "explained", "observations", "time"))
+"""Names in the file that the picture needs."""
+
 HELPED, HARMED = "#0072B2", "#D55E00"
 
 
 def read(directory: Path) -> Mapping[str, Any] | None:
-    """What `kaiseki impact` wrote; None where it was not called."""
+    """What `kaiseki impact` wrote; None where it was not called.
+
+    Raises:
+        InputError: the file holds something else.
+    """
     path = directory / FILE
     if not path.exists():
         return None
-    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {error}; call kaiseki impact again, or remove it") from None
+    if not isinstance(found, dict) or (missing := KEYS - found.keys()):
+        what = f"without {', '.join(sorted(missing))}" if isinstance(found, dict) else "no table of names"
+        raise InputError(f"{path} is not what kaiseki impact writes ({what}); call it again, or remove the file")
     return found
 
 

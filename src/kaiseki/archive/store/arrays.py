@@ -102,5 +102,15 @@ def group_at(group: zarr.Group, path: str) -> zarr.Group:
 
 
 def values_at(group: zarr.Group, path: str) -> np.ndarray:
-    """All values of an array in a group."""
-    return np.asarray(array_at(group, path)[...])
+    """All values of an array in a group.
+
+    Raises:
+        StoreError: a chunk is there but is not what was written, where the store describes itself (`reading`).
+    """
+    try:
+        return np.asarray(array_at(group, path)[...])
+    except RuntimeError as error:  # of a codec
+        described = getattr(group.store, "described", None)
+        if described is None:
+            raise
+        raise described.error(f"{group.path}/{path}", error) from error
