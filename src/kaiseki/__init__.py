@@ -1,6 +1,7 @@
 """Kaiseki: a regional reanalysis that anyone can run, and the platform that puts it to use.
 
-`kaiseki.open(path)` opens an archive as an `xarray.Dataset`. Nothing heavy is imported before it is used.
+`kaiseki.open(path)` opens an archive as an `xarray.Dataset`, `kaiseki.observations(path)` the observations with their
+departures as an Arrow table. Nothing heavy is imported before it is used.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kaiseki.archive import observations
     from kaiseki.archive import open_archive as open
 
-__all__ = ["open"]
+__all__ = ["observations", "open"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,6 +20,10 @@ def __getattr__(name: str) -> Any:
         from kaiseki.archive import open_archive
 
         return open_archive
+    if name == "observations":
+        from kaiseki.archive import observations
+
+        return observations
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -166,10 +167,20 @@ def test_only_times_that_were_produced(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_no_archive(tmp_path: Path, run: Path) -> None:
-    with pytest.raises(StoreError, match="is not a run store of Kaiseki; give the directory"):
+    with pytest.raises(StoreError, match=r"is not a run store of Kaiseki; give an analysis\.store of a run"):
         kaiseki.open(tmp_path)
     with pytest.raises(StoreError, match="does not exist"):
         kaiseki.open(tmp_path / "absent")
+
+
+def test_the_folder_of_a_run_stands_for_its_analysis(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "case"
+    shutil.copytree(run, folder / "analysis.store")
+    np.testing.assert_array_equal(kaiseki.open(folder)["temperature"].values, kaiseki.open(run)["temperature"].values)
+    assert kaiseki.observations(folder)["report"].to_pylist() == observations(run)["report"].to_pylist()
+    (folder / "analysis.store").rename(folder / "truth.store")
+    with pytest.raises(StoreError, match=r"is not a run store of Kaiseki; it holds truth\.store: open one of these"):
+        kaiseki.open(folder)
 
 
 def test_domain(run: Path) -> None:

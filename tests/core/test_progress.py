@@ -5,7 +5,7 @@ import io
 import pytest
 
 from kaiseki.core import progress
-from kaiseki.core.progress import Mode, Progress, duration
+from kaiseki.core.progress import Mode, Progress, duration, speed
 
 
 class Terminal(io.StringIO):
@@ -83,3 +83,8 @@ def test_machines_get_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_durations_are_readable(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_slow_steps_are_given_by_their_time() -> None:
+    assert speed(12.3, "step") == "12.3 steps/s"
+    assert speed(0.00606, "cycle") == "2 min 45 s a cycle"

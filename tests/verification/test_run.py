@@ -9,6 +9,7 @@ import pytest
 
 from kaiseki.archive import open_archive
 from kaiseki.archive.run import Run
+from kaiseki.report.tables import rejections
 from kaiseki.verification import dry_total_energy
 from kaiseki.verification.run import Judgement, comparable, departures_at, judge
 from kaiseki.verification.truth import TRUTH_LEVELS
@@ -91,8 +92,25 @@ def test_a_truth_on_a_finer_grid(tmp_path: Path):
 
 def test_the_time_of_the_soundings(twin: Path):
     run = Run(twin)
-    assert run.sonde_time == LAST
+    assert run.main_time == LAST
     assert len(run.observed_cycles) == 3
+
+
+def test_the_cold_start_is_never_what_is_judged_first(tmp_path: Path):
+    """Nothing is assimilated there, whatever soundings it has."""
+    run = Run(synthetic.make_run(tmp_path / "short", stores=("analysis",), cycles=2))
+    assert run.observed_cycles[0] == run.experiment.period.first
+    assert run.analysed_cycles == run.observed_cycles[1:]
+    first = run.table("analysis", run.observed_cycles[0])
+    assert first is not None
+    assert (first["kind"] == "sonde").any()
+    others = [run.table("analysis", time) for time in run.analysed_cycles]
+    for table in others:
+        assert table is not None
+        table["kind"][table["kind"] == "sonde"] = "ship"
+    assert run.main_time == run.observed_cycles[-1]
+    values = sum(int(row["values"].replace(" ", "")) for row in rejections(run))
+    assert values == sum(len(table["kind"]) for table in others if table is not None)
 
 
 def test_scores_come_out_the_same_again(twin: Path, judged: Judgement):

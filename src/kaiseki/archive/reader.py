@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -42,7 +43,8 @@ def open_archive(
     the map. `time_bnds` is there when a variable is a sum or mean over the interval that ends at its label.
 
     Args:
-        location: directory of the run, "s3://bucket/prefix" or an `icechunk.Storage`.
+        location: folder of a run (its analysis is opened) or one of its stores, "s3://bucket/prefix" or an
+            `icechunk.Storage`.
         kind: "analysis" (at the analysis times) or "background" (the trajectory along the cycles, hourly).
         storage_options: for S3, see `storage.resolve`.
 
@@ -51,8 +53,11 @@ def open_archive(
         InputError: no such kind.
     """
     if kind not in _GROUPS:
-        raise InputError(f"There are fields of the kinds analysis and background, not {kind!r}")
-    store = RunStore.open(location, "r", storage_options=storage_options)
+        raise InputError(
+            f"There are fields of the kinds analysis and background, not {kind!r}; the observations come from "
+            "kaiseki.observations"
+        )
+    store = RunStore.open(analysis_of(location), "r", storage_options=storage_options)
     root, snapshot = store.root(), store.snapshot()
     with storage_errors(store.where, "read"):
         fields = _lazy(root, _GROUPS[kind])
@@ -75,6 +80,13 @@ def open_archive(
         _set_coordinates(array)
     dataset.attrs = _attributes(dict(root.attrs), kind, snapshot, store.where)
     return dataset
+
+
+def analysis_of(location: Location) -> Location:
+    """The store that is meant: of the folder of a run its analysis, else the location itself."""
+    if isinstance(location, str | os.PathLike) and (own := Path(location) / "analysis.store").is_dir():
+        return own
+    return location
 
 
 def _lazy(root: zarr.Group, group: str) -> xr.Dataset:
@@ -146,7 +158,7 @@ def observations(
     """The observation feedback archive of a run: one row per value, with departures, and the column `cycle`.
 
     Args:
-        location: directory of the run, "s3://bucket/prefix" or an `icechunk.Storage`.
+        location: as of `open_archive`.
         start: first cycle wanted (UTC), None from the first one.
         end: last cycle wanted (UTC), None to the last complete one.
         storage_options: for S3, see `storage.resolve`.
@@ -156,7 +168,7 @@ def observations(
     """
     first = None if start is None else parse_time(start)
     last = None if end is None else parse_time(end)
-    store = RunStore.open(location, "r", storage_options=storage_options)
+    store = RunStore.open(analysis_of(location), "r", storage_options=storage_options)
     tables = []
     for time in store.completed_cycles():
         if (first is not None and time < first) or (last is not None and time > last):

@@ -226,17 +226,24 @@ class Run:
         return [time for time in self.cycles if self.table("analysis", time) is not None]
 
     @cached_property
-    def sonde_time(self) -> np.datetime64 | None:
-        """The last cycle with at least half as many soundings as the fullest one; None without soundings."""
+    def analysed_cycles(self) -> list[np.datetime64]:
+        """Cycles that have an observation table and follow a forecast: all but the cold start, whose observations are
+        only compared with it."""
+        return [time for time in self.observed_cycles if time > self.experiment.period.first]
+
+    @cached_property
+    def main_time(self) -> np.datetime64 | None:
+        """Cycle that is shown and scored first: the last analysis with at least half as many soundings as the fullest
+        has, the last one where none has any; None without analyses."""
         counts = {}
-        for time in self.observed_cycles:
+        for time in self.analysed_cycles:
             table = self.table("analysis", time)
             assert table is not None
             sondes = (table["kind"] == "sonde") & (table["quantity"] != "surface_pressure")
             counts[time] = len(np.unique(table["station"][sondes]))
         fullest = max(counts.values(), default=0)
         good = [time for time, count in counts.items() if count > 0 and count >= 0.5 * fullest]
-        return good[-1] if good else None
+        return good[-1] if good else max(self.analysed_cycles, default=None)
 
     def fields(self, store: str, time: np.datetime64, *, background: bool = False) -> xr.Dataset | None:
         """Fields of a store at one time; None where there are none.

@@ -48,9 +48,9 @@ def impact(
     keep_freed_memory()
     place = RunFolder(folder)
     noted = place.noted()
-    chosen = Run(folder).sonde_time if time is None else parse_time(time)
+    chosen = Run(folder).main_time if time is None else parse_time(time)
     if chosen is None:
-        raise InputError(f"{folder} has no analysis with soundings; give one with --time")
+        raise InputError(f"{folder} has no analysis that used observations yet")
     with place.preparing():
         case = make_case_of(noted)(noted, place, data)
         truth = _truth(case)

@@ -135,7 +135,7 @@ def verify(folder: Path, /, *, json: Json = False) -> None:
     emit(
         {"scores": str(path), "rows": judgement.rows, "scorecard": judgement.card, "truth": judgement.truth_card},
         json=json,
-        text=lambda: f"{_card(judgement, opened.sonde_time)}\n{len(judgement.rows)} rows in {path}",
+        text=lambda: f"{_card(judgement, opened.main_time)}\n{len(judgement.rows)} rows in {path}",
     )
 
 
@@ -212,7 +212,7 @@ def _whole(
         "scorecard": judgement.card,
         "truth": judgement.truth_card,
     }
-    emit(result, json=json, text=lambda: _summary(judgement, opened.sonde_time, folder))
+    emit(result, json=json, text=lambda: _summary(judgement, opened.main_time, folder))
 
 
 def make_case_of(experiment: Experiment) -> Callable[..., Any]:
@@ -228,6 +228,8 @@ def make_case_of(experiment: Experiment) -> Callable[..., Any]:
 
 def _card(judgement: Judgement, time: np.datetime64 | None) -> str:
     """The scorecard of one time, the last with many soundings, as lines of text."""
+    from kaiseki.verification.scores import SHOWN
+
     when = None if time is None else format_utc(time)
     rows = [
         row
@@ -235,13 +237,19 @@ def _card(judgement: Judgement, time: np.datetime64 | None) -> str:
         if row["against"] in ("withheld", "truth") and row["time"] == when
     ]
     if not rows:
-        return "nothing to score"
-    lines = [f"{when}: error of the analysis, of a baseline, and the difference; against what the analysis never saw"]
+        return "no baseline to compare the analysis with; its own errors are in scores.json"
+    lines = [
+        f"{when}: error of the analysis against what it never saw, and by how much less it is than that of each "
+        "baseline (negative: more)"
+    ]
     for row in rows:
-        level = f" {row['level']:g}" if isinstance(row["level"], float) else f" {row['level'] or ''}"
+        name, unit, factor, decimals = SHOWN[row["variable"]]
+        level = f"{row['level'] / 100:g}" if isinstance(row["level"], float) else row["level"]
+        where = f"{name}, {level} hPa" if level else name
+        ours, theirs = (f"{factor * row[key]:.{decimals}f}" for key in ("rms", "baseline_rms"))
         lines.append(
-            f"  {row['against']:9s} {row['variable'] + level:34s} {row['rms']:9.3g} | {row['baseline']:22s} "
-            f"{row['baseline_rms']:9.3g}  {-100 * row['reduction']:+6.1f} %  n={row['n']}"
+            f"  {row['against']:9s} {where:32s} {ours:>7s} {unit:6s} | {row['baseline'].replace('_', ' '):22s} "
+            f"{theirs:>7s} {unit:6s} | {100 * row['reduction']:+4.0f} % less  n={row['n']}"
         )
     return "\n".join(lines)
 

@@ -88,6 +88,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def speed(rate: float, unit: str) -> str:
+    """ "12.3 steps/s", and below one in ten seconds "2 min 45 s a step"."""
+    return f"{rate:.3g} {unit}s/s" if rate > 0.1 else f"{duration(1.0 / rate)} a {unit}"
+
+
 class Progress:
     """Progress of one piece of work with a known number of steps.
 
@@ -144,7 +149,7 @@ class Progress:
         parts = [f"{self.title}: {self.done}/{self.total} {self.unit}s"]
         if self.done and elapsed > 0:
             rate = self.done / elapsed
-            parts.append(f"{rate:.3g} {self.unit}s/s")
+            parts.append(speed(rate, self.unit))
             parts.append(
                 f"{duration((self.total - self.done) / rate)} left" if self.done < self.total else duration(elapsed)
             )
@@ -164,8 +169,8 @@ def _rich_bar(title: str, total: int, unit: str, stream: TextStream) -> tuple[Ri
         """Steps per second."""
 
         def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text(f"{speed:.3g} {unit}s/s" if speed else "")
+            rate = task.finished_speed or task.speed
+            return Text(speed(rate, unit) if rate else "")
 
     bar = Bar(
         TextColumn("{task.description}"),

@@ -72,8 +72,9 @@ class Cost:
     def sentence(self, name: str) -> str:
         """One line for the user."""
         return (
-            f"{name}: {self.cells / 1e6:.3g}e6 cells, {self.steps} steps of {self.step:g} s, {self.cycles} cycles, "
-            f"about {self.memory / 1e9:.1f} GB of memory and {duration(self.seconds)} on two cores"
+            f"{name}: {self.cells:,} cells, {self.steps} steps of {self.step:g} s, {self.cycles} cycles; about "
+            f"{self.memory / 1e9:.1f} GB of memory, and {duration(self.seconds)} on two cores for the analysis, to "
+            "which preparation, compilation and baselines come"
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,15 @@ KIND_LOOKS = {
 """Kinds of report in the order of drawing: colour, marker, size, name."""
 
 
+def looks_of(kinds: Iterable[str]) -> dict[str, tuple[str, str, int, str]]:
+    """Looks of the kinds that are there, in the order of drawing; those of plug-ins, which have none of their own, on
+    top."""
+    there = set(kinds)
+    own = {kind: look for kind, look in KIND_LOOKS.items() if kind in there}
+    other = {kind: ("#a5552a", "*", 34, kind.replace("_", " ")) for kind in sorted(there - KIND_LOOKS.keys())}
+    return own | other
+
+
 def station_map(table: Mapping[str, np.ndarray], base: Basemap, time: np.datetime64) -> Picture:
     """Reports of a window: used, withheld (ringed in vermilion) and those without a used value (pale)."""
     flags = table["flags"].astype(np.int64)
@@ -40,7 +49,7 @@ def station_map(table: Mapping[str, np.ndarray], base: Basemap, time: np.datetim
         figure, axes = frame(base, "Observations of the window, used and withheld", label(time), bar=True)
         base.draw(axes)
         base.rim(axes)
-        for kind, (colour, marker, size, name) in KIND_LOOKS.items():
+        for kind, (colour, marker, size, name) in looks_of(np.unique(table["kind"]).tolist()).items():
             places = _places(table, (table["kind"] == kind), flags)
             if places is None:
                 continue
@@ -136,7 +145,8 @@ def inventory_table(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> l
 
 def inventory_maps(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
     """Values by kind in boxes of 10 degrees over the globe; None without rows."""
-    kinds = [kind for kind in KIND_LOOKS if any(row["kind"] == kind for row in rows)]
+    looks = looks_of(row["kind"] for row in rows)
+    kinds = list(looks)
     if not kinds:
         return None
     totals = {kind: inventory_table([row for row in rows if row["kind"] == kind], ("west", "south")) for kind in kinds}
@@ -161,7 +171,7 @@ def inventory_maps(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
             shades.set_array(np.array([box["values"] for box in boxes], float))
             axes.add_collection(shades)
             count = sum(box["values"] for box in boxes)
-            axes.set_title(f"{KIND_LOOKS[kind][3]}: {count:,} values".replace(",", " "), fontsize=8.5, pad=3)
+            axes.set_title(f"{looks[kind][3]}: {count:,} values".replace(",", " "), fontsize=8.5, pad=3)
             axes.set_xticks([0, 60, 120, 180, 240, 300, 360], ["0°", "60°E", "120°E", "180°", "120°W", "60°W", "0°"])
             axes.set_yticks([-90, -60, -30, 0, 30, 60, 90], ["90°S", "60°S", "30°S", "0°", "30°N", "60°N", "90°N"])
             axes.set_xlim(*span[0])
@@ -173,6 +183,6 @@ def inventory_maps(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
         bar = figure.colorbar(shades, ax=list(plots), orientation="vertical", fraction=0.025, pad=0.01)
         bar.set_label("values per box of 10°", fontsize=8, color=MAP_INK)
         alt = "Maps of the number of decoded values in boxes of 10 degrees: " + "; ".join(
-            f"{KIND_LOOKS[kind][3]} {sum(box['values'] for box in totals[kind])} values" for kind in kinds
+            f"{looks[kind][3]} {sum(box['values'] for box in totals[kind])} values" for kind in kinds
         )
         return png_picture(figure, alt + ".", "Values as they were decoded, by kind in boxes of 10 degrees.")

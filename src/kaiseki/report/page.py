@@ -71,7 +71,7 @@ def _context(
     run: Run, title: str | None, base: Basemap, inventory: list[dict[str, Any]], judgement: Judgement
 ) -> dict[str, Any]:
     experiment, last = run.experiment, run.cycles[-1]
-    main = run.sonde_time if run.sonde_time is not None else last
+    main = run.main_time if run.main_time is not None else last
     diagnostics = run.diagnostics()
     consistency = consistency_rows(diagnostics)
     settings = experiment.verification

@@ -204,9 +204,9 @@ def _short(value: Any) -> str:
 
 
 def rejections(run: Run) -> list[dict[str, Any]]:
-    """How many values of all cycles were used, withheld or kept out, by kind, with the commonest reasons."""
+    """How many values of all analyses were used, withheld or kept out, by kind, with the commonest reasons."""
     totals: dict[str, dict[str, Any]] = {}
-    for time in run.observed_cycles:
+    for time in run.analysed_cycles:
         table = run.table("analysis", time)
         assert table is not None
         flags = table["flags"].astype(np.int64)

@@ -7,16 +7,7 @@ from typing import Any
 
 from kaiseki.config import Experiment
 from kaiseki.report.style import look
-
-UNITS: Mapping[str, tuple[str, str, float, int]] = {
-    "air_temperature": ("temperature", "K", 1.0, 2),
-    "wind": ("vector wind", "m s⁻¹", 1.0, 2),
-    "specific_humidity": ("specific humidity", "g kg⁻¹", 1000.0, 3),
-    "geopotential_height": ("height", "m", 1.0, 1),
-    "surface_air_pressure": ("surface pressure", "hPa", 0.01, 2),
-    "dry_total_energy": ("dry total-energy norm", "m s⁻¹", 1.0, 2),
-}
-"""Variables of the score rows: name, unit shown, factor from SI, decimals."""
+from kaiseki.verification.scores import SHOWN
 
 FLAG_WORDS = (
     "outside the physical range",
@@ -133,21 +124,21 @@ def level_words(level: Any) -> str:
 
 def target_words(row: Mapping[str, Any]) -> str:
     """ "temperature, 850–250 hPa"."""
-    name = UNITS.get(row["variable"], (row["variable"].replace("_", " "), "", 1.0, 2))[0]
+    name = SHOWN.get(row["variable"], (row["variable"].replace("_", " "), "", 1.0, 2))[0]
     level = level_words(row["level"])
     return f"{name}, {level}" if level else name
 
 
 def unit(variable: str) -> str:
     """The unit a variable is shown in."""
-    return UNITS.get(variable, ("", "", 1.0, 2))[1]
+    return SHOWN.get(variable, ("", "", 1.0, 2))[1]
 
 
 def number(value: float | None, variable: str, *, sign: bool = False) -> str:
     """A value in the unit it is shown in; an en dash where there is none."""
     if value is None:
         return "–"
-    _, _, factor, decimals = UNITS.get(variable, ("", "", 1.0, 2))
+    _, _, factor, decimals = SHOWN.get(variable, ("", "", 1.0, 2))
     text = f"{value * factor:+.{decimals}f}" if sign else f"{value * factor:.{decimals}f}"
     return text.replace("-", "−")
 

@@ -34,6 +34,16 @@ TEMPERATURE, WIND, HUMIDITY, HEIGHT, PRESSURE = (
 )
 """`variable` in the rows: CF standard names, and "wind" for the vector."""
 
+SHOWN = {
+    TEMPERATURE: ("temperature", "K", 1.0, 2),
+    WIND: ("vector wind", "m s⁻¹", 1.0, 2),
+    HUMIDITY: ("specific humidity", "g kg⁻¹", 1000.0, 3),
+    HEIGHT: ("height", "m", 1.0, 1),
+    PRESSURE: ("surface pressure", "hPa", 0.01, 2),
+    "dry_total_energy": ("dry total-energy norm", "m s⁻¹", 1.0, 2),
+}
+"""How variables of the rows are shown: name, unit, factor from SI, decimals."""
+
 _QUANTITIES = {
     TEMPERATURE: ("air_temperature", "virtual_temperature"),
     WIND: ("eastward_wind", "northward_wind"),

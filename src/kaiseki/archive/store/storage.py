@@ -111,9 +111,9 @@ def open_repository(place: Place) -> icechunk.Repository:
         try:
             return icechunk.Repository.open(place.storage)
         except icechunk.RepositoryNotFoundError:
-            raise StoreError(
-                f"{place.where} is not a run store of Kaiseki; give the directory that a run has written"
-            ) from None
+            stores = sorted(path.name for path in directory.glob("*.store")) if directory is not None else []
+            hint = f"it holds {', '.join(stores)}: open one of these" if stores else "give an analysis.store of a run"
+            raise StoreError(f"{place.where} is not a run store of Kaiseki; {hint}") from None
 
 
 def first_line(error: BaseException) -> str:
