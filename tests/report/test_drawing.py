@@ -120,7 +120,11 @@ def test_light_colours_stay_in_range():
 
 def test_words():
     assert words.percent(-0.125) == "−12 %"
+    assert words.percent(0.42) == "+42 %"
+    assert words.percent(-0.0014) == "−0.1 %"
+    assert words.percent(0.0) == words.percent(-0.0001) == "0 %"
     assert words.interval(-0.05, 0.31) == "−5 to 31 %"
+    assert words.interval(-0.004, -0.001) == "−0.4 to −0.1 %"
     assert words.number(-150.0, "surface_air_pressure", sign=True) == "−1.50"
     assert words.number(None, "dry_total_energy") == "–"
     assert words.target_words({"variable": "geopotential_height", "level": 5e4}) == "height, 500\u00a0hPa"

@@ -243,7 +243,7 @@ def inventory(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             "kind": str(row["kind"]),
             "quantity": str(row["quantity"]).replace("_", " "),
             "values": _count(row["values"]),
-            **{name: f"{row[name]:.6g}".replace("-", "−") for name in ("least", "mean", "greatest")},
+            **{name: f"{row[name]:.4g}".replace("-", "−") for name in ("least", "mean", "greatest")},
         }
         if "time" in row:
             one["time"] = str(row["time"])

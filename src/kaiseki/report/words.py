@@ -144,9 +144,16 @@ def number(value: float | None, variable: str, *, sign: bool = False) -> str:
 
 
 def percent(part: float) -> str:
-    """ "+42 %" of 0.42; a true minus sign."""
-    rounded = round(100.0 * part)
-    return f"{rounded:+d} %".replace("-", "−") if rounded else "0 %"
+    """ "+42 %" of 0.42, "−0.3 %" of -0.003; a true minus sign."""
+    text = _hundredths(part)
+    return f"{text} %" if text == "0" or text[0] == "−" else f"+{text} %"
+
+
+def _hundredths(part: float) -> str:
+    """Per cent without the sign of it: "42", "−0.3", "0"; a tenth below one, so that a small part is not called none."""
+    value = 100.0 * part
+    text = f"{value:.0f}" if abs(value) >= 0.95 else f"{value:.1f}"
+    return "0" if not float(text) else text.replace("-", "−")
 
 
 def experiment_words(name: str) -> str:
@@ -156,7 +163,7 @@ def experiment_words(name: str) -> str:
 
 def interval(low: float, high: float) -> str:
     """ "31 to 52 %" of 0.31 and 0.52; a true minus sign."""
-    return f"{100.0 * low:.0f} to {100.0 * high:.0f} %".replace("-", "−")
+    return f"{_hundredths(low)} to {_hundredths(high)} %"
 
 
 def tiles(cards: Sequence[Mapping[str, Any]], unit_of_n: str) -> list[dict[str, str]]:
@@ -167,7 +174,7 @@ def tiles(cards: Sequence[Mapping[str, Any]], unit_of_n: str) -> list[dict[str, 
             continue
         what = target_words(row)
         detail = f"{interval(row['reduction_low'], row['reduction_high'])}, {row['n']} {unit_of_n}"
-        size = f"{abs(100.0 * row['reduction']):.0f} %"
+        size = f"{_hundredths(abs(row['reduction']))} %"
         match row["verdict"]:
             case "better":
                 number_, word = size, "smaller error"
