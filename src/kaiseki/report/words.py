@@ -150,7 +150,7 @@ def percent(part: float) -> str:
 
 
 def _hundredths(part: float) -> str:
-    """Per cent without the sign of it: "42", "−0.3", "0"; a tenth below one, so that a small part is not called none."""
+    """Number of "42 %" or "−0.3 %": tenths below one, so that a small part is not called none."""
     value = 100.0 * part
     text = f"{value:.0f}" if abs(value) >= 0.95 else f"{value:.1f}"
     return "0" if not float(text) else text.replace("-", "−")
