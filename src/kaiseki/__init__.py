@@ -1,7 +1,7 @@
 """Kaiseki: a regional reanalysis that anyone can run, and the platform that puts it to use.
 
-`kaiseki.open(path)` opens an archive as an `xarray.Dataset`, `kaiseki.observations(path)` the observations with their
-departures as an Arrow table. Nothing heavy is imported before it is used.
+`kaiseki.open(path)` opens an archive as an `xarray.Dataset`, `kaiseki.open_observations(path)` its observations with
+their departures as an Arrow table. Nothing heavy is imported before it is used.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kaiseki.archive import observations
+    from kaiseki.archive import observations as open_observations
     from kaiseki.archive import open_archive as open
 
-__all__ = ["observations", "open"]
+__all__ = ["open", "open_observations"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
         from kaiseki.archive import open_archive
 
         return open_archive
-    if name == "observations":
+    if name == "open_observations":
         from kaiseki.archive import observations
 
         return observations

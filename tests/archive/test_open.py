@@ -177,7 +177,7 @@ def test_the_folder_of_a_run_stands_for_its_analysis(run: Path, tmp_path: Path) 
     folder = tmp_path / "case"
     shutil.copytree(run, folder / "analysis.store")
     np.testing.assert_array_equal(kaiseki.open(folder)["temperature"].values, kaiseki.open(run)["temperature"].values)
-    assert kaiseki.observations(folder)["report"].to_pylist() == observations(run)["report"].to_pylist()
+    assert kaiseki.open_observations(folder)["report"].to_pylist() == observations(run)["report"].to_pylist()
     (folder / "analysis.store").rename(folder / "truth.store")
     with pytest.raises(StoreError, match=r"is not a run store of Kaiseki; it holds truth\.store: open one of these"):
         kaiseki.open(folder)

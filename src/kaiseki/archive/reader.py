@@ -55,7 +55,7 @@ def open_archive(
     if kind not in _GROUPS:
         raise InputError(
             f"There are fields of the kinds analysis and background, not {kind!r}; the observations come from "
-            "kaiseki.observations"
+            "kaiseki.open_observations"
         )
     store = RunStore.open(analysis_of(location), "r", storage_options=storage_options)
     root, snapshot = store.root(), store.snapshot()

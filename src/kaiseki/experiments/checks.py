@@ -11,7 +11,6 @@ import numpy as np
 from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.timing import hours
-from kaiseki.driving.sources.registry import available
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
 from kaiseki.observations.sources.registry import source
@@ -64,8 +63,6 @@ def _check_sources(experiment: Experiment) -> None:
     for name in experiment.observations.sources:
         source(name)
     driving = experiment.driving
-    if experiment.case.kind == "real":
-        available()
     if experiment.case.kind == "real" and not driving.first_guess_files:
         raise ConfigError(
             'kind = "real" needs driving.first_guess_files: global analyses that drive the domain or, with '

@@ -9,6 +9,7 @@ from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.observables import OWN_QUANTITIES, QUANTITIES
 from kaiseki.cycle.observing import error_table
 from kaiseki.driving.nest import check_top
+from kaiseki.driving.sources.registry import available
 from kaiseki.driving.weights import interpolation
 from kaiseki.experiments.coarse_analysis import scales_of
 from kaiseki.forecast.checks import check_levels, check_steps
@@ -30,6 +31,8 @@ def check_model(experiment: Experiment, domains: dict[str, Domain], stretch: int
     """
     if experiment.case.kind == "real" and "driving.coarse" in domains:
         check_inside(domains["domain"], domains["driving.coarse"], "domain", "driving.coarse")
+    if experiment.case.kind == "real":
+        available()
     for domain in domains.values():
         check_levels(domain)
         parameters = with_time_steps(experiment.dynamics, domain)
