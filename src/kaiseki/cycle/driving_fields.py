@@ -15,7 +15,7 @@ from kaiseki.archive import RunStore
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import format_utc
 from kaiseki.cycle.fields import ANALYSIS, FORECAST, Fields, from_store
-from kaiseki.driving import Nest, atmosphere_on_domain, with_sea_temperature
+from kaiseki.driving import DrivingData, Nest, atmosphere_on_domain, with_sea_temperature
 from kaiseki.driving.tide import missed_tide, with_tide
 from kaiseki.forecast.model import Forcing, Model
 from kaiseki.forecast.rim import Boundary
@@ -48,18 +48,18 @@ LONGEST_GAP = np.timedelta64(12 * 3600, "s")
 """Longest interval between two global analyses; what changes within a day is lost in a longer one."""
 
 
-def _uncovered(times: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Times that do not lie at, or between two, of the known times at most LONGEST_GAP apart."""
+def _uncovered(times: np.ndarray, known: np.ndarray, longest: np.timedelta64 = LONGEST_GAP) -> np.ndarray:
+    """Times that do not lie at, or between two, of the known times at most `longest` apart."""
     after = np.searchsorted(known, times)
     inside = (after > 0) & (after < len(known))
     narrow = np.zeros(len(times), bool)
-    narrow[inside] = (known[after[inside]] - known[after[inside] - 1]) <= LONGEST_GAP
+    narrow[inside] = (known[after[inside]] - known[after[inside] - 1]) <= longest
     return times[~(narrow | np.isin(times, known))]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Driving by global analyses (an `xarray.Dataset` of `driving.read_joined`), linear in time."""
+    """Driving by global analyses, linear in time: `driving.DrivingData`, or an `xarray.Dataset` of its form."""
 
     dataset: Any
     domain: Domain
@@ -70,7 +70,12 @@ class Dataset:
 
     def missing(self, times: np.ndarray) -> np.ndarray:
         """Times that the analyses do not cover, as of `Covering`."""
-        return _uncovered(times, self.dataset["time"].values.astype("datetime64[s]"))
+        if not isinstance(self.dataset, DrivingData):
+            return _uncovered(times, self.dataset["time"].values.astype("datetime64[s]"))
+        known = self.dataset.times
+        # Data count as regular: a wider interval than the shortest is a gap.
+        shortest = np.diff(known).min() if known.size > 1 else LONGEST_GAP
+        return _uncovered(times, known, min(shortest, LONGEST_GAP))
 
 
 @dataclass(frozen=True)
