@@ -95,7 +95,7 @@ def drive(paths: list[Path]) -> None:
 
     domain = preset("japan-60km")
     data = open_driving(paths, domain)
-    data.check_times(data.times[0], data.times[-1])
+    data.check_gaps(data.times[0], data.times[-1])
     for time in np.arange(data.times[0], data.times[-1] + np.timedelta64(1, "h"), np.timedelta64(1, "h")):
         atmosphere_on_domain(data, domain, time)
 

@@ -107,12 +107,9 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     six = np.timedelta64(6, "h")
     more = xr.concat([CONTENT.assign_coords(time=relaid.TIMES + k * 3 * six) for k in range(2)], "time")
     gap = relaid.second_generation(more.isel(time=[0, 1, 2, 4, 5]), tmp_path / "gap.nc")
-    with pytest.raises(InputError, match=r"6-hourly\) lack 2000-01-01T18"):
-        open_driving([gap]).check_times(relaid.TIMES[0], relaid.TIMES[0] + 5 * six)
-    with pytest.raises(InputError, match="lack 2000-01-01T18"):
-        open_driving([relaid.second_generation(CONTENT, tmp_path / "short.nc")]).check_times(
-            relaid.TIMES[0], relaid.TIMES[-1] + six
-        )
+    with pytest.raises(InputError, match=r"gap\.nc: the driving data are 6-hourly but lack 2000-01-01T18"):
+        open_driving([gap]).check_gaps(relaid.TIMES[0], relaid.TIMES[0] + 5 * six)
+    open_driving([gap]).check_gaps(relaid.TIMES[0], relaid.TIMES[-1])
     files = relaid.split(CONTENT, tmp_path, "variable")
     with pytest.raises(InputError, match="only one of the two wind components"):
         open_driving([path for path in files if path.name != "variable_4.nc"])

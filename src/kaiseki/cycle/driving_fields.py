@@ -48,12 +48,12 @@ LONGEST_GAP = np.timedelta64(12 * 3600, "s")
 """Longest interval between two global analyses; what changes within a day is lost in a longer one."""
 
 
-def _uncovered(times: np.ndarray, known: np.ndarray, longest: np.timedelta64 = LONGEST_GAP) -> np.ndarray:
-    """Times that do not lie at, or between two, of the known times at most `longest` apart."""
+def _uncovered(times: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Times that do not lie at, or between two, of the known times at most LONGEST_GAP apart."""
     after = np.searchsorted(known, times)
     inside = (after > 0) & (after < len(known))
     narrow = np.zeros(len(times), bool)
-    narrow[inside] = (known[after[inside]] - known[after[inside] - 1]) <= longest
+    narrow[inside] = (known[after[inside]] - known[after[inside] - 1]) <= LONGEST_GAP
     return times[~(narrow | np.isin(times, known))]
 
 
@@ -69,13 +69,15 @@ class Dataset:
         return atmosphere_on_domain(self.dataset, self.domain, time)
 
     def missing(self, times: np.ndarray) -> np.ndarray:
-        """Times that the analyses do not cover, as of `Covering`."""
+        """Times that the analyses do not cover, as of `Covering`.
+
+        Raises:
+            InputError: an analysis is missing between two others.
+        """
         if not isinstance(self.dataset, DrivingData):
             return _uncovered(times, self.dataset["time"].values.astype("datetime64[s]"))
-        known = self.dataset.times
-        # Data count as regular: a wider interval than the shortest is a gap.
-        shortest = np.diff(known).min() if known.size > 1 else LONGEST_GAP
-        return _uncovered(times, known, min(shortest, LONGEST_GAP))
+        self.dataset.check_gaps(times.min(), times.max())
+        return _uncovered(times, self.dataset.times)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from kaiseki.archive import RunStore
 from kaiseki.archive.run import RunFolder
 from kaiseki.archive.store.transaction import to_json
@@ -55,7 +53,7 @@ def real_case(experiment: Experiment, folder: RunFolder, data: Path | None, log:
     files = files_of(experiment.driving.first_guess_files, data, "driving.first_guess_files")
     sea = sea_temperature(experiment, data)
     if experiment.driving.coarse is None:
-        driving, domain = direct_driving(files, domain, sea, (experiment.period.first, experiment.period.last))
+        driving, domain = direct_driving(files, domain, sea)
         start = driving(experiment.period.first)
         check_sea(experiment, start, domain, files)
         table = real_observations(experiment, folder, data, domain)
@@ -66,10 +64,7 @@ def real_case(experiment: Experiment, folder: RunFolder, data: Path | None, log:
 
 
 def direct_driving(
-    files: Sequence[Path],
-    domain: Domain,
-    sea: SeaTemperature | None = None,
-    period: tuple[np.datetime64, np.datetime64] | None = None,
+    files: Sequence[Path], domain: Domain, sea: SeaTemperature | None = None
 ) -> tuple[Dataset | WiderRun | WithSea, Domain]:
     """Driving by the files themselves, or by the store of a run of our own, and the domain that they drive.
 
@@ -79,11 +74,10 @@ def direct_driving(
         files: split in any way, read a time at a time, about the domain only; or one store of a run.
         domain: which they drive.
         sea: sea-surface temperature of the experiment's own.
-        period: first and last time that will be needed.
 
     Raises:
-        InputError: the files cannot be read or joined, lack a time of the period, a level or a variable, or the domain
-            reaches beyond them.
+        InputError: the files cannot be read or joined, lack a level or a variable, or the domain reaches beyond
+            them.
     """
     driving: Dataset | WiderRun
     if any(path.is_dir() and RunStore.exists(path) for path in files):
@@ -94,8 +88,6 @@ def direct_driving(
         driving = WiderRun.onto(store, domain)
         return (driving if sea is None else WithSea(driving, sea(domain), domain)), domain
     data = open_driving(files, domain)
-    if period is not None:
-        data.check_times(*period)
     ground = ground_on_domain(data, domain)
     if ground is None:
         # Their surface pressure is then that of our own ground, and there is nothing to go over to.

@@ -84,9 +84,6 @@ class DrivingData:
             made["units_assumed"] = ", ".join(sorted(assumed))
         return made | self.catalogue.grid.attributes()
 
-    def __contains__(self, quantity: str) -> bool:
-        return quantity in self.fixed()
-
     def fixed(self) -> xr.Dataset:
         """What does not change in time, with the horizontal axes."""
         return xr.Dataset(self._variables(self._static(), ()), self._axes(), self.attrs)
@@ -118,35 +115,30 @@ class DrivingData:
         dataset["time"].attrs = {"standard_name": "time"}
         return dataset
 
-    def gaps(self, first: np.datetime64, last: np.datetime64, longest: np.timedelta64 | None = None) -> np.ndarray:
-        """Times between two that regular data would have and these lack, and the ends where they are not reached.
-
-        Data count as regular at the shortest interval that occurs among them, unless a longer one is let pass.
-        """
-        times = self.times
-        lacking = [end for end in (first, last) if not times.size or not times[0] <= end <= times[-1]]
-        if times.size > 1:
-            step = np.diff(times).min()
-            for before, after in pairwise(times):
-                if after - before > max(step, longest or step) and before < last and after > first:
+    def gaps(self, first: np.datetime64, last: np.datetime64) -> np.ndarray:
+        """Times that are missing between two of the data about a period, where data at their shortest interval have
+        one."""
+        lacking: list[np.datetime64] = []
+        if self.times.size > 1:
+            step = np.diff(self.times).min()
+            for before, after in pairwise(self.times):
+                if before < last and after > first:
                     lacking += list(np.arange(before + step, after, step))
-        return np.array(sorted(set(lacking)), dtype="datetime64[s]")
+        return np.array(lacking, dtype="datetime64[s]")
 
-    def check_times(self, first: np.datetime64, last: np.datetime64, longest: np.timedelta64 | None = None) -> None:
-        """Refuse data that do not cover a period evenly.
+    def check_gaps(self, first: np.datetime64, last: np.datetime64) -> None:
+        """Refuse data that are not regular over a period.
 
         Raises:
             InputError: names the first time that is missing.
         """
-        lacking = self.gaps(first, last, longest)
+        lacking = self.gaps(first, last)
         if lacking.size:
-            interval = ""
-            if self.times.size > 1:
-                interval = f" (they are {np.diff(self.times).min() / np.timedelta64(1, 'h'):g}-hourly)"
+            interval = np.diff(self.times).min() / np.timedelta64(1, "h")
+            more = f" and {lacking.size - 1} more times" if lacking.size > 1 else ""
             raise InputError(
-                f"{self.file}: the driving data{interval} lack {format_utc(lacking[0])}"
-                + (f" and {lacking.size - 1} more times" if lacking.size > 1 else "")
-                + f" between {format_utc(first)} and {format_utc(last)}; add the files of these times."
+                f"{self.file}: the driving data are {interval:g}-hourly but lack {format_utc(lacking[0])}{more}; "
+                "add the files of these times."
             )
 
     def _at(self, time: np.datetime64) -> xr.Dataset:

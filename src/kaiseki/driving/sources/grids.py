@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class Window:
     x: np.ndarray
 
 
+@runtime_checkable
 class Grid(Protocol):
     """Rectangular grid in any projection."""
 

@@ -335,13 +335,13 @@ def _one_version(where: str, values: np.ndarray) -> np.ndarray:
 
 
 class NetcdfSource:
-    """Reader of NetCDF files in one of the layouts of `layouts.LAYOUTS`."""
+    """Reader of NetCDF files and Zarr stores in one of the layouts of `layouts.LAYOUTS`."""
 
     name = "netcdf"
 
     def recognises(self, path: Path, head: bytes) -> bool:
-        """Whether the file is NetCDF; what it lacks is reported when it is read."""
-        return is_netcdf(head)
+        """Whether the file is NetCDF or a Zarr store; what it lacks is reported when it is read."""
+        return is_netcdf(head) or is_zarr(path)
 
     def index(self, path: Path) -> list[Piece]:
         """What the file holds; InputError when nothing of it is known, or a name, unit or axis is not understood."""
@@ -355,15 +355,4 @@ class NetcdfSource:
         return DrivingData.of(self.index(path), self.name).load()
 
 
-class ZarrSource(NetcdfSource):
-    """Reader of Zarr stores in one of the layouts, such as ARCO-ERA5."""
-
-    name = "zarr"
-
-    def recognises(self, path: Path, head: bytes) -> bool:
-        """Whether the folder is a Zarr store."""
-        return is_zarr(path)
-
-
 NETCDF = NetcdfSource()
-ZARR = ZarrSource()

@@ -41,10 +41,10 @@ class IndexedSource(DrivingSource, Protocol):
 
 def _own() -> dict[str, DrivingSource]:
     from kaiseki.driving.sources.grib import GRIB
-    from kaiseki.driving.sources.netcdf import NETCDF, ZARR
+    from kaiseki.driving.sources.netcdf import NETCDF
     from kaiseki.driving.sources.sst_netcdf import SST_NETCDF
 
-    return {source.name: source for source in (ZARR, GRIB, SST_NETCDF, NETCDF)}
+    return {source.name: source for source in (GRIB, SST_NETCDF, NETCDF)}
 
 
 def available() -> dict[str, DrivingSource]:
