@@ -20,7 +20,8 @@ class Driving(Section):
 
     first_guess_files: Files = ()
     """Files of global analyses: with a coarse domain samples of the season, which are averaged and smoothed; without
-    one they drive the domain directly, all files joined along time."""
+    one they drive the domain directly, all files together: split by time, variable or level, in GRIB, NetCDF or Zarr,
+    or one store of a run of a wider domain (docs/driving.md)."""
     sea_temperature_files: Files = ()
     """Files of sea-surface temperature (NetCDF) that replace that of the first guess, and are needed where it holds
     none. The field of the cold start stays throughout the run."""

@@ -40,13 +40,20 @@ def files_of(patterns: tuple[str, ...], data: Path | None, key: str) -> list[Pat
     return files
 
 
+ZARR = ("zarr.json", ".zgroup", ".zmetadata")
+"""Files by which a folder is known as a Zarr store, of version 2 or 3, and counts as one file."""
+RUN_STORE = ("repo", "refs")
+"""Entries by which a folder is known as a store of a run, which counts as one file too."""
+
+
 def _matches(root: Path, pattern: str) -> list[Path]:
-    """Files under a folder that a pattern names, sorted; its leading parts are literal as long as they exist."""
+    """Files and stores under a folder that a pattern names, sorted; its leading parts are literal as long as they
+    exist."""
     base, rest = root, list(PurePath(pattern).parts)
     while rest and os.path.exists(base / rest[0]):  # noqa: PTH110 - unlike Path.exists it never raises
         base /= rest.pop(0)
     found = base.glob("/".join(rest)) if rest else iter([base])
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in found if path.is_file() or any((path / name).exists() for name in ZARR + RUN_STORE))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from kaiseki.archive import RunStore
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import format_utc
 from kaiseki.cycle.fields import ANALYSIS, FORECAST, Fields, from_store
-from kaiseki.driving import Nest, atmosphere_on_domain, with_sea_temperature
+from kaiseki.driving import DrivingData, Nest, atmosphere_on_domain, with_sea_temperature
 from kaiseki.driving.tide import missed_tide, with_tide
 from kaiseki.forecast.model import Forcing, Model
 from kaiseki.forecast.rim import Boundary
@@ -59,7 +59,7 @@ def _uncovered(times: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Driving by global analyses (an `xarray.Dataset` of `driving.read_joined`), linear in time."""
+    """Driving by global analyses, linear in time: `driving.DrivingData`, or an `xarray.Dataset` of its form."""
 
     dataset: Any
     domain: Domain
@@ -69,8 +69,15 @@ class Dataset:
         return atmosphere_on_domain(self.dataset, self.domain, time)
 
     def missing(self, times: np.ndarray) -> np.ndarray:
-        """Times that the analyses do not cover, as of `Covering`."""
-        return _uncovered(times, self.dataset["time"].values.astype("datetime64[s]"))
+        """Times that the analyses do not cover, as of `Covering`.
+
+        Raises:
+            InputError: an analysis is missing between two others.
+        """
+        if not isinstance(self.dataset, DrivingData):
+            return _uncovered(times, self.dataset["time"].values.astype("datetime64[s]"))
+        self.dataset.check_gaps(times.min(), times.max())
+        return _uncovered(times, self.dataset.times)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,16 @@
 from kaiseki.driving.nest import Nest, interpolate_atmosphere
 from kaiseki.driving.onto_domain import atmosphere_on_domain, ground_on_domain
 from kaiseki.driving.planetary import planetary_first_guess
-from kaiseki.driving.sources import read_global, read_joined
+from kaiseki.driving.sources import DrivingData, open_driving, read_global, read_joined
 from kaiseki.driving.sst import sst_on_domain, with_sea_temperature
 
 __all__ = [
+    "DrivingData",
     "Nest",
     "atmosphere_on_domain",
     "ground_on_domain",
     "interpolate_atmosphere",
+    "open_driving",
     "planetary_first_guess",
     "read_global",
     "read_joined",

@@ -14,10 +14,11 @@ from scipy.spatial import KDTree
 from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.errors import InputError
 from kaiseki.driving.sources.conventions import SEA_LIMIT
+from kaiseki.driving.sources.grids import MARGIN, near
 from kaiseki.driving.sources.sst_netcdf import SEA_RANGE
 from kaiseki.driving.weights import from_lat_lon
 
-REACH = 1.0e6
+REACH = MARGIN
 """Distance from the nearest known value within which gaps over sea are closed, m: a few cells of a coarse climatology,
 or ice."""
 
@@ -99,13 +100,15 @@ class SeaSurface:
     @classmethod
     def of(cls, data: xr.Dataset, method: str = "laplace", domain: Any = None) -> SeaSurface | None:
         """Sea surface of one time of the common form: its SST, else its skin temperature over open sea; None if it
-        holds neither.
+        holds neither, or lies on a projected grid, where gaps are not closed.
 
         Where there are gaps only the part within `REACH` of the domain is closed and kept; all of it without a domain.
 
         Values outside `SEA_RANGE` are gaps. From skin temperature, cells that are land (fraction over `SEA_LIMIT`) are
         gaps and those under sea ice take the freezing point, the lower bound.
         """
+        if "latitude" not in data.dims:
+            return None
         latitude, longitude = data["latitude"].values, data["longitude"].values
         if "sea_surface_temperature" in data:
             values = data["sea_surface_temperature"].values
@@ -120,7 +123,7 @@ class SeaSurface:
         else:
             return None
         if domain is not None and not valid.all():
-            rows, columns, unrolled = _near(latitude, longitude, domain)
+            rows, columns, unrolled = near(latitude, longitude, domain, cells=1.0)
             if valid[np.ix_(rows, columns)].any():
                 latitude, longitude = latitude[rows], unrolled
                 values, valid = values[np.ix_(rows, columns)], valid[np.ix_(rows, columns)]
@@ -136,29 +139,6 @@ class SeaSurface:
         """Sea-surface temperature (ny, nx) K on the domain's cell centres, interpolated bilinearly; InputError if the
         domain reaches beyond."""
         return from_lat_lon(self.latitude, self.longitude, domain.lat, domain.lon, "linear")(self.temperature)
-
-
-def _near(latitude: np.ndarray, longitude: np.ndarray, domain: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and columns of a grid within `REACH` and a cell of a domain, from west to east, and the columns' longitudes,
-    rising."""
-    margin = float(np.rad2deg(REACH / EARTH_RADIUS)) + float(np.diff(latitude).max())
-    south, north = float(domain.lat.min()) - margin, float(domain.lat.max()) + margin
-    rows = np.flatnonzero((latitude >= south) & (latitude <= north))
-    poleward = max(abs(south), abs(north))
-    middle = float(domain.lon.flat[domain.lon.size // 2])
-
-    def about(lon: np.ndarray) -> np.ndarray:
-        return (lon - middle + 180.0) % 360.0 - 180.0 + middle
-
-    near = about(domain.lon)
-    wide = margin / np.cos(np.deg2rad(min(poleward, 80.0))) + float(np.diff(longitude).max())
-    own = about(longitude)
-    columns = np.argsort(own)
-    if poleward <= 80.0 and near.max() - near.min() + 2.0 * wide < 360.0:
-        columns = columns[(own[columns] >= near.min() - wide) & (own[columns] <= near.max() + wide)]
-    else:
-        columns, own = np.arange(longitude.size), longitude
-    return rows, columns, own[columns]
 
 
 def _month_positions(time: np.datetime64) -> tuple[int, int, float]:

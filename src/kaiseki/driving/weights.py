@@ -130,7 +130,28 @@ def from_lat_lon(
     Raises:
         InputError: the points lie beyond the grid; the poleward gap of a Gaussian grid counts as beyond.
     """
+    longitude, order = _from_widest_gap(longitude)
     step = float(np.diff(longitude).max()) if longitude.size > 1 else 360.0
     cyclic = longitude[-1] - longitude[0] + 1.5 * step > 360.0
     target = np.mod(target_longitude - longitude[0] + 1e-9, 360.0) + longitude[0] - 1e-9
-    return interpolation(latitude, longitude, target_latitude, target, method, 360.0 if cyclic else None)
+    found = interpolation(latitude, longitude, target_latitude, target, method, 360.0 if cyclic else None)
+    if order is None:
+        return found
+    columns = (np.arange(latitude.size)[:, None] * longitude.size + order).ravel()
+    matrix = found.matrix.tocoo()
+    moved = sparse.coo_array((matrix.data, (matrix.coords[0], columns[matrix.coords[1]])), shape=matrix.shape)
+    return Interpolation(moved.tocsr(), found.shape)
+
+
+def _from_widest_gap(longitude: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Longitudes that rise from the eastern side of their widest gap, and the order that makes them so, None if they do
+    already: a grid across Greenwich, written from 0 to 360, has its gap inside."""
+    if longitude.size < 2:
+        return longitude, None
+    gaps = np.diff(longitude)
+    widest = int(np.argmax(gaps))
+    if gaps[widest] <= longitude[0] + 360.0 - longitude[-1] + 1e-6 or gaps[widest] < 1.5 * np.median(gaps):
+        return longitude, None
+    order = np.roll(np.arange(longitude.size), -(widest + 1))
+    turned = longitude[order]
+    return np.where(turned < turned[0], turned + 360.0, turned), order

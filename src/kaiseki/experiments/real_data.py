@@ -6,14 +6,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from kaiseki.archive import RunStore
 from kaiseki.archive.run import RunFolder
 from kaiseki.archive.store.transaction import to_json
 from kaiseki.config import Experiment
+from kaiseki.core.errors import InputError
 from kaiseki.core.files import files_of, write_text
 from kaiseki.core.progress import Log, say
 from kaiseki.cycle import observing
-from kaiseki.cycle.driving_fields import Dataset, WithSea
-from kaiseki.driving import ground_on_domain, read_joined
+from kaiseki.cycle.driving_fields import Dataset, WiderRun, WithSea
+from kaiseki.driving import Nest, ground_on_domain, open_driving
 from kaiseki.experiments.case import PreparedCase, reference_of
 from kaiseki.experiments.nesting import coarse_driving
 from kaiseki.experiments.sea import SeaTemperature, check_sea, sea_temperature
@@ -51,8 +53,7 @@ def real_case(experiment: Experiment, folder: RunFolder, data: Path | None, log:
     files = files_of(experiment.driving.first_guess_files, data, "driving.first_guess_files")
     sea = sea_temperature(experiment, data)
     if experiment.driving.coarse is None:
-        driving = direct_driving(files, domain, sea)
-        domain = driving.domain
+        driving, domain = direct_driving(files, domain, sea)
         start = driving(experiment.period.first)
         check_sea(experiment, start, domain, files)
         table = real_observations(experiment, folder, data, domain)
@@ -62,18 +63,36 @@ def real_case(experiment: Experiment, folder: RunFolder, data: Path | None, log:
     return coarse_driving(experiment, folder, domain, wide, table, files, sea, log)
 
 
-def direct_driving(files: Sequence[Path], domain: Domain, sea: SeaTemperature | None = None) -> Dataset | WithSea:
-    """Driving by the files themselves; the terrain of its domain goes over to that of the files in the rim.
+def direct_driving(
+    files: Sequence[Path], domain: Domain, sea: SeaTemperature | None = None
+) -> tuple[Dataset | WiderRun | WithSea, Domain]:
+    """Driving by the files themselves, or by the store of a run of our own, and the domain that they drive.
+
+    The terrain of the domain goes over to that of the files in the rim.
+
+    Args:
+        files: split in any way, read a time at a time, about the domain only; or one store of a run.
+        domain: which they drive.
+        sea: sea-surface temperature of the experiment's own.
 
     Raises:
-        InputError: the files cannot be read or joined, or the domain reaches beyond them.
+        InputError: the files cannot be read or joined, lack a level or a variable, or the domain reaches beyond
+            them.
     """
-    dataset = read_joined(files)
-    ground = ground_on_domain(dataset, domain)
+    driving: Dataset | WiderRun
+    if any(path.is_dir() and RunStore.exists(path) for path in files):
+        if len(files) > 1:
+            raise InputError(f"{files[0]} and {files[1]}: a store of a run drives alone; name no other file beside it.")
+        store = RunStore.open(files[0], "r")
+        domain = blend_rim(domain, Nest.build(store.domain(), domain).ground)
+        driving = WiderRun.onto(store, domain)
+        return (driving if sea is None else WithSea(driving, sea(domain), domain)), domain
+    data = open_driving(files, domain)
+    ground = ground_on_domain(data, domain)
     if ground is None:
         # Their surface pressure is then that of our own ground, and there is nothing to go over to.
-        say(f"{dataset.attrs['file']}: no terrain; {domain.name} keeps its own in the rim")
+        say(f"{data.file}: no terrain; {domain.name} keeps its own in the rim")
     else:
         domain = blend_rim(domain, ground)
-    driving = Dataset(dataset, domain)
-    return driving if sea is None else WithSea(driving, sea(domain), domain)
+    driving = Dataset(data, domain)
+    return (driving if sea is None else WithSea(driving, sea(domain), domain)), domain

@@ -1,13 +1,17 @@
-"""Opening NetCDF files, classic and version 4, with one clear sentence when that fails."""
+"""Opening NetCDF files, classic and version 4, and Zarr stores, with one clear sentence when that fails."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import xarray as xr
 
 from kaiseki.core.errors import InputError, KaisekiError
+from kaiseki.core.files import ZARR
 
 CLASSIC, HDF5 = b"CDF", b"\x89HDF"
 
@@ -15,6 +19,61 @@ CLASSIC, HDF5 = b"CDF", b"\x89HDF"
 def is_netcdf(head: bytes) -> bool:
     """Whether a file with these first bytes is NetCDF, classic or version 4."""
     return head.startswith((CLASSIC, HDF5))
+
+
+DAMAGE = (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError, IndexError)
+"""What the libraries raise on damaged files."""
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr store, of version 2 or 3."""
+    return path.is_dir() and any((path / name).is_file() for name in ZARR)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[xr.Dataset]:
+    """Dataset of a NetCDF file or a Zarr store whose values are read when they are asked for, missing ones as NaN.
+
+    Times stay numbers (`cf_time.decode_times`).
+
+    Raises:
+        InputError: the file is damaged, truncated or not NetCDF, as found on opening or within the block.
+        KaisekiError: a library that it needs is not installed.
+    """
+    settings: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
+    try:
+        if is_zarr(path):
+            with xr.open_dataset(path, engine="zarr", consolidated=False, **settings) as dataset:
+                yield dataset
+            return
+        # The stream is ours: for damaged files the libraries leave those open that they opened.
+        with path.open("rb") as stream:
+            if stream.read(len(CLASSIC)) != CLASSIC:
+                stream.seek(0)
+                with xr.open_dataset(stream, engine="h5netcdf", **settings) as dataset:
+                    yield dataset
+                return
+            stream.seek(0)
+            _check_classic(stream)
+        # Values of a named file alone are mapped and not read at once.
+        with xr.open_dataset(path, engine="scipy", **settings) as dataset:
+            yield dataset
+    except ImportError as error:
+        raise KaisekiError(
+            f"{path}: cannot be read without the package {error.name or 'h5netcdf'}; install kaiseki[formats]."
+        ) from error
+    except DAMAGE as error:
+        raise InputError(
+            f"{path}: cannot be read as NetCDF ({type(error).__name__}: {error}); it is damaged or truncated."
+        ) from error
+
+
+def _check_classic(stream: IO[bytes]) -> None:
+    """Read the header of a classic file from a stream of ours, which a damaged file does not leave open."""
+    from scipy.io import netcdf_file
+
+    with netcdf_file(stream, mmap=True):
+        pass
 
 
 def load(path: Path, *, decode_times: bool = True) -> xr.Dataset:
@@ -39,7 +98,7 @@ def load(path: Path, *, decode_times: bool = True) -> xr.Dataset:
             raise KaisekiError(
                 f"{path}: cannot be read without the package {error.name or engine}; install kaiseki[formats]."
             ) from error
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError, IndexError) as error:
+        except DAMAGE as error:
             raise InputError(
                 f"{path}: cannot be read as NetCDF ({type(error).__name__}: {error}); it is damaged or truncated."
             ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kaiseki.driving.sources.registry import HEAD_BYTES, DrivingSource
+from kaiseki.driving.sources.registry import HEAD_BYTES, DrivingSource, IndexedSource
 
 DIMENSIONS = ("time", "pressure", "latitude", "longitude")
 """Dimensions of the common form."""
@@ -34,6 +34,8 @@ def check_driving_source(source: DrivingSource, path: Path, other: Path) -> None
     assert isinstance(source, DrivingSource), "a source has name, recognises and read"
     assert source.recognises(path, _head(path)), "a source recognises its own files"
     assert not source.recognises(other, _head(other)), "a source leaves files of other formats alone"
+    if isinstance(source, IndexedSource):
+        assert source.index(path), "an index names what the file holds"
     found = source.read(path)
     assert set(DIMENSIONS) <= set(found.dims), f"the common form has the dimensions {DIMENSIONS}"
     latitude, longitude, pressure = (found[name].values for name in ("latitude", "longitude", "pressure"))

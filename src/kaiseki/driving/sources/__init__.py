@@ -4,7 +4,8 @@ A further reader registers as an entry point in the group `kaiseki.driving_sourc
 `recognises(path, head)` and `read(path)`.
 """
 
-from kaiseki.driving.sources.joined import read_joined
+from kaiseki.driving.sources.data import DrivingData
+from kaiseki.driving.sources.joined import open_driving, read_joined
 from kaiseki.driving.sources.registry import DrivingSource, available, read_global
 
-__all__ = ["DrivingSource", "available", "read_global", "read_joined"]
+__all__ = ["DrivingData", "DrivingSource", "available", "open_driving", "read_global", "read_joined"]

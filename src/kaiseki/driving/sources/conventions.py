@@ -9,11 +9,17 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.core.errors import InputError
+from kaiseki.driving.sources.layouts import QUANTITIES
 
 LEVEL_DIMS = ("time", "pressure", "latitude", "longitude")
 SURFACE_DIMS = ("time", "latitude", "longitude")
 STATIC_DIMS = ("latitude", "longitude")
 SOIL_DIMS = ("time", "depth", "latitude", "longitude")
+MOISTURE_DIMS = ("time", "moisture_depth", "latitude", "longitude")
+DIMENSIONS = ("time", "latitude", "longitude")
+"""Dimensions that fields on any kind of levels have."""
+SOIL_AXES = {"soil_temperature": "depth", "volume_fraction_of_condensed_water_in_soil": "moisture_depth"}
+"""Axis of the soil layers of each quantity of the soil, whose layers may differ."""
 
 UNITS: dict[str, tuple[tuple[str, ...], str]] = {
     "air_temperature": (LEVEL_DIMS, "K"),
@@ -25,27 +31,22 @@ UNITS: dict[str, tuple[tuple[str, ...], str]] = {
     "sea_surface_temperature": (SURFACE_DIMS, "K"),
     "surface_temperature": (SURFACE_DIMS, "K"),
     "sea_ice_area_fraction": (SURFACE_DIMS, "1"),
+    "surface_snow_amount": (SURFACE_DIMS, "kg m-2"),
+    "surface_snow_thickness": (SURFACE_DIMS, "m"),
     "soil_temperature": (SOIL_DIMS, "K"),
+    "volume_fraction_of_condensed_water_in_soil": (MOISTURE_DIMS, "1"),
+    "air_pressure": (("time", "level", "latitude", "longitude"), "Pa"),
     "surface_altitude": (STATIC_DIMS, "m"),
     "land_area_fraction": (STATIC_DIMS, "1"),
 }
-"""Dimensions and units by CF standard name. `surface_temperature` is the skin temperature."""
+"""Dimensions and units by CF standard name. `surface_temperature` is the skin temperature; `air_pressure` is given on
+model levels, where `level` takes the place of `pressure` for all."""
 
 STATE = ("air_temperature", "eastward_wind", "northward_wind", "geopotential_height", "specific_humidity")
 """What an analysis must hold to drive a model; a file may hold less and then says so when used."""
 
 PLAUSIBLE = {
-    "air_temperature": (120.0, 350.0),
-    "eastward_wind": (-250.0, 250.0),
-    "northward_wind": (-250.0, 250.0),
-    "geopotential_height": (-2000.0, 90000.0),
-    "specific_humidity": (-1e-3, 0.06),
-    "surface_air_pressure": (4.0e4, 1.12e5),
-    "surface_temperature": (150.0, 370.0),
-    "soil_temperature": (150.0, 370.0),
-    "sea_ice_area_fraction": (-0.01, 1.01),
-    "land_area_fraction": (-0.01, 1.01),
-    "surface_altitude": (-1000.0, 9000.0),
+    name: (quantity.low, quantity.high) for name, quantity in QUANTITIES.items() if name != "sea_surface_temperature"
 }
 """Wide bounds (SI) outside which a field has been decoded wrongly."""
 

@@ -1,70 +1,99 @@
-"""GRIB 1 and 2 analyses on latitude-longitude grids: GFS, GEFS, ERA5, ECMWF."""
+"""Index of GRIB 1 and 2 files: GFS, GEFS, CFSR, ERA5, ECMWF, JRA-55, MSM, RUC, by the numbers of `layouts`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
-from kaiseki.diagnostics.saturation import specific_humidity_from_relative
-from kaiseki.driving.sources.conventions import Axes, assemble, fill_humidity, sea_alone
+from kaiseki.driving.sources import model_levels
+from kaiseki.driving.sources.grids import Grid, Lambert, LatitudeLongitude, Window
+from kaiseki.driving.sources.layouts import AT_SURFACE, IN_IFS_SOIL, IN_SOIL, ON_LEVELS, QUANTITIES, STATIC, Layer
+from kaiseki.driving.sources.pieces import GROUND, ON_HYBRID, ON_PRESSURE, Piece, chosen
+from kaiseki.driving.sources.pieces import IN_SOIL as LAYERS
 from kaiseki.formats.grib.library import eccodes
-from kaiseki.formats.grib.messages import single_fields
+from kaiseki.formats.grib.messages import Place, field_at, headers
+from kaiseki.grid.projection import LambertConformal
 
 PRESSURE_UNITS = {"isobaricInhPa": 100.0, "isobaricInPa": 1.0}
-ON_PRESSURE = {
-    129: "geopotential",
-    130: "air_temperature",
-    131: "eastward_wind",
-    132: "northward_wind",
-    133: "specific_humidity",
-    156: "geopotential_height",
-    157: "relative_humidity",
-}
-"""ECMWF parameter numbers, which the library assigns to fields of every centre."""
-AT_SURFACE = {
-    31: "sea_ice_area_fraction",
-    34: "sea_surface_temperature",
-    129: "surface_geopotential",
-    130: "surface_temperature",
-    134: "surface_air_pressure",
-    172: "land_area_fraction",
-    235: "surface_temperature",
-    228002: "surface_altitude",
-}
-SOIL_LAYER = "depthBelowLandLayer"
+SOIL_TYPES = ("depthBelowLandLayer", "depthBelowLand", "soilLayer")
+MISSING = 1.0e36
+_ROUNDED = 2.0e-3
+"""Degrees by which GRIB 1, in thousandths, rounds the ends and the step of a grid."""
 
 
-@dataclass
-class _Content:
-    """Fields met so far: {(name, time, level): values (nlat, nlon)} and the grid they must share."""
+@dataclass(frozen=True)
+class _Field:
+    """What the header of a field says of it."""
 
-    latitude: np.ndarray | None = None
-    longitude: np.ndarray | None = None
-    fields: dict[tuple[str, np.datetime64, float], np.ndarray] = field(default_factory=dict)
+    quantity: str
+    kind: str
+    level: float
+    layers: tuple[Layer, ...] = ()
 
 
-def _name_and_level(handle: Any) -> tuple[str, float] | None:
-    """The common name and the level (Pa, m of depth, or 0) of a field, None if it is not one we use."""
+def _get(handle: Any, key: str, default: Any = None) -> Any:
+    """Value of a key, or the default where the edition or template has none."""
+    return eccodes.codes_get(handle, key) if eccodes.codes_is_defined(handle, key) else default
+
+
+def _layer(handle: Any, kind: str, where: str) -> Layer:
+    """Top and bottom of a layer below land, m; of a single depth that twice.
+
+    Edition 1 counts centimetres; edition 2 states the scale.
+    """
+    get = partial(eccodes.codes_get, handle, ktype=int)
+    if eccodes.codes_get(handle, "edition") == 1:
+        names = ("topLevel", "bottomLevel") if kind == "depthBelowLandLayer" else ("level", "level")
+        return 0.01 * get(names[0]), 0.01 * get(names[1])
+    bounds = []
+    for which in ("First", "Second") if kind == "depthBelowLandLayer" else ("First", "First"):
+        scale, value = get(f"scaleFactorOf{which}FixedSurface"), get(f"scaledValueOf{which}FixedSurface")
+        if not (-20 <= scale <= 20 and 0 <= value < 2**31 - 1):
+            raise InputError(f"{where} does not say how deep its soil layer lies; leave it out of the file.")
+        bounds.append(value * 10.0**-scale)
+    return bounds[0], bounds[1]
+
+
+def _described(handle: Any, where: str) -> _Field | None:
+    """What a field is, None if it is not one that can be used."""
     if eccodes.codes_get(handle, "stepType") != "instant":
         return None
     kind, number = eccodes.codes_get(handle, "typeOfLevel"), eccodes.codes_get(handle, "paramId")
-    if kind in PRESSURE_UNITS and number in ON_PRESSURE:
-        return ON_PRESSURE[number], eccodes.codes_get(handle, "level") * PRESSURE_UNITS[kind]
+    if kind in PRESSURE_UNITS and number in ON_LEVELS:
+        return _Field(ON_LEVELS[number], ON_PRESSURE, eccodes.codes_get(handle, "level") * PRESSURE_UNITS[kind])
+    if kind == "hybrid":
+        level = float(eccodes.codes_get(handle, "level"))
+        # The surface's own fields of the IFS stand on model level 1.
+        if number in (129, 152) and level == 1.0:
+            return _Field(AT_SURFACE[number], GROUND, 0.0)
+        return _Field(ON_LEVELS[number], ON_HYBRID, level) if number in ON_LEVELS else None
+    if number in IN_IFS_SOIL and kind in (*SOIL_TYPES, "surface"):
+        quantity, layer = IN_IFS_SOIL[number]
+        return _Field(quantity, LAYERS, round(0.5 * sum(layer), 6), (layer,))
+    if kind in SOIL_TYPES and number in IN_SOIL:
+        layer = _soil_layer(handle, kind, where)
+        return _Field(IN_SOIL[number], LAYERS, round(0.5 * sum(layer), 6), (layer,))
     if kind == "surface" and number in AT_SURFACE:
-        return AT_SURFACE[number], 0.0
-    if kind == SOIL_LAYER and number == 130:
-        bounds = []
-        for which in ("First", "Second"):
-            scale = eccodes.codes_get(handle, f"scaleFactorOf{which}FixedSurface")
-            bounds.append(eccodes.codes_get(handle, f"scaledValueOf{which}FixedSurface") * 10.0**-scale)
-        return "soil_temperature", float(np.mean(bounds))
+        return _Field(AT_SURFACE[number], GROUND, 0.0)
     return None
+
+
+def _soil_layer(handle: Any, kind: str, where: str) -> Layer:
+    """Soil layer of a field; ECMWF's open data number the layers of the IFS, all others state depths."""
+    if kind != "soilLayer":
+        return _layer(handle, kind, where)
+    layers = [layer for _, layer in list(IN_IFS_SOIL.values())[:4]]
+    number = int(eccodes.codes_get(handle, "level"))
+    if eccodes.codes_get(handle, "centre") != "ecmf" or not 1 <= number <= len(layers):
+        raise InputError(f"{where} numbers its soil layer and does not say how deep it lies; leave it out of the file.")
+    return layers[number - 1]
 
 
 def _valid_time(handle: Any) -> np.datetime64:
@@ -73,89 +102,185 @@ def _valid_time(handle: Any) -> np.datetime64:
     return np.datetime64(f"{day}T{clock // 100:02d}:{clock % 100:02d}:00", "s")
 
 
-def _values(handle: Any, where: str, content: _Content) -> np.ndarray:
-    """Field values (nlat, nlon), NaN where the bitmap says missing; checks that the grid is the file's one grid."""
-    grid = eccodes.codes_get(handle, "gridType")
-    odd = [k for k in ("jPointsAreConsecutive", "alternativeRowScanning") if eccodes.codes_get(handle, k)]
-    if grid not in ("regular_ll", "regular_gg") or odd:
+def _ends(where: str, first: float, last: float, count: int, step: float | None, negative: bool) -> np.ndarray:
+    """Longitudes of a row, degrees, from its two ends, of which the last may be written in another turn.
+
+    Raises:
+        InputError: ends and step contradict each other.
+    """
+    if count == 1:
+        return np.array([first])
+    sign = -1.0 if negative else 1.0
+    span = (sign * (last - first)) % 360.0
+    if span < _ROUNDED:
+        span = 360.0
+    made = span / (count - 1)
+    if step is not None and abs(made - step) > max(_ROUNDED, 1e-3 * step):
         raise InputError(
-            f"{where} is on a {grid} grid {odd or ''}; "
-            "only regular latitude-longitude and Gaussian grids in rows are read."
+            f"{where} has {count} longitudes from {first:g} to {last:g} with a step of {step:g} degrees, which "
+            "contradict each other; the file is damaged or was cut wrongly."
         )
-    latitude = eccodes.codes_get_array(handle, "distinctLatitudes")
-    longitude = eccodes.codes_get_array(handle, "distinctLongitudes")
-    latitude = np.sort(latitude) if eccodes.codes_get(handle, "jScansPositively") else np.sort(latitude)[::-1]
-    if eccodes.codes_get(handle, "iScansNegatively"):
-        longitude = longitude[::-1]
-    if content.latitude is None or content.longitude is None:
-        content.latitude, content.longitude = latitude, longitude
-    elif not (np.array_equal(latitude, content.latitude) and np.array_equal(longitude, content.longitude)):
-        raise InputError(f"{where} is on another grid than the first field; split the file by grid.")
-    eccodes.codes_set(handle, "missingValue", 1.0e36)
-    values = eccodes.codes_get_values(handle).reshape(latitude.size, longitude.size)
-    if eccodes.codes_get(handle, "bitmapPresent"):
-        values = np.where(values == 1.0e36, np.nan, values)
-    return np.asarray(values)
+    return first + sign * made * np.arange(count)
 
 
-def _scan(path: Path) -> _Content:
-    content = _Content()
-    for count, message in single_fields(path):
-        where = f"{path}: field {count}"
-        handle = None
-        try:
-            handle = eccodes.codes_new_from_message(message)
-            found = _name_and_level(handle)
-            if found is None:
-                continue
-            key = (found[0], _valid_time(handle), found[1])
-            if key in content.fields:
-                raise InputError(
-                    f"{where} is a second {key[0]} at level {key[2]:g} and {key[1]}; "
-                    "give one analysis or member at a time."
-                )
-            content.fields[key] = _values(handle, where, content)
-        except eccodes.CodesInternalError as error:
-            raise InputError(f"{where} cannot be decoded ({error}); the file is damaged, fetch it again.") from error
-        finally:
-            if handle is not None:
-                eccodes.codes_release(handle)
-    return content
-
-
-def _stack(path: Path, content: _Content, name: str, times: list[np.datetime64], levels: list[float]) -> np.ndarray:
-    """Fields (nt, nlevels, nlat, nlon) of one quantity; InputError names the first field that is missing."""
-    for time in times:
-        for level in levels:
-            if (name, time, level) not in content.fields:
-                raise InputError(
-                    f"{path}: {name} is missing at level {level:g} and {time}; the file is incomplete or truncated."
-                )
-    return np.stack([np.stack([content.fields[name, t, k] for k in levels]) for t in times])
-
-
-def _humidity(
-    path: Path, content: _Content, times: list[np.datetime64], levels: list[float], temperature: np.ndarray
-) -> tuple[np.ndarray, list[float]] | None:
-    """Specific humidity on all levels and the levels that had to be filled, None if the file has no humidity."""
-    for name in ("specific_humidity", "relative_humidity"):
-        have = [k for k in levels if any((name, t, k) in content.fields for t in times)]
-        if not have:
-            continue
-        missing = np.array([k not in have for k in levels])
-        values = np.full(temperature.shape, np.nan)
-        values[:, ~missing] = _stack(path, content, name, times, have)
-        pressure = np.array(levels)
-        if name == "relative_humidity":
-            values = specific_humidity_from_relative(
-                0.01 * np.clip(values, 0.0, 100.0), temperature, pressure[:, None, None]
+def _grid(handle: Any, where: str) -> Grid:
+    """Grid of a field; refuses those that are not rows of a rectangular grid."""
+    kind = eccodes.codes_get(handle, "gridType")
+    odd = [k for k in ("jPointsAreConsecutive", "alternativeRowScanning") if _get(handle, k, 0)]
+    if kind not in ("regular_ll", "regular_gg", "lambert") or odd:
+        raise InputError(
+            f"{where} is on a {kind} grid {odd or ''}; "
+            "only regular latitude-longitude, Gaussian and Lambert conformal grids in rows are read."
+        )
+    if kind == "lambert":
+        return _lambert(handle, where)
+    rows, columns = eccodes.codes_get(handle, "Nj"), eccodes.codes_get(handle, "Ni")
+    get = partial(eccodes.codes_get, handle)
+    rising = bool(get("jScansPositively"))
+    if kind == "regular_gg":
+        latitude = np.sort(eccodes.codes_get_array(handle, "distinctLatitudes"))
+        latitude = latitude if rising else latitude[::-1]
+    else:
+        first, last = get("latitudeOfFirstGridPointInDegrees"), get("latitudeOfLastGridPointInDegrees")
+        latitude = np.linspace(first, last, rows)
+        if rows > 1 and (last > first) != rising:
+            raise InputError(
+                f"{where} goes from latitude {first:g} to {last:g} but says that it scans the other way; "
+                "the file is damaged or was cut wrongly."
             )
-        return fill_humidity(np.log(pressure), values, missing), [k for k in levels if k not in have]
-    return None
+    step = float(get("iDirectionIncrementInDegrees")) if get("ijDirectionIncrementGiven") else None
+    longitude = _ends(
+        where,
+        get("longitudeOfFirstGridPointInDegrees"),
+        get("longitudeOfLastGridPointInDegrees"),
+        columns,
+        step,
+        bool(get("iScansNegatively")),
+    )
+    if latitude.size != rows:
+        raise InputError(f"{where} has {rows} rows but {latitude.size} latitudes; the file is damaged.")
+    return LatitudeLongitude.checked(where, latitude, longitude)
+
+
+def _lambert(handle: Any, where: str) -> Lambert:
+    get = partial(eccodes.codes_get, handle)
+    if _get(handle, "earthIsOblate", 0) or _get(handle, "projectionCentreFlag", 0) & 128:
+        raise InputError(f"{where} is on a Lambert grid of the southern hemisphere or an ellipsoid; it is not read.")
+    parallels = get("Latin1InDegrees"), get("Latin2InDegrees")
+    # Spacing is true at LaD in edition 2, at the parallels in edition 1 and where both agree.
+    if get("edition") == 2 and not min(parallels) - 1e-3 <= get("LaDInDegrees") <= max(parallels) + 1e-3:
+        raise InputError(f"{where}: its Lambert grid is true at none of its standard parallels; it is not read.")
+    radius = float(_get(handle, "radius", 6367470))
+    projection = LambertConformal(*parallels, float(get("LoVInDegrees")), radius)
+    x, y = projection.forward(
+        np.array(get("latitudeOfFirstGridPointInDegrees")), np.array(get("longitudeOfFirstGridPointInDegrees"))
+    )
+    across, up = (-1.0 if get("iScansNegatively") else 1.0), (1.0 if get("jScansPositively") else -1.0)
+    return Lambert(
+        projection,
+        float(y) + up * float(get("DyInMetres")) * np.arange(get("Ny")),
+        float(x) + across * float(get("DxInMetres")) * np.arange(get("Nx")),
+        bool(get("uvRelativeToGrid")),
+    )
+
+
+@dataclass
+class _Index:
+    """Fields met so far in a file, and the grids that they share."""
+
+    path: Path
+    pieces: list[Piece] = field(default_factory=list)
+    seen: set[tuple[str, str, float, Any]] = field(default_factory=set)
+    grids: dict[tuple[Any, ...], Grid] = field(default_factory=dict)
+    half_levels: dict[bytes, np.ndarray] = field(default_factory=dict)
+
+    def add(self, handle: Any, place: Place) -> None:
+        """Take up a field, if it is one that can be used."""
+        where = f"{self.path}: field {place.count}"
+        found = _described(handle, where)
+        if found is None:
+            return
+        static = QUANTITIES[found.quantity].where == STATIC
+        time = None if static else _valid_time(handle)
+        key = (found.quantity, found.kind, found.level, time)
+        if key in self.seen:
+            if static:
+                return
+            raise InputError(
+                f"{where} is a second {found.quantity} at level {found.level:g} and {time}; "
+                "give one analysis or member at a time."
+            )
+        self.seen.add(key)
+        label = f"field {place.count} ({eccodes.codes_get(handle, 'shortName')})"
+        quantity, unit, _ = chosen(f"{self.path}: {label}", (found.quantity,), eccodes.codes_get(handle, "units"), None)
+        half, level = None, found.level
+        if found.kind == ON_HYBRID and _get(handle, "PVPresent", 0):
+            half, level = self._half(handle, where, found.level)
+        self.pieces.append(
+            Piece(
+                quantity,
+                self.path,
+                label,
+                found.kind,
+                (level,),
+                None if time is None else np.array([time]),
+                self._grid(handle, where),
+                unit,
+                partial(_read, self.path, place),
+                found.layers,
+                half,
+            )
+        )
+
+    def _half(self, handle: Any, where: str, level: float) -> tuple[np.ndarray, float]:
+        """Coefficients of the half levels from the top, and the number of a level counted from there."""
+        values = np.asarray(eccodes.codes_get_array(handle, "pv"), np.float64)
+        key = values.tobytes()
+        a, b = np.split(values, 2)
+        if key not in self.half_levels:
+            self.half_levels[key] = model_levels.ordered(where, a, b)
+        return self.half_levels[key], (level if b[0] <= b[-1] else a.size - level)
+
+    def _grid(self, handle: Any, where: str) -> Grid:
+        keys = ("gridType", "Ni", "Nj", "Nx", "Ny", "scanningMode", "resolutionAndComponentFlags")
+        ends = (f"{axis}Of{end}GridPointInDegrees" for axis in ("latitude", "longitude") for end in ("First", "Last"))
+        steps = ("iDirectionIncrement", "DxInMetres", "LoVInDegrees", "Latin1InDegrees", "N")
+        key = tuple(_get(handle, name) for name in (*keys, *ends, *steps))
+        if key not in self.grids:
+            self.grids[key] = _grid(handle, where)
+        return self.grids[key]
+
+
+def _read(path: Path, place: Place, time: int, levels: Sequence[int], window: Window) -> np.ndarray:
+    """Values (1, ny, nx) of a field, NaN where its bitmap says missing."""
+    message = field_at(path, place)
+    handle = None
+    try:
+        handle = eccodes.codes_new_from_message(message)
+        lambert = eccodes.codes_get(handle, "gridType") == "lambert"
+        shape = tuple(eccodes.codes_get(handle, k) for k in (("Ny", "Nx") if lambert else ("Nj", "Ni")))
+        eccodes.codes_set(handle, "missingValue", MISSING)
+        values = np.asarray(eccodes.codes_get_values(handle))
+        if values.size != shape[0] * shape[1]:
+            raise InputError(
+                f"{path}: field {place.count} holds {values.size} values for a grid of {shape[0]} x {shape[1]}; "
+                "the file is damaged, fetch it again."
+            )
+        values = values.reshape(shape)[np.ix_(window.rows, window.columns)]
+        if eccodes.codes_get(handle, "bitmapPresent"):
+            values = np.where(values == MISSING, np.nan, values)
+        return values[None]
+    except eccodes.CodesInternalError as error:
+        raise InputError(
+            f"{path}: field {place.count} cannot be decoded ({error}); the file is damaged, fetch it again."
+        ) from error
+    finally:
+        if handle is not None:
+            eccodes.codes_release(handle)
 
 
 class GribSource:
-    """Reader of GRIB analyses on pressure levels with what surface fields they hold."""
+    """Reader of GRIB analyses on pressure or model levels, with what surface and soil fields they hold."""
 
     name = "grib"
 
@@ -163,47 +288,39 @@ class GribSource:
         """Whether the file begins with the letters GRIB."""
         return head.startswith(b"GRIB")
 
+    def index(self, path: Path) -> list[Piece]:
+        """What the file holds, from the headers of its fields; accumulated and averaged ones are left out.
+
+        Raises:
+            InputError: a field is not built as the standard says, or one that can be used is on a grid that is not
+                read, or stands there twice.
+        """
+        index = _Index(path)
+        for place, message in headers(path):
+            handle = None
+            try:
+                handle = eccodes.codes_new_from_message(message)
+                index.add(handle, place)
+            except eccodes.CodesInternalError as error:
+                raise InputError(
+                    f"{path}: field {place.count} cannot be decoded ({error}); the file is damaged, fetch it again."
+                ) from error
+            finally:
+                if handle is not None:
+                    eccodes.codes_release(handle)
+        if not index.pieces:
+            raise InputError(f"{path}: holds no field that drives a model; give an analysis on pressure levels.")
+        return index.pieces
+
     def read(self, path: Path) -> xr.Dataset:
         """Dataset of the file in the common form; relative humidity is turned into specific humidity over the phase
         that its centre would use (mixed).
 
         Humidity on levels the file leaves out is interpolated in ln p and named in the attribute `humidity_filled_at`.
-        Soil temperature is read from GRIB2 layers only; accumulated and averaged fields are ignored.
         """
-        content = _scan(path)
-        names = {key[0] for key in content.fields}
-        times = sorted({key[1] for key in content.fields})
-        if "air_temperature" not in names or content.latitude is None or content.longitude is None:
-            raise InputError(f"{path}: holds no temperature on pressure levels; give an analysis on pressure levels.")
-        levels = sorted({key[2] for key in content.fields if key[0] == "air_temperature"}, reverse=True)
-        fields = {name: _stack(path, content, name, times, levels) for name in ("air_temperature",)}
-        for name in ("eastward_wind", "northward_wind", "geopotential_height"):
-            if name in names:
-                fields[name] = _stack(path, content, name, times, levels)
-        if ("eastward_wind" in names) != ("northward_wind" in names):
-            raise InputError(f"{path}: holds only one of the two wind components; fetch both.")
-        if "geopotential_height" not in names and "geopotential" in names:
-            fields["geopotential_height"] = _stack(path, content, "geopotential", times, levels) / GRAVITY
-        humidity = _humidity(path, content, times, levels, fields["air_temperature"])
-        if humidity is not None:
-            fields["specific_humidity"] = np.maximum(humidity[0], 0.0)
-        for name in set(AT_SURFACE.values()) & names:
-            if name in ("surface_altitude", "land_area_fraction", "surface_geopotential"):
-                fields[name] = _stack(path, content, name, times[:1], [0.0])[0, 0]
-            else:
-                fields[name] = _stack(path, content, name, times, [0.0])[:, 0]
-        if "surface_geopotential" in fields:
-            fields["surface_altitude"] = fields.pop("surface_geopotential") / GRAVITY
-        depths = sorted({key[2] for key in content.fields if key[0] == "soil_temperature"})
-        if depths:
-            fields["soil_temperature"] = _stack(path, content, "soil_temperature", times, depths)
-        axes = Axes(
-            np.array(times), content.latitude, content.longitude, np.array(levels), np.array(depths) if depths else None
-        )
-        dataset = assemble(str(path), self.name, axes, sea_alone(fields))
-        if humidity is not None and humidity[1]:
-            dataset.attrs["humidity_filled_at"] = " ".join(f"{k:g}" for k in humidity[1])
-        return dataset
+        from kaiseki.driving.sources.data import DrivingData
+
+        return DrivingData.of(self.index(path), self.name).load()
 
 
 GRIB = GribSource()

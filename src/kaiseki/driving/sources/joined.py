@@ -1,103 +1,109 @@
-"""Several files of one analysis as one: joined along time."""
+"""Several files as one: split by time, by variable, by level or in any other way."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from kaiseki.core.errors import InputError
-from kaiseki.core.timing import format_utc
-from kaiseki.driving.sources.registry import read_global
+from kaiseki.driving.sources.conventions import DIMENSIONS, UNITS
+from kaiseki.driving.sources.data import DrivingData
+from kaiseki.driving.sources.grids import LatitudeLongitude, Window
+from kaiseki.driving.sources.layouts import QUANTITIES, STATIC
+from kaiseki.driving.sources.netcdf import NETCDF
+from kaiseki.driving.sources.pieces import GROUND, IN_SOIL, ON_PRESSURE, Piece
+from kaiseki.driving.sources.registry import IndexedSource, reader_of
+from kaiseki.driving.sources.sst_netcdf import SST_NETCDF
+from kaiseki.driving.sources.units import SI, unit_of
 
-_PACKED = 3e-5
-"""Part of the range of a field by which equal values may differ, packed in 16 bits by another scale in each file."""
-_AXIS = 1e-6
-"""Part of the range of an axis by which equal coordinates may differ in single precision."""
+
+def open_driving(paths: Sequence[str | Path], domain: Any = None) -> DrivingData:
+    """Index files that together hold analyses, and check that nothing is missing; values are read later.
+
+    The files may be split by time, variable or level. A field may stand in two files, as at the seams of monthly files,
+    if both say the same.
+
+    Args:
+        paths: files and Zarr stores, in any order.
+        domain: a `grid.Domain` about which values will be read; all over by default.
+
+    Raises:
+        InputError: no file is named, one cannot be read or is not understood, a time, variable or level is missing,
+            they lie on different grids, or two contradict each other.
+    """
+    if not paths:
+        raise InputError("No file of driving data is named; give at least one.")
+    pieces: list[Piece] = []
+    names: list[str] = []
+    for path in map(Path, paths):
+        reader = reader_of(path)
+        # Among driving data a file that holds a sea temperature may hold other fields of the surface too.
+        reader = NETCDF if reader is SST_NETCDF else reader
+        names.append(reader.name)
+        pieces += reader.index(path) if isinstance(reader, IndexedSource) else pieces_of(path, reader.read(path))
+    return DrivingData.of(pieces, ", ".join(dict.fromkeys(names)), domain)
 
 
 def read_joined(paths: Sequence[str | Path]) -> xr.Dataset:
-    """Read files that hold the same fields on the same grid at different times into one Dataset, times rising.
-
-    A time may stand in two files, as at the seams of monthly files, if both say the same.
+    """Read files that together hold analyses into one Dataset, times rising.
 
     Args:
-        paths: the files, in any order.
+        paths: the files, in any order; see `open_driving`.
 
     Returns:
         The common form, as of `read_global`; its attribute `file` names the files.
 
     Raises:
-        InputError: no file is named, one cannot be read, they differ in fields, grid or what does not change in time,
-            or two hold different values at one time.
+        InputError: as `open_driving`.
     """
     if not paths:
         raise InputError("No file of driving data is named; give at least one.")
-    parts = [read_global(path) for path in paths]
-    for path, part in zip(paths[1:], parts[1:], strict=True):
-        _check_alike(parts[0], part, paths[0], path)
-    origin = np.concatenate([np.full(part.sizes["time"], number) for number, part in enumerate(parts)])
-    times = np.concatenate([part["time"].values for part in parts])
-    order = np.argsort(times, kind="stable")
-    kept = [order[0]]
-    starts = np.cumsum([0, *(part.sizes["time"] for part in parts)])
-    for index in order[1:]:
-        if times[index] != times[kept[-1]]:
-            kept.append(index)
+    readers = [reader_of(Path(path)) for path in paths]
+    if len(paths) == 1:
+        return readers[0].read(Path(paths[0]))
+    if all(reader is SST_NETCDF for reader in readers):
+        parts = [(Path(path), SST_NETCDF.read(Path(path))) for path in paths]
+        pieces = [piece for path, part in parts for piece in pieces_of(path, part)]
+        joined = DrivingData.of(pieces, SST_NETCDF.name).load()
+        return joined.assign_attrs(masked_values=sum(part.attrs["masked_values"] for _, part in parts))
+    return open_driving(paths).load()
+
+
+def pieces_of(path: Path, dataset: xr.Dataset) -> list[Piece]:
+    """Index of a Dataset in the common form that a reader has read as a whole.
+
+    Raises:
+        InputError: its axes are not those of the common form.
+    """
+    where = str(path)
+    grid = LatitudeLongitude.checked(where, dataset["latitude"].values, dataset["longitude"].values)
+    pieces = []
+    for name in map(str, dataset.data_vars):
+        if name not in QUANTITIES or name not in UNITS:
             continue
-        one, two = (parts[origin[i]].isel(time=int(i - starts[origin[i]])) for i in (kept[-1], index))
-        if name := _different(one, two, list(one.data_vars)):
-            raise InputError(
-                f"{paths[origin[kept[-1]]]} and {paths[origin[index]]} hold different values of {name} at "
-                f"{format_utc(times[index])}; name only one of them."
-            )
-    if len(parts) == 1:
-        return parts[0]
-    varying = [name for name in parts[0].data_vars if "time" in parts[0][name].dims]
-    fixed = parts[0].drop_vars(["time", *varying])
-    # Axes that agree within rounding are those of the first file.
-    alike = [part[varying].assign_coords(fixed.coords) for part in parts]
-    joined = xr.concat(alike, "time", join="exact", combine_attrs="drop_conflicts").isel(time=kept)
-    filled = {level for part in parts for level in str(part.attrs.get("humidity_filled_at", "")).split()}
-    attributes = parts[0].attrs | {"file": _names([part.attrs["file"] for part in parts])}
-    if filled:
-        attributes["humidity_filled_at"] = " ".join(sorted(filled, key=float, reverse=True))
-    return joined.assign(dict(fixed.data_vars)).assign_attrs(attributes)
+        variable = dataset[name]
+        upright = next((d for d in map(str, variable.dims) if d not in DIMENSIONS), None)
+        kinds = {None: GROUND, "pressure": ON_PRESSURE}
+        unit = unit_of(SI[QUANTITIES[name].kind])
+        if unit is None or not {"latitude", "longitude"} <= set(variable.dims):
+            raise InputError(f"{where}: {name} is not in the common form of driving sources.")
+        levels = (0.0,) if upright is None else tuple(float(v) for v in dataset[upright].values)
+        static = QUANTITIES[name].where == STATIC
+        times = None if static else dataset["time"].values.astype("datetime64[s]")
+        kind = kinds.get(upright, IN_SOIL)
+        reader = _reader(variable.transpose("time", ..., "latitude", "longitude", missing_dims="ignore").values)
+        pieces.append(Piece(name, path, name, kind, levels, times, grid, unit, reader))
+    return pieces
 
 
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 3 else f"{names[0]} and {len(names) - 1} more files"
+def _reader(values: np.ndarray) -> Any:
+    def read(time: int, levels: Sequence[int], window: Window) -> np.ndarray:
+        part = values if values.ndim == 2 else values[time]
+        part = part if part.ndim == 3 else part[None]
+        return part[np.ix_(np.asarray(levels), window.rows, window.columns)]
 
-
-def _check_alike(first: xr.Dataset, other: xr.Dataset, first_path: str | Path, other_path: str | Path) -> None:
-    """Refuse a file that does not continue the first."""
-    both = f"{first_path} and {other_path}"
-    if lacking := sorted(map(str, set(first.data_vars) ^ set(other.data_vars))):
-        raise InputError(
-            f"{both} do not hold the same fields: only one has {', '.join(lacking)}; name files of one kind, and a sea "
-            "temperature of its own under driving.sea_temperature_files."
-        )
-    for name in first.dims:
-        if name != "time" and (first.sizes[name] != other.sizes[name] or _different(first, other, [name], _AXIS)):
-            raise InputError(f"{both} differ in their {name}; name files on one grid and the same levels.")
-    static = [name for name in first.data_vars if "time" not in first[name].dims]
-    if name := _different(first, other, static):
-        raise InputError(
-            f"{both} differ in {name}, which does not change in time within one analysis system; end the run where the "
-            "system changes."
-        )
-
-
-def _different(
-    one: xr.Dataset, two: xr.Dataset, names: Sequence[Hashable], tolerance: float = _PACKED
-) -> Hashable | None:
-    """The first of the variables in which the two differ by more than rounding, missing values included."""
-    for name in names:
-        a, b = (np.asarray(part[name].values, float) for part in (one, two))
-        known = a[np.isfinite(a)]
-        spread = float(np.ptp(known)) if known.size else 0.0
-        if not np.allclose(a, b, rtol=1e-7, atol=tolerance * spread, equal_nan=True):
-            return name
-    return None
+    return read

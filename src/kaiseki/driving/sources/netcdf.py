@@ -1,110 +1,358 @@
-"""NetCDF analyses on pressure levels: ERA5 and others that use its names, in any order of dimensions."""
+"""Index of NetCDF files and Zarr stores: what they hold, by the names of `layouts`, read from metadata alone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
-from kaiseki.diagnostics.saturation import specific_humidity_from_relative
-from kaiseki.driving.sources.conventions import SURFACE_DIMS, UNITS, Axes, assemble, sea_alone
-from kaiseki.formats.netcdf import axis, find, is_netcdf, load, seconds
+from kaiseki.core.progress import say
+from kaiseki.driving.sources import model_levels
+from kaiseki.driving.sources.grids import LatitudeLongitude, Window
+from kaiseki.driving.sources.layouts import (
+    DEPTH,
+    HALF_COEFFICIENTS,
+    HYBRID,
+    LATITUDE,
+    LEVEL,
+    LONGITUDE,
+    MEANINGS,
+    MEMBER,
+    PRESSURE,
+    QUANTITIES,
+    SOIL,
+    STATIC,
+    TIME,
+    VERSION,
+    Meaning,
+)
+from kaiseki.driving.sources.pieces import GROUND, IN_SOIL, ON_HYBRID, ON_PRESSURE, Piece, chosen, runs
+from kaiseki.driving.sources.units import unit_of
+from kaiseki.formats.cf_time import decode_times
+from kaiseki.formats.netcdf import axis, is_netcdf, is_zarr, opened
 
-LATITUDE, LONGITUDE = ("latitude", "lat"), ("longitude", "lon")
-LEVEL = ("pressure", "level", "pressure_level", "isobaricInhPa", "plev")
-TIME = ("time", "valid_time")
-HECTOPASCAL = ("hpa", "millibars", "mb", "mbar")
+AVERAGES = ("tavg", "time-averaged", "time_averaged", "daily mean", "monthly mean")
+"""Words in a file's own description of itself that say that its fields are means over time."""
 
-LEVEL_FIELDS = {
-    "air_temperature": ("temperature", "t", "air_temperature"),
-    "eastward_wind": ("u_component_of_wind", "u", "eastward_wind"),
-    "northward_wind": ("v_component_of_wind", "v", "northward_wind"),
-    "geopotential": ("geopotential", "z"),
-    "geopotential_height": ("geopotential_height", "gh"),
-    "specific_humidity": ("specific_humidity", "q"),
-    "relative_humidity": ("relative_humidity", "r"),
-}
-SURFACE_FIELDS = {
-    "surface_air_pressure": ("surface_pressure", "sp", "surface_air_pressure"),
-    "sea_surface_temperature": ("sea_surface_temperature", "sst"),
-    "surface_temperature": ("skin_temperature", "skt", "surface_temperature"),
-    "sea_ice_area_fraction": ("sea_ice_cover", "siconc", "ci", "sea_ice_area_fraction"),
-    "land_area_fraction": ("land_sea_mask", "lsm", "land_area_fraction"),
-    "surface_altitude": ("surface_altitude", "orog"),
-    "surface_geopotential": ("geopotential_at_surface",),
-}
+MODEL_LEVEL_WORDS = ("hybrid", "model_level", "model level", "layer")
+"""Words in the description of an axis that say that it numbers model levels."""
 
 
-def _pressure(path: Path, dataset: xr.Dataset, name: str) -> np.ndarray:
-    """The level axis in Pa. ERA5 files by way of Zarr carry no unit; their levels are whole hPa up to 1000."""
-    values = np.atleast_1d(dataset[name].values).astype(np.float64)
-    unit = str(dataset[name].attrs.get("units", "")).lower()
-    if unit == "pa":
-        return values
-    if unit in HECTOPASCAL or (unit == "" and 300.0 <= values.max() <= 1100.0):
+def _named(dataset: xr.Dataset, variable: xr.DataArray, names: Sequence[str]) -> str | None:
+    """The first of the names that is a coordinate of the variable: one of its axes, or a single value."""
+    return next((n for n in names if n in dataset.variables and (n in variable.dims or n in variable.coords)), None)
+
+
+def pressure_of(where: str, values: np.ndarray, units: str, name: str) -> np.ndarray:
+    """Pressure levels in Pa.
+
+    ERA5 by way of Zarr carries no unit; its levels are whole hPa up to 1000.
+
+    Raises:
+        InputError: the unit is not one of pressure.
+    """
+    values = np.atleast_1d(values).astype(np.float64)
+    unit = unit_of(units) if units else None
+    if units == "" and 300.0 <= values.max() <= 1100.0:
         return 100.0 * values
-    raise InputError(f"{path}: the level axis {name} has unit {unit!r}; expected Pa or hPa.")
+    if unit is None or unit.kind != "pressure":
+        raise InputError(f"{where}: the level axis {name} has unit {units.lower()!r}; expected Pa or hPa.")
+    return unit.factor * values
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Axis of levels: its name, what kind they are of, and their values."""
+
+    name: str | None
+    kind: str
+    values: tuple[float, ...]
+
+
+@dataclass
+class _Indexer:
+    """What the variables of one file have in common."""
+
+    path: Path
+    dataset: xr.Dataset
+
+    def __post_init__(self) -> None:
+        raw = self.dataset
+        self.latitude, self.longitude = axis(self.path, raw, LATITUDE), axis(self.path, raw, LONGITUDE)
+        self.grid = LatitudeLongitude.checked(str(self.path), raw[self.latitude].values, raw[self.longitude].values)
+        self.stamps, self.time_dims = self._times()
+        self._levels: dict[str, _Level] = {}
+
+    def pieces(self) -> list[Piece]:
+        """Everything that the file holds of what can be read."""
+        self._refuse_means()
+        found = []
+        for name in map(str, self.dataset.data_vars):
+            meaning = MEANINGS.get(name)
+            if meaning is not None and set(self.dataset[name].dims) & {self.latitude, self.longitude}:
+                found += self._pieces(name, self.dataset[name], meaning)
+        if not found:
+            known = ", ".join(list(MEANINGS)[:8])
+            raise InputError(
+                f"{self.path}: holds nothing that drives a model; expected variables named as of a known layout "
+                f"({known}, ...), or convert it."
+            )
+        kinds = [(p.quantity, p.kind) for p in found if p.kind != IN_SOIL]
+        for twice in {k for k in kinds if kinds.count(k) > 1}:
+            labels = " and ".join(p.label for p in found if (p.quantity, p.kind) == twice)
+            raise InputError(f"{self.path}: {labels} are both {twice[0]}; leave one of them out.")
+        return found
+
+    def _refuse_means(self) -> None:
+        attributes = {k.lower(): str(v).lower() for k, v in self.dataset.attrs.items()}
+        text = " ".join(attributes.get(k, "") for k in ("filename", "longname", "title", "comment", "shortname"))
+        if word := next((w for w in AVERAGES if w in text), None):
+            raise InputError(
+                f"{self.path}: says of itself that its fields are means over time ({word}); "
+                "give instantaneous analyses or forecasts."
+            )
+
+    def _times(self) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Valid times, flat over their dimensions, and these dimensions in order.
+
+        A `time` that is the reference time of a forecast is that and the forecast period together.
+        """
+        raw = self.dataset
+        names = [n for n in TIME if n in raw.variables]
+        valid = next((n for n in names if raw[n].attrs.get("standard_name", "time") == "time"), None)
+        if valid is not None:
+            stamps = self._decoded(valid, raw[valid].values).reshape(np.shape(raw[valid].values))
+            if valid == "time" and "valid_time" not in raw.variables:
+                self._no_step(valid)
+            return stamps.ravel(), tuple(map(str, raw[valid].dims))
+        reference = next((n for n in names if raw[n].attrs.get("standard_name") == "forecast_reference_time"), None)
+        if reference is None:
+            raise InputError(f"{self.path}: has no axis named {' or '.join(TIME)}; give a file with times.")
+        step = next((n for n in ("step", "forecast_period", "leadtime", "lead_time") if n in raw.variables), None)
+        if step is None:
+            raise InputError(
+                f"{self.path}: {reference} is the reference time of a forecast and its valid time is not in the file; "
+                "add a variable valid_time."
+            )
+        base = self._decoded(reference, raw[reference].values)
+        unit = str(raw[step].attrs.get("units", ""))
+        ahead = decode_times(f"{self.path}: {step}", raw[step].values, f"{unit} since 1970-01-01")
+        stamps = base[:, None] + (ahead - np.datetime64(0, "s"))[None]
+        return stamps.ravel(), (*map(str, raw[reference].dims), *map(str, raw[step].dims))
+
+    def _no_step(self, time: str) -> None:
+        raw = self.dataset
+        if "step" in raw.variables and raw[time].attrs.get("standard_name") != "time" and np.any(raw["step"].values):
+            raise InputError(
+                f"{self.path}: {time} may be the reference time or the valid time of its forecasts; "
+                "add a variable valid_time."
+            )
+
+    def _decoded(self, name: str, values: np.ndarray) -> np.ndarray:
+        attributes = self.dataset[name].attrs
+        if values.dtype.kind == "M":
+            return np.atleast_1d(values).astype("datetime64[s]")
+        return decode_times(
+            f"{self.path}: {name}", values, str(attributes.get("units", "")), str(attributes.get("calendar", ""))
+        )
+
+    def _level(self, name: str, variable: xr.DataArray, meaning: Meaning) -> _Level:
+        """Levels of a variable that stands on some."""
+        raw, where = self.dataset, f"{self.path}: {name}"
+        spatial = {self.latitude, self.longitude, *self.time_dims, *MEMBER, VERSION}
+        dims = [str(d) for d in variable.dims if d not in spatial]
+        if len(dims) > 1:
+            raise InputError(
+                f"{where} has dimensions {variable.dims}; expected time, level, latitude and longitude in any order."
+            )
+        axis_name = dims[0] if dims else _named(raw, variable, (*PRESSURE, *HYBRID))
+        if axis_name is None or axis_name not in raw.variables:
+            raise InputError(
+                f"{where} is not on pressure levels; "
+                f"expected {meaning.quantities[0]} on (time, level, latitude, longitude)."
+            )
+        if axis_name not in self._levels:
+            coordinate = raw[axis_name]
+            text = " ".join(str(coordinate.attrs.get(k, "")).lower() for k in ("standard_name", "long_name", "units"))
+            units = str(coordinate.attrs.get("units", "")).strip()
+            values = np.atleast_1d(coordinate.values)
+            unit = unit_of(units)
+            of_model = axis_name in HYBRID[:4] or any(word in text for word in MODEL_LEVEL_WORDS)
+            if of_model and (unit is None or unit.kind != "pressure"):
+                kind, levels = ON_HYBRID, self._from_the_top(values.astype(np.float64))
+            else:
+                kind, levels = ON_PRESSURE, pressure_of(str(self.path), values, units, axis_name)
+            self._levels[axis_name] = _Level(axis_name, kind, tuple(float(v) for v in levels))
+        return self._levels[axis_name]
+
+    def _pieces(self, name: str, variable: xr.DataArray, meaning: Meaning) -> list[Piece]:
+        where = f"{self.path}: {name}"
+        step_type = str(variable.attrs.get("GRIB_stepType", "instant"))
+        if step_type not in ("instant", "unknown") or "time: mean" in str(variable.attrs.get("cell_methods", "")):
+            say(f"{where} is left out: it is no instantaneous field")
+            return []
+        units = variable.attrs.get("units")
+        kinds = meaning.quantities
+        surface = str(variable.attrs.get("GRIB_typeOfLevel", "")) == "surface"
+        upright = {str(d) for d in variable.dims} - {self.latitude, self.longitude, *self.time_dims, *MEMBER, VERSION}
+        if kinds[0] == "geopotential" and not upright:
+            alone = _named(self.dataset, variable, (*PRESSURE, *HYBRID)) is None
+            if surface or (alone and not any(n in self.dataset.dims for n in (*PRESSURE, *HYBRID))):
+                kinds = ("surface_geopotential",)
+        default = meaning.layout.defaults.get(QUANTITIES[kinds[0]].kind)
+        quantity, unit, assumed = chosen(where, kinds, None if units is None else str(units), default)
+        kind = QUANTITIES[quantity].where
+        layers: tuple[tuple[float, float], ...] = ()
+        if kind == LEVEL:
+            level = self._level(name, variable, meaning)
+        elif kind == SOIL:
+            layers = meaning.layers
+            depth = next((str(d) for d in variable.dims if d in DEPTH), None)
+            level = _Level(depth, IN_SOIL, tuple(0.5 * (top + bottom) for top, bottom in layers))
+            if (1 if depth is None else variable.sizes[depth]) != len(layers):
+                raise InputError(f"{where} holds other than the {len(layers)} soil layers of {meaning.layout.title}.")
+        else:
+            single = next(iter(upright)) if len(upright) == 1 and variable.sizes[next(iter(upright))] == 1 else None
+            level = _Level(single, GROUND, (0.0,))
+        allowed = {self.latitude, self.longitude, *self.time_dims, *MEMBER, VERSION, level.name}
+        if extra := [str(d) for d in variable.dims if d not in allowed]:
+            raise InputError(f"{where} has dimensions {variable.dims}; {', '.join(extra)} is not expected.")
+        if missing := {self.latitude, self.longitude} - set(map(str, variable.dims)):
+            raise InputError(f"{where} lacks the dimension {', '.join(sorted(missing))}.")
+        if member := next((d for d in MEMBER if variable.sizes.get(d, 1) > 1), None):
+            raise InputError(f"{where} holds {variable.sizes[member]} members; give a file of one member.")
+        present = tuple(d for d in self.time_dims if d in variable.dims)
+        if kind != STATIC and present != self.time_dims and self.stamps.size > 1:
+            raise InputError(f"{where} does not change along {', '.join(self.time_dims)}; give it at every time.")
+        reader = partial(_read, self.path, name, self.time_dims, level.name, (self.latitude, self.longitude))
+        return [
+            Piece(
+                quantity,
+                self.path,
+                name,
+                level.kind,
+                level.values,
+                None if kind == STATIC else self.stamps,
+                self.grid,
+                unit,
+                reader,
+                layers,
+                self._half_levels(level) if level.kind == ON_HYBRID else None,
+                assumed,
+            )
+        ]
+
+    def _coefficients(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Coefficients a and b of the half levels that the file states, in its order."""
+        for a, b in HALF_COEFFICIENTS:
+            if a in self.dataset.variables and b in self.dataset.variables:
+                return self.dataset[a].values, self.dataset[b].values
+        return None
+
+    def _from_the_top(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers of model levels, counted from the top: those of the file unless its coefficients begin below."""
+        stated = self._coefficients()
+        if stated is None or stated[1][0] <= stated[1][-1]:
+            return numbers
+        return stated[1].size - numbers
+
+    def _half_levels(self, level: _Level) -> np.ndarray | None:
+        """Coefficients of the half levels, from the top, that the file states or its number of levels implies."""
+        if (stated := self._coefficients()) is not None:
+            return model_levels.ordered(str(self.path), *stated)
+        return model_levels.ifs_137() if model_levels.is_ifs_137(level.values) else None
+
+
+def _read(
+    path: Path,
+    name: str,
+    time_dims: tuple[str, ...],
+    level: str | None,
+    places: tuple[str, str],
+    time: int,
+    levels: Sequence[int],
+    window: Window,
+) -> np.ndarray:
+    """Values (levels, ny, nx) of a variable at a time, in its own unit."""
+    with opened(path) as dataset:
+        variable = dataset[name]
+        chosen_time: dict[str, Any] = {}
+        sizes = [dataset.sizes[d] for d in time_dims]
+        for dim, index in zip(time_dims, np.unravel_index(time, sizes) if sizes else (), strict=True):
+            if dim in variable.dims:
+                chosen_time[dim] = int(index)
+        variable = variable.isel(chosen_time)
+        axes = [d for d in (level, *places) if d is not None and d in variable.dims]
+        others = [d for d in variable.dims if d not in axes]
+        variable = variable.transpose(*others, *axes)
+        wanted = {places[0]: window.rows, places[1]: window.columns}
+        if level is not None and level in variable.dims:
+            wanted[level] = np.asarray(levels)
+        values = _taken(variable, [wanted[str(d)] for d in axes])
+        if VERSION in others:
+            values = _one_version(f"{path}: {name}", np.moveaxis(values, others.index(VERSION), 0))
+    values = values.reshape(-1, window.rows.size, window.columns.size)
+    return np.broadcast_to(values, (len(levels), *values.shape[1:])) if len(levels) != values.shape[0] else values
+
+
+def _taken(variable: xr.DataArray, wanted: list[np.ndarray]) -> np.ndarray:
+    """Values of a variable at the indices of its last axes, read in as few blocks as they lie in."""
+    lead = variable.ndim - len(wanted)
+    blocks = [runs(indices) for indices in wanted]
+
+    def read(done: tuple[slice, ...], rest: list[tuple[list[slice], np.ndarray]]) -> np.ndarray:
+        if not rest:
+            index = dict(zip(map(str, variable.dims[lead:]), done, strict=True))
+            return np.asarray(variable.isel(index).values, dtype=np.float64)
+        slices, _ = rest[0]
+        return np.concatenate([read((*done, part), rest[1:]) for part in slices], axis=lead + len(done))
+
+    values = read((), blocks)
+    for number, (_, places) in enumerate(blocks):
+        values = np.take(values, places, axis=lead + number)
+    return values
+
+
+def _one_version(where: str, values: np.ndarray) -> np.ndarray:
+    """One field of several versions (ERA5 and ERA5T), of which each point has a value in one alone.
+
+    Raises:
+        InputError: two versions have different values at a point.
+    """
+    merged = values[0]
+    for other in values[1:]:
+        both = np.isfinite(merged) & np.isfinite(other)
+        if not np.allclose(merged[both], other[both], rtol=1e-6):
+            raise InputError(f"{where}: two versions (expver) give different values; choose one of them.")
+        merged = np.where(np.isfinite(merged), merged, other)
+    return merged
 
 
 class NetcdfSource:
-    """Reader of ERA5-like NetCDF files with fields on pressure levels."""
+    """Reader of NetCDF files and Zarr stores in one of the layouts of `layouts.LAYOUTS`."""
 
     name = "netcdf"
 
     def recognises(self, path: Path, head: bytes) -> bool:
-        """Whether the file is NetCDF; what it lacks is reported when it is read."""
-        return is_netcdf(head)
+        """Whether the file is NetCDF or a Zarr store; what it lacks is reported when it is read."""
+        return is_netcdf(head) or is_zarr(path)
+
+    def index(self, path: Path) -> list[Piece]:
+        """What the file holds; InputError when nothing of it is known, or a name, unit or axis is not understood."""
+        with opened(path) as dataset:
+            return _Indexer(path, dataset).pieces()
 
     def read(self, path: Path) -> xr.Dataset:
-        """Dataset of the file in the common form; InputError when there is no temperature on pressure levels or a unit
-        is not the expected one."""
-        raw = load(path)
-        latitude, longitude = axis(path, raw, LATITUDE), axis(path, raw, LONGITUDE)
-        level, time = axis(path, raw, LEVEL), axis(path, raw, TIME)
-        raw = raw.expand_dims([d for d in (level, time) if d not in raw.dims])
-        pressure = _pressure(path, raw, level)
-        axes = Axes(seconds(path, raw[time].values), raw[latitude].values, raw[longitude].values, pressure)
-        fields: dict[str, np.ndarray] = {}
-        for name, aliases in LEVEL_FIELDS.items():
-            if (found := find(raw, aliases)) is not None:
-                if level not in raw[found].dims:
-                    raise InputError(
-                        f"{path}: {found} is not on pressure levels; "
-                        f"expected {name} on (time, level, latitude, longitude)."
-                    )
-                fields[name] = self._array(path, raw[found], (time, level, latitude, longitude))
-        if "air_temperature" not in fields:
-            raise InputError(
-                f"{path}: holds no temperature on pressure levels; expected one of {LEVEL_FIELDS['air_temperature']}."
-            )
-        if "geopotential" in fields:
-            fields.setdefault("geopotential_height", fields.pop("geopotential") / GRAVITY)
-        relative = fields.pop("relative_humidity", None)
-        if "specific_humidity" not in fields and relative is not None:
-            fraction = 0.01 * np.clip(relative, 0.0, 100.0)
-            fields["specific_humidity"] = specific_humidity_from_relative(
-                fraction, fields["air_temperature"], pressure[:, None, None]
-            )
-        if "specific_humidity" in fields:
-            fields["specific_humidity"] = np.maximum(fields["specific_humidity"], 0.0)
-        for name, aliases in SURFACE_FIELDS.items():
-            if (found := find(raw, aliases)) is not None:
-                values = self._array(path, raw[found], (time, latitude, longitude))
-                static = UNITS.get(name, (None,))[0] != SURFACE_DIMS
-                fields[name] = values[0] if static else values
-        if "surface_geopotential" in fields:
-            fields["surface_altitude"] = fields.pop("surface_geopotential") / GRAVITY
-        return assemble(str(path), self.name, axes, sea_alone(fields))
+        """Dataset of the file in the common form; InputError when it is not understood or incomplete."""
+        from kaiseki.driving.sources.data import DrivingData
 
-    @staticmethod
-    def _array(path: Path, variable: xr.DataArray, dims: tuple[str, ...]) -> np.ndarray:
-        if not set(variable.dims) <= set(dims):
-            raise InputError(f"{path}: {variable.name} has dimensions {variable.dims}; expected {dims} in any order.")
-        missing = [d for d in dims if d not in variable.dims]
-        return np.asarray(variable.expand_dims(missing).transpose(*dims).values, dtype=np.float64)
+        return DrivingData.of(self.index(path), self.name).load()
 
 
 NETCDF = NetcdfSource()

@@ -9,6 +9,8 @@ import xarray as xr
 
 from kaiseki.core import plugins
 from kaiseki.core.errors import InputError
+from kaiseki.driving.sources.pieces import Piece
+from kaiseki.formats.netcdf import is_zarr
 
 HEAD_BYTES = 16
 
@@ -25,6 +27,15 @@ class DrivingSource(Protocol):
 
     def read(self, path: Path) -> xr.Dataset:
         """The file's content in the common form; raises InputError with the file, the record and what was expected."""
+        ...
+
+
+@runtime_checkable
+class IndexedSource(DrivingSource, Protocol):
+    """A reader that can tell what a file holds before it reads any value, so that files are read a time at a time."""
+
+    def index(self, path: Path) -> list[Piece]:
+        """What the file holds; raises InputError as `read`."""
         ...
 
 
@@ -49,6 +60,34 @@ def available() -> dict[str, DrivingSource]:
     return brought | own
 
 
+def reader_of(path: Path, source: str | None = None) -> DrivingSource:
+    """Reader of a file or a Zarr store: that of the name, else the first that recognises it.
+
+    Raises:
+        InputError: no such file, or no reader for it.
+    """
+    head = b""
+    if not is_zarr(path):
+        try:
+            with path.open("rb") as stream:
+                head = stream.read(HEAD_BYTES)
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be opened ({error.strerror}); give the path of a GRIB or NetCDF analysis."
+            ) from error
+    readers = available()
+    if source is not None:
+        if source not in readers:
+            raise InputError(f"There is no driving source {source!r}; known are {', '.join(readers)}.")
+        return readers[source]
+    for reader in readers.values():
+        if reader.recognises(path, head):
+            return reader
+    raise InputError(
+        f"{path}: is neither GRIB nor NetCDF (it begins with {head[:8]!r}); known readers are {', '.join(readers)}."
+    )
+
+
 def read_global(path: str | Path, source: str | None = None) -> xr.Dataset:
     """Read an analysis into the common form.
 
@@ -60,27 +99,13 @@ def read_global(path: str | Path, source: str | None = None) -> xr.Dataset:
         Dataset on (time, pressure, latitude, longitude), SI units and CF standard names, as far as the file holds them:
         air_temperature, eastward_wind, northward_wind, geopotential_height, specific_humidity, surface_air_pressure,
         surface_altitude, sea_surface_temperature, surface_temperature, land_area_fraction, sea_ice_area_fraction,
-        soil_temperature. Latitude ascends, longitude runs 0..360, pressure (Pa) descends, bottom first.
+        surface_snow_amount, surface_snow_thickness, soil_temperature on the axis depth,
+        volume_fraction_of_condensed_water_in_soil on moisture_depth, both with their layers in depth_bounds and
+        moisture_depth_bounds. Latitude ascends, longitude runs 0..360, pressure (Pa) descends, bottom first. Analyses
+        on model levels have the dimension level, bottom first, and air_pressure (Pa); those on a Lambert conformal
+        grid have y and x (m) and the projection in the attributes.
 
     Raises:
         InputError: no such file, no reader for it, or it is damaged or incomplete.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(HEAD_BYTES)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be opened ({error.strerror}); give the path of a GRIB or NetCDF analysis."
-        ) from error
-    readers = available()
-    if source is not None:
-        if source not in readers:
-            raise InputError(f"There is no driving source {source!r}; known are {', '.join(readers)}.")
-        return readers[source].read(path)
-    for reader in readers.values():
-        if reader.recognises(path, head):
-            return reader.read(path)
-    raise InputError(
-        f"{path}: is neither GRIB nor NetCDF (it begins with {head[:8]!r}); known readers are {', '.join(readers)}."
-    )
+    return reader_of(Path(path), source).read(Path(path))

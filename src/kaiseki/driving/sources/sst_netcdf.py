@@ -9,11 +9,12 @@ import xarray as xr
 
 from kaiseki.core.errors import InputError
 from kaiseki.driving.sources.conventions import Axes, assemble
-from kaiseki.driving.sources.netcdf import LATITUDE, LEVEL, LONGITUDE, TIME, NetcdfSource
-from kaiseki.formats.netcdf import axis, find, is_netcdf, load, seconds
+from kaiseki.driving.sources.layouts import LATITUDE, LONGITUDE, PRESSURE, TIME
+from kaiseki.driving.sources.units import unit_of
+from kaiseki.formats.cf_time import decode_times
+from kaiseki.formats.netcdf import axis, find, is_netcdf, load
 
 SST = ("sst", "sea_surface_temperature", "analysed_sst")
-CELSIUS = ("degc", "celsius", "degree_c", "degrees_c", "deg_c")
 SEA_RANGE = (271.15, 310.15)
 """Plausible sea-surface temperatures, K. Sea water freezes at about -1.9 C (271.25 K at 35 g/kg salt: UNESCO 1983,
 Techn. Pap. Mar. Sci. 44); analyses use -1.8 C under ice. Below the first bound a value is the temperature of ice or
@@ -29,8 +30,8 @@ class SstNetcdfSource:
         """Whether the file is NetCDF with an SST variable and no level axis."""
         if not is_netcdf(head):
             return False
-        dataset = load(path)
-        return find(dataset, SST) is not None and find(dataset, LEVEL) is None
+        dataset = load(path, decode_times=False)
+        return find(dataset, SST) is not None and find(dataset, PRESSURE) is None
 
     def read(self, path: Path) -> xr.Dataset:
         """Dataset with sea_surface_temperature (time, latitude, longitude) in K.
@@ -39,22 +40,34 @@ class SstNetcdfSource:
         get the attribute `time_axis` "monthly"; whether they are a climatology is the user's to say
         (`sst.sst_on_domain`).
         """
-        raw = load(path)
+        raw = load(path, decode_times=False)
         name = find(raw, SST)
         if name is None:
             raise InputError(f"{path}: holds no sea-surface temperature; expected a variable named {' or '.join(SST)}.")
         latitude, longitude, time = (axis(path, raw, a) for a in (LATITUDE, LONGITUDE, TIME))
         if time not in raw.dims:
             raw = raw.expand_dims(time)
-        values = NetcdfSource._array(path, raw[name], (time, latitude, longitude))
-        unit = str(raw[name].attrs.get("units", "")).lower()
-        if unit in CELSIUS:
-            values = values + 273.15
-        elif unit not in ("k", "kelvin"):
-            raise InputError(f"{path}: {name} has unit {unit!r}; expected K or degC.")
+        single = [d for d in raw[name].dims if d not in (time, latitude, longitude) and raw.sizes[d] == 1]
+        variable = raw[name].squeeze(single)
+        if set(variable.dims) != {time, latitude, longitude}:
+            raise InputError(
+                f"{path}: {name} has dimensions {variable.dims}; expected {(time, latitude, longitude)} in any order."
+            )
+        values = np.asarray(variable.transpose(time, latitude, longitude).values, dtype=np.float64)
+        text = str(raw[name].attrs.get("units", ""))
+        unit = unit_of(text)
+        if unit is None or unit.kind != "temperature":
+            raise InputError(f"{path}: {name} has unit {text!r}; expected K or degC.")
+        values = unit.factor * values + unit.offset
         with np.errstate(invalid="ignore"):
             wrong = (values < SEA_RANGE[0]) | (values > SEA_RANGE[1])
-        times = seconds(path, raw[time].values)
+        attributes = raw[time].attrs
+        times = decode_times(
+            f"{path}: {time}",
+            np.atleast_1d(raw[time].values),
+            str(attributes.get("units", "")),
+            str(attributes.get("calendar", "")),
+        )
         axes = Axes(times, raw[latitude].values, raw[longitude].values)
         dataset = assemble(str(path), self.name, axes, {"sea_surface_temperature": np.where(wrong, np.nan, values)})
         dataset.attrs["masked_values"] = int(wrong.sum())
