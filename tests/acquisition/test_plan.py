@@ -88,6 +88,7 @@ def test_another_period_is_refused_and_other_sources_are_named() -> None:
 def test_another_interval() -> None:
     assert len(planned("arco-era5", 9, every=1).items[0].times) == 10
     assert len(planned("arco-era5", 9, every=6).items[0].times) == 3
+    assert names(planned("gdas", 9, every=6)) == [f"gdas_20240101{h:02d}_f000.grib2" for h in (0, 6, 12)]
     for wrong in (5, 0.5):
         with pytest.raises(ConfigError, match="whole hours that divide the day"):
             planned("arco-era5", 9, every=wrong)

@@ -97,8 +97,10 @@ def test_the_probe_tells_what_is_and_what_is_not_as_described(noaa: str) -> None
     mirrors = (("s3://noaa-gfs-bdp-pds", noaa),)
     findings = {one.part: one for one in probe([source("gdas"), source("gdas-prepbufr")], mirrors, hurried(timeout=20))}
     # The files here are far smaller than the real ones.
-    assert findings["analysis"].state == "differs"
-    assert "bytes, the descriptor says about 150000000" in findings["analysis"].words
+    for part, step in (("analysis", "f000"), ("forecast", "f003")):
+        assert findings[part].state == "differs"
+        assert f"{step} has " in findings[part].words
+        assert "bytes, the descriptor says about 150000000" in findings[part].words
     gone = probe([source("nnja-prepbufr")], (("s3://noaa-reanalyses-pds", noaa),), hurried(timeout=20))
     assert gone[0].state == "differs"
     assert "is not there" in gone[0].words

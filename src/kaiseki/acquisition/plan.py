@@ -144,7 +144,7 @@ def make_plan(experiment: Experiment, sources: tuple[Source, ...], every_hours: 
                 raise ConfigError(f"--every {every_hours:g}: {one.name} has data every {interval:g} h only")
             interval = every_hours
         needed = _needed(start, last, interval, one)
-        _check_period(one, needed)
+        _check_period(one, (first, last) if one.use == "observations" else needed)
         for part in one.parts:
             items += items_of(one, part, area, needed, interval)
     names: dict[PurePosixPath, Item] = {}
@@ -202,7 +202,11 @@ def items_of(one: Source, part: Part, area: Area, needed: tuple[datetime, dateti
             outside = holds[0] > needed[1] or (
                 holds[1] <= needed[0] if one.use == "observations" else holds[1] < needed[0]
             )
-            if outside:
+            # A file of one time between those that are asked for is not needed.
+            between = (
+                low == high and interval and one.use == "driving" and (holds[0] - needed[0]) % timedelta(hours=interval)
+            )
+            if outside or between:
                 continue
             dated = {
                 name: next((v for day, v in reversed(table.items()) if date.fromisoformat(day) <= begin.date()), "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from kaiseki.acquisition import inventory
@@ -31,6 +32,7 @@ _HEADS: dict[str, tuple[bytes, ...]] = {
     "json": (b"{", b"["),
 }
 _FACTOR = 5.0
+_NONE = timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ def _part(source: Source, part: Part, services: Services, secrets: Secrets) -> F
         return Finding(source.name, part.name, "no account", f"needs {state['needed']}: {state['register']}")
     time = utc(source.probe) if source.probe else None
     try:
-        needed = (time, time) if time else None
+        # A file of a forecast holds a later time than that of its name.
+        later = timedelta(hours=part.holds_hours[0]) if isinstance(part.every, int) and not _spans_time(part) else _NONE
+        needed = (time + later, time + later) if time else None
         item = next(iter(items_of(source, part, _SOMEWHERE, needed, source.interval_hours)), None)  # type: ignore[arg-type]
         if item is None:
             return Finding(source.name, part.name, "differs", f"no file of it holds {time}; correct the descriptor")
@@ -91,6 +95,10 @@ def _part(source: Source, part: Part, services: Services, secrets: Secrets) -> F
         return Finding(source.name, part.name, state_, text)
     fault = words.startswith("!")
     return Finding(source.name, part.name, "differs" if fault else "as described", secrets.hidden(words.lstrip("!")))
+
+
+def _spans_time(part: Part) -> bool:
+    return part.holds_hours[0] != part.holds_hours[1]
 
 
 def _ask(item: Item, services: Services) -> str:
