@@ -13,8 +13,8 @@ from kaiseki.grid import Domain
 from kaiseki.grid.build import specification_from_section
 
 MARGIN = 2.0
-"""Degrees of latitude, and as many kilometres in longitude, that are taken around the domain: some cells of the
-coarsest source for interpolation."""
+"""Margin around the domain, degrees of latitude, and as many kilometres in longitude: some cells of the coarsest source
+for interpolation."""
 
 
 @dataclass(frozen=True)

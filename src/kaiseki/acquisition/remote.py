@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kaiseki.core.errors import InputError
 
@@ -48,6 +48,7 @@ class Body:
         return self.blocks
 
 
+@runtime_checkable
 class Remote(Protocol):
     """An object of a service."""
 

@@ -8,16 +8,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from kaiseki.acquisition.descriptor import Account
 from kaiseki.acquisition.remote import Absent, Body, Changed, Found
 from kaiseki.acquisition.retry import PASSING, Passing, Patience, asked_wait, named
 from kaiseki.core.errors import InputError
-
-if TYPE_CHECKING:
-    import requests
 
 _BLOCK = 1 << 16
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -31,7 +28,7 @@ class Web:
     _local: threading.local = field(default_factory=threading.local)
 
     @property
-    def session(self) -> requests.Session:
+    def session(self) -> Any:
         """The session of this thread."""
         if not hasattr(self._local, "session"):
             import requests
