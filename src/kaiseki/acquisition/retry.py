@@ -96,7 +96,7 @@ class Patience:
 
 
 def asked_wait(header: str | None) -> float | None:
-    """The wait, s, that a Retry-After header asks for, as a number or as an HTTP date (RFC 9110 10.2.3); None without."""
+    """The wait, s, that a Retry-After header asks for, a number or an HTTP date (RFC 9110 10.2.3); None without."""
     if header is None:
         return None
     if header.strip().isdigit():
