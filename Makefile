@@ -49,4 +49,4 @@ validate: setup ## the slow tests and the published cases
 	XLA_FLAGS=--xla_backend_optimization_level=0 .venv/bin/python -m validation.derivatives
 
 lock: setup ## requirements.lock anew from pyproject.toml
-	UV_SYSTEM_CERTS=1 .tools/uv/bin/uv pip compile pyproject.toml --extra run --group dev --universal --python-version 3.12 --generate-hashes --no-header --quiet -o requirements.lock
+	UV_SYSTEM_CERTS=1 .tools/uv/bin/uv pip compile pyproject.toml --extra run --extra fetch --group dev --universal --python-version 3.12 --generate-hashes --no-header --quiet -o requirements.lock

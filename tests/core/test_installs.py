@@ -41,7 +41,7 @@ def modules_imported(package: str, *blocked: str) -> int:
     [
         package
         for package in PACKAGES
-        if package in {"core", "formats", "grid", "archive", "verification", "report", "cli"}
+        if package in {"core", "formats", "grid", "acquisition", "archive", "verification", "report", "cli"}
     ],
 )
 def test_the_client_needs_no_jax(package: str) -> None:
@@ -100,7 +100,7 @@ def test_with_the_client_alone_every_command_says_which_extra_it_needs(tmp_path:
         code, words = found[name]
         assert code == 1
         assert words.count("\n") == 1
-        extra = "report" if name == "report" else "run"
+        extra = name if name in EXTRAS else "run"
         assert f"kaiseki: kaiseki {name} needs the package " in words
         assert words.endswith(f'which is not installed; do: pip install "kaiseki[{extra}]"\n')
 

@@ -14,11 +14,11 @@ import xarray as xr
 
 from kaiseki.archive.reader import FieldKind, open_archive
 from kaiseki.archive.store.layout import Layout
-from kaiseki.archive.store.lock import WriterLock
 from kaiseki.archive.store.run_store import RunStore
 from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.core.files import make_folder
+from kaiseki.core.lock import WriterLock
 from kaiseki.core.timing import slots
 from kaiseki.grid import Domain
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from cyclopts import App
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "fetch": ("kaiseki.cli.fetch:fetch", "Fetch the data that an experiment needs from the services that have them."),
     "demo": ("kaiseki.cli.runs:demo", "The main job: a twin experiment, or a case on real data, with its report."),
     "run": ("kaiseki.cli.runs:run", "Run an experiment, its baselines, scores and report."),
     "resume": ("kaiseki.cli.runs:resume", "Go on with a run that was ended."),

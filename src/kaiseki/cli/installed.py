@@ -12,6 +12,7 @@ EXTRAS: Final = {
     "run": ("jax", "jaxlib", "equinox", "jaxtyping", "scipy", "psutil"),
     "formats": ("eccodes", "h5netcdf", "h5py", "tifffile"),
     "report": ("matplotlib", "jinja2"),
+    "fetch": ("requests", "obstore", "cdsapi"),
 }
 """Packages that must be there, by the smallest extra to name to a user; "run" brings the others too."""
 

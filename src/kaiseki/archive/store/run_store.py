@@ -31,7 +31,6 @@ from kaiseki.archive.store import schema
 from kaiseki.archive.store.arrays import group_at, values_at
 from kaiseki.archive.store.columns import read_table
 from kaiseki.archive.store.layout import Layout, lay_out, stored_domain
-from kaiseki.archive.store.lock import WriterLock
 from kaiseki.archive.store.reading import Described, ReadingStore
 from kaiseki.archive.store.restart import read_tree
 from kaiseki.archive.store.storage import (
@@ -46,6 +45,7 @@ from kaiseki.archive.store.storage import (
 )
 from kaiseki.archive.store.transaction import CycleTransaction
 from kaiseki.core.errors import KaisekiError, ResourceError, StoreError
+from kaiseki.core.lock import WriterLock
 from kaiseki.core.timing import format_utc
 from kaiseki.grid import Domain
 

@@ -13,8 +13,8 @@ import pytest
 from archive import contender
 from archive.runs import create, cycle_times, every_array, same_values, whole_run, write_cycle
 from kaiseki.archive import RunStore
-from kaiseki.archive.store.lock import WriterLock
 from kaiseki.core.errors import StoreError
+from kaiseki.core.lock import WriterLock
 
 
 def start(path: Path, *arguments: str) -> subprocess.Popen[str]:
