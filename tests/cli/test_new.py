@@ -13,7 +13,7 @@ from kaiseki.config import Experiment
 PLACE = ("--center=38.5,-98", "--size", "2400x1800", "--spacing", "60")
 PERIOD = ("--start", "2020-05-04T00:00Z", "--hours", "24")
 ERA5 = ("--driving", "era5")
-GLOBAL = ("--terrain", "static/etopo20_text.gz", "--mask", "static/lsmask_1p25min_f.bin.gz")
+GLOBAL = ("--terrain", "static/era5_geopotential_0p25.nc", "--mask", "static/era5_lsm_0p25.nc")
 
 
 def test_a_new_experiment_is_accepted_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

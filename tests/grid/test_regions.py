@@ -141,7 +141,8 @@ def test_a_raster_of_the_globe_fills_every_cell_with_its_own_mean(name: str) -> 
         part = Raster("made up", -90.0, west, step, step, values).cut(*bounds(domain))
         assert part is not None
         mean, coverage = average(domain, [part])
-        np.testing.assert_allclose(coverage, 1.0, atol=0.05)
+        # Pieces of pixels count as rectangles along the grid's axes, about a pole turned by any angle against them.
+        np.testing.assert_allclose(coverage, 1.0, atol=0.12)
         lat, lon = np.deg2rad(domain.lat), np.deg2rad(domain.lon)
         np.testing.assert_allclose(mean, np.cos(lat) * np.cos(lon) + np.sin(lat), atol=2e-3)
         total = float((coverage * domain.cell_area).sum())
@@ -186,6 +187,7 @@ def test_any_projection_is_that_of_proj(projection: Projection, lat: float, lon:
 
 
 @given(PROJECTIONS, st.floats(-85.0, 85.0), st.floats(-170.0, 170.0))
+@settings(deadline=None)
 def test_a_mirrored_projection_is_the_mirror_image(projection: Projection, lat: float, away: float) -> None:
     match projection:
         case LambertConformal(parallel_1=first, parallel_2=second):
@@ -221,9 +223,12 @@ def test_a_mirrored_projection_is_the_mirror_image(projection: Projection, lat: 
             {"projection": "polar_stereographic", "standard_parallels": (70.0,), "shape": (200, 200), "spacing": 200e3},
             "reaches over the equator",
         ),
-        ({"reference_latitude": 85.0}, "reaches around the pole; make it smaller, move it south or take"),
         (
-            {"reference_latitude": -85.0, "standard_parallels": (-60.0, -30.0)},
+            {"reference_latitude": 85.0, "shape": (60, 60)},
+            "reaches around the pole; make it smaller, move it south or take",
+        ),
+        (
+            {"reference_latitude": -85.0, "shape": (60, 60), "standard_parallels": (-60.0, -30.0)},
             "reaches around the pole; make it smaller, move it north or take",
         ),
     ],

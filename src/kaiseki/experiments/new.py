@@ -243,7 +243,8 @@ def _inputs(wishes: Wishes, values: dict[str, Any], comments: Comments) -> None:
         data = surroundings.driving_of(wishes.driving, first, last)
         # A coarse stream of its own, climatological samples and the like belong to the old driving data.
         values["driving"] = {"first_guess_files": list(data.patterns)}
-        comments["driving", "first_guess_files"] = f"{data.title}."
+        if data.title:
+            comments["driving", "first_guess_files"] = f"{data.title}."
     elif not values.get("driving", {}).get("first_guess_files"):
         raise ConfigError(
             f"A new experiment needs driving data: give --driving with one of {', '.join(surroundings.DRIVING)}, or a "

@@ -16,7 +16,7 @@ class DrivingData:
     """Global analyses that can drive a domain.
 
     Attributes:
-        title: one line.
+        title: one line; "" for files of one's own.
         patterns: files under the data folder.
         interval_hours: time from one analysis to the next, h.
         first, last: first and last day; None where they go on.
@@ -79,7 +79,7 @@ def driving_of(text: str, first: date, last: date) -> DrivingData:
         ConfigError: no such name, or the period lies outside the data.
     """
     if any(mark in text for mark in "/*?[.") and text not in DRIVING:
-        return DrivingData("files of one's own", (text,), 1.0, first)
+        return DrivingData("", (text,), 1.0, first)
     found = DRIVING.get(text)
     if found is None:
         near = difflib.get_close_matches(text, DRIVING, n=1)

@@ -77,7 +77,7 @@ class LambertConformal(Projection):
     radius: float = EARTH_RADIUS
 
     @cached_property
-    def cone(self) -> float:  # type: ignore[override]
+    def cone(self) -> float:
         """Cone constant n (15-3), negative where the cone closes towards the south pole."""
         p1, p2 = np.deg2rad(self.parallel_1), np.deg2rad(self.parallel_2)
         if abs(p1 - p2) < 1e-12:

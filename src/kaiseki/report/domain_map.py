@@ -38,8 +38,8 @@ def draw_domain(domain: Domain, path: Path, title: str, coast_files: Sequence[Pa
     base = Basemap(domain, coast_files)
     shaded = bool((domain.terrain > 0.0).any())
     subtitle = (
-        f"{domain.nx} x {domain.ny} cells of {domain.spacing / 1e3:g} km, {domain.projection.name.replace('_', ' ')}, "
-        f"map factor {domain.map_factor.min():.3f} to {domain.map_factor.max():.3f}; broken line: inner edge of the rim"
+        f"{domain.nx} x {domain.ny} cells of {domain.spacing / 1e3:g} km, {domain.projection.name.replace('_', ' ')}; "
+        "broken line: inner edge of the rim"
     )
     with map_style():
         figure, axes = frame(base, title, subtitle, bar=shaded)
