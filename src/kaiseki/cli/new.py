@@ -40,8 +40,7 @@ class Options:
     hours: int | None = None
     """Length of the run, h."""
     driving: str | None = None
-    """Global analyses: era5 (recommended), arco-era5, gfs, gdas, jra3q, jra55, merra2, cfsr, cfsv2, or a pattern of
-    files such as driving/mine/*.grib2."""
+    """Global analyses by name (era5, gfs, jra3q, merra2 ...), or a pattern of files: driving/mine/*.grib2."""
     preset: str | None = None
     """A preset grid instead of center, size and spacing."""
     like: Path | None = None
