@@ -1,4 +1,4 @@
-"""This machine: processors, memory, disks, devices, what is installed; and which presets it can run."""
+"""Processors, memory, disks and devices of the machine that runs this program."""
 
 from __future__ import annotations
 
