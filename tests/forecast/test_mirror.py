@@ -74,9 +74,10 @@ def run(model: Model, now: Fields, later: Fields) -> Fields:
 
 
 def compare(south: Fields, north: Fields) -> dict[str, float]:
-    """Largest difference from the mirror image, over the range of the field."""
+    """Largest difference from the mirror image, over the largest value of the field."""
     image = mirror(north)
-    return {name: float(np.abs(south[name] - image[name]).max() / max(np.ptp(image[name]), 1e-30)) for name in south}
+    largest = {name: max(float(np.abs(field).max()), 1e-30) for name, field in image.items()}
+    return {name: float(np.abs(south[name] - image[name]).max()) / largest[name] for name in south}
 
 
 def both(projection: str, physics: Physics | None) -> tuple[Fields, Fields, Fields, Fields]:
