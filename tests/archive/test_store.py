@@ -12,6 +12,7 @@ from typing import Any
 import icechunk
 import numpy as np
 import pyarrow as pa
+import pyproj
 import pytest
 import zarr
 from hypothesis import HealthCheck, given, settings
@@ -37,6 +38,7 @@ from archive.runs import (
     whole_run,
     write_cycle,
 )
+from grid.regions import region
 from kaiseki.archive import RunStore
 from kaiseki.archive.store import schema
 from kaiseki.archive.store.layout import Layout
@@ -105,6 +107,22 @@ def test_the_domain_comes_back(run: Path) -> None:
     )
     for name in ("x", "y", "zeta_half", "decay_half", "terrain", "land_fraction", "lat", "lon", "z"):
         assert np.array_equal(getattr(got, name), getattr(expected, name)), name
+
+
+@pytest.mark.parametrize("name", ["south-east-australia", "fiji", "svalbard", "weddell-sea"])
+def test_a_domain_on_any_projection_comes_back_and_is_described_in_cf(name: str, tmp_path: Path) -> None:
+    expected = region(name, shape=(8, 9))
+    axes = {"times": times(1), "cycle_times": cycle_times(1)}
+    with RunStore.create(tmp_path / "run", Layout(experiment_json=EXPERIMENT, domain=expected, **axes)) as store:
+        got, root = store.domain(), store.root()
+    assert got.projection == expected.projection
+    for one in ("x", "y", "lat", "lon", "map_factor", "rotation"):
+        assert np.array_equal(getattr(got, one), getattr(expected, one)), one
+    crs = pyproj.CRS.from_cf(dict(root["static/crs"].attrs))
+    to_degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    lon, lat = to_degrees.transform(*np.meshgrid(expected.x, expected.y))
+    np.testing.assert_allclose(expected.lat, lat, atol=1e-9)
+    np.testing.assert_allclose((expected.lon - lon + 180.0) % 360.0, 180.0, atol=1e-8)
 
 
 def test_the_time_axis_is_there_before_the_first_cycle(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def explicit(**changes: object) -> str:
     ("old", "new", "sentence"),
     [
         ('first_guess_files = ["era5.nc"]', "", 'kind = "real" needs driving.first_guess_files'),
-        ("[period]", "standard_parallels = [-30.0, -60.0]\n[period]", "give no cone around the north pole"),
+        ("[period]", "standard_parallels = [-30.0, -60.0]\n[period]", "choose standard parallels near to the grid"),
         ("[period]", "rim_width = 40\n[period]", "The rim of 40 cells leaves nothing"),
         ("[period]", "shape = [400, 400]\n[period]", "reaches around the pole"),
         ("[period]", 'terrain = "files"\nterrain_files = ["a.nc"]\n[period]', "needs domain.mask_files"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pyproj
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaiseki.core.constants import EARTH_RADIUS
@@ -88,6 +88,7 @@ def sample() -> Domain:
 @given(
     st.floats(-20.0, 85.0), st.floats(-180.0, 180.0), st.sampled_from([p for p in PROJECTIONS if p.parallel_1 != 35.0])
 )
+@settings(deadline=None)
 def test_round_trip(lat: float, lon: float, projection: LambertConformal) -> None:
     there = projection.inverse(*projection.forward(np.asarray(lat), np.asarray(lon)))
     assert float(there[0]) == pytest.approx(lat, abs=1e-9)

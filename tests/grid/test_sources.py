@@ -72,6 +72,22 @@ def test_netcdf_geopotential_and_heights(tmp_path: Path) -> None:
     np.testing.assert_allclose(raster.values, GRAVITY * HEIGHTS[::-1])
 
 
+def test_a_meridian_given_twice_counts_once(tmp_path: Path) -> None:
+    """A file that begins and ends with the same meridian goes round the Earth like any other."""
+    latitude, longitude = np.linspace(-85.0, 85.0, 18), np.linspace(-180.0, 180.0, 37)
+    values = np.cos(np.deg2rad(longitude)) * np.ones((18, 1))
+    path = tmp_path / "globe.nc"
+    xr.Dataset(
+        {"orog": (("lat", "lon"), values, {"units": "m"})}, {"lat": ("lat", latitude), "lon": ("lon", longitude)}
+    ).to_netcdf(path)
+    raster = open_raster(path, "height")
+    assert raster.cyclic
+    part = raster.cut(-10.0, 10.0, 170.0, 200.0)
+    assert part is not None
+    there = part.west + part.step_lon * (np.arange(part.values.shape[1]) + 0.5)
+    np.testing.assert_allclose(part.values[0], np.cos(np.deg2rad(there)), atol=1e-12)
+
+
 def test_table_of_etopo20(tmp_path: Path) -> None:
     values = np.arange(540 * 1081, dtype=float).reshape(540, 1081)
     values[200, 300:303] = -499.0, -501.0, -9000.0

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from grid.regions import PLACES, proj, region
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.grid.presets import GridSpecification
 from kaiseki.report import words
 from kaiseki.report.basemap import Basemap, coast_files
 from kaiseki.report.impact import impact_chart, read
 from kaiseki.report.maps import _barbs, _centres, _round_up, _steps, uncertainty_map
-from kaiseki.report.network import _places
+from kaiseki.report.network import _places, inventory_maps, longitudes
 from kaiseki.report.style import light
 from kaiseki.report.tables import _unused, inventory
 from kaiseki.report.weather import sea_level_pressure, weather
@@ -229,3 +230,40 @@ def test_the_uncertainty_is_drawn_with_its_medians() -> None:
     fields = [np.full(shape, value) for value in (80.0, 0.7, 2.5, 4.0)]
     picture = uncertainty_map(fields[0], fields[1], (fields[2], fields[3]), Basemap(domain), NOON)
     assert "pressure at the ground 0.8 hPa; temperature 850 hPa 0.7 K; wind 500 hPa 2.5 m s⁻¹" in picture.markup
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_meridians_and_parallels_anywhere(name: str):
+    """Lines of latitude and longitude lie where PROJ has them, and labels on the frame."""
+    domain = region(name, shape=(40, 50))
+    base = Basemap(domain)
+    axes = Figure().add_subplot()
+    base.draw(axes)
+    west, east, south, north = base.extent
+    drawn = [np.array(line.get_xydata()) for line in axes.lines]
+    assert len(drawn) >= 6
+    for line in drawn:
+        lon, lat = proj(domain.projection)(*(1000.0 * line.T), inverse=True)
+        turn = np.abs((np.deg2rad(lon) - np.deg2rad(lon)[60] + np.pi) % (2.0 * np.pi) - np.pi)
+        assert np.ptp(lat) < 1e-6 or turn[np.abs(lat) < 89.999].max() < 1e-6
+        # No line jumps across the map.
+        inside = (line[:, 0] > west) & (line[:, 0] < east) & (line[:, 1] > south) & (line[:, 1] < north)
+        jump = np.hypot(*np.diff(line, axis=0).T)
+        assert not (inside[1:] & inside[:-1] & (jump > 0.2 * (east - west))).any()
+    labels = [text for text in axes.texts if text.get_text().endswith(("°", "N", "S", "E", "W"))]
+    assert len({text.get_text() for text in labels}) == len(labels) >= 4
+    for text in labels:
+        x, y = text.xy
+        assert (x == west and south < y < north) or (y == south and west < x < east)
+
+
+def test_the_inventory_of_a_region_across_greenwich_or_the_date_line_is_one_piece():
+    for wests in ([-10.0, 0.0, 10.0], [160.0, 170.0, -180.0, -170.0]):
+        rows = [
+            {"kind": "synop", "west": west, "south": 40.0, "values": 5, "mean": 1.0, "least": 0.0, "greatest": 2.0}
+            for west in wests
+        ]
+        first, last = longitudes(np.array(wests))
+        assert last - first == 10.0 * len(wests)
+        assert all(first <= (west - first) % 360.0 + first < last for west in wests)
+        assert inventory_maps(rows) is not None

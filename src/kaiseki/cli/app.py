@@ -7,6 +7,7 @@ from importlib.metadata import version
 from cyclopts import App
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "new": ("kaiseki.cli.new:new", "Write an experiment for a place, a period and a spacing, and a map of its domain."),
     "fetch": ("kaiseki.cli.fetch:fetch", "Fetch the data that an experiment needs from the services that have them."),
     "demo": ("kaiseki.cli.runs:demo", "The main job: a twin experiment, or a case on real data, with its report."),
     "run": ("kaiseki.cli.runs:run", "Run an experiment, its baselines, scores and report."),
@@ -16,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "impact": ("kaiseki.cli.impact:impact", "What each kind of observation did to an analysis of a run."),
     "tune": ("kaiseki.cli.tune:tune", "Errors of background and observations from the innovations of a run."),
     "config": ("kaiseki.cli.config:app", "Show, check and describe experiment files."),
+    "doctor": ("kaiseki.cli.doctor:doctor", "What this machine can run, what it lacks and what to do about it."),
     "info": ("kaiseki.cli.info:info", "Versions, devices and memory of this machine."),
 }
 """Name of the command: (where it is, one line of help). Written here so that --help imports no command."""

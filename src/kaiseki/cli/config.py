@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json as json_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.config import Experiment
 from kaiseki.config.reading import schema_of
+from kaiseki.core.errors import ConfigError
 from kaiseki.core.progress import say
 from kaiseki.core.timing import format_utc
+
+if TYPE_CHECKING:
+    from kaiseki.experiments.cost import Cost
+
+Data = Annotated[Path | None, Parameter(name="--data", help="Folder that the paths of the experiment are relative to.")]
 
 app = App(name="config", help="Show, check and describe experiment files.", help_format="plaintext")
 
@@ -31,8 +39,10 @@ def show(file: Path, /, *, json: Json = False) -> None:
 
 
 @app.command
-def check(file: Path, /, *, json: Json = False) -> None:
-    """Check an experiment as far as that is possible without its data, and say in one line what it would run.
+def check(file: Path, /, *, data: Data = None, json: Json = False) -> None:
+    """Check an experiment as far as that is possible without reading its data.
+
+    Says what it would run and cost and which files it needs; with --data also which of them are there.
 
     Parameters
     ----------
@@ -40,6 +50,10 @@ def check(file: Path, /, *, json: Json = False) -> None:
         Experiment file.
     """
     begin(json)
+    from kaiseki.experiments.inputs import inputs
+
+    if data is not None and not data.is_dir():
+        raise ConfigError(f"There is no data folder {data}; give that to which the experiment's paths are relative")
     experiment = Experiment.load(file)
     if not (complete := check_experiment(experiment)):
         say("The model, the engine and the twin were not checked, for JAX cannot be used; install kaiseki[run]")
@@ -57,12 +71,33 @@ def check(file: Path, /, *, json: Json = False) -> None:
         "engine": experiment.assimilation.engine,
         "digest": experiment.digest(),
     }
+    needed = inputs(experiment, data)
+    cost = _cost(experiment) if complete else None
+    result |= {
+        "cost": None if cost is None else cost.as_dict(),
+        "inputs": [one.as_dict() for one in needed],
+        "ready": all(one.files for one in needed if one.needed),
+    }
     sentence = (
         f"{file} is a valid experiment: {experiment.case.name} ({experiment.case.kind}), "
         f"{experiment.domain.preset or 'a domain of its own'}, {result['cold_start']} to {result['end']}, "
         f"{cycles} cycles of {period.window_hours:g} h, engine {experiment.assimilation.engine}"
     )
-    emit(result, json=json, text=lambda: sentence)
+    lines = [sentence]
+    if cost is not None:
+        lines.append(cost.sentence("cost"))
+    lines += [one.sentence() for one in needed]
+    if missing := [one for one in needed if one.needed and one.missing]:
+        lines.append(f"{len(missing)} of {len(needed)} inputs are missing, without which the run will not begin")
+    emit(result, json=json, text=lambda: "\n".join(lines))
+
+
+def _cost(experiment: Experiment) -> Cost:
+    """Estimate for the analysis; terrain from files counts as flat."""
+    from kaiseki.experiments.cost import estimate
+    from kaiseki.grid.build import domain_from_section
+
+    return estimate(experiment, domain_from_section(dataclasses.replace(experiment.domain, terrain="flat")))
 
 
 def check_experiment(experiment: Experiment) -> bool:

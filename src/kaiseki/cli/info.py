@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from kaiseki.cli import machine
 from kaiseki.cli.output import Json, begin, emit
 
 PACKAGES = (
@@ -37,11 +36,11 @@ def collect() -> dict[str, Any]:
     """Versions (None where a package is absent), processors, memory [bytes] and devices."""
     return {
         "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": machine.system(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "processors": _processors(),
-        "memory": _memory(),
-        **_devices(),
+        "processors": machine.processors(),
+        "memory": machine.memory(),
+        **machine.devices(),
     }
 
 
@@ -50,35 +49,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _processors() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def _memory() -> dict[str, int] | None:
-    """Bytes in all and free for new work; None where psutil is absent."""
-    try:
-        import psutil
-    except ImportError:
-        return None
-    memory = psutil.virtual_memory()
-    return {"total": int(memory.total), "available": int(memory.available)}
-
-
-def _devices() -> dict[str, Any]:
-    """Devices of JAX, None where it is absent (the base install is the client); and why it refuses this machine."""
-    try:
-        import jax
-
-        found = [{"platform": device.platform, "kind": device.device_kind} for device in jax.devices()]
-    except ImportError:
-        return {"devices": None, "jax_refusal": None}
-    except RuntimeError as error:
-        # A processor without AVX, or an accelerator that cannot be used.
-        return {"devices": None, "jax_refusal": " ".join(str(error).split())}
-    return {"devices": found, "jax_refusal": None}
 
 
 def _lines(result: dict[str, Any]) -> str:

@@ -35,6 +35,16 @@ def need(*extras: str, what: str) -> None:
         raise ResourceError(f"{what} needs JAX, which cannot be used on this machine: {reason}")
 
 
+def missing_packages(extra: str) -> list[str]:
+    """Packages of an extra, a key of `EXTRAS`, that are not installed."""
+    return [name for name in EXTRAS[extra] if not _is_installed(name)]
+
+
+def is_there(extra: str) -> bool:
+    """Whether all packages of an extra, a key of `EXTRAS`, are installed."""
+    return not missing_packages(extra)
+
+
 def explain(error: ImportError, what: str) -> InstallationError | None:
     """The sentence for an import that failed for want of an extra; None if it failed for anything else."""
     name = (error.name or "").partition(".")[0]

@@ -19,6 +19,7 @@ from kaiseki.config.base import (
 )
 from kaiseki.core.errors import ConfigError
 
+Projection = Literal["lambert_conformal", "mercator", "polar_stereographic"]
 Preset = Literal["japan-5km-96", "japan-5km-76", "japan-20km", "japan-40km", "japan-60km"]
 
 
@@ -53,13 +54,16 @@ class Levels(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class DomainSettings(Section):
-    """The grid: a preset or, without one, an explicit Lambert conformal grid.
+    """The grid: a preset or, without one, an explicit grid on a conformal projection.
 
     The reference point of the 5-km presets and the level tables are provisional: the originals are not published.
     """
 
     preset: Preset | None = None
     """Name of a preset grid; values given beside it replace those of the preset."""
+    projection: Projection | None = None
+    """Map projection of the grid: "lambert_conformal" for middle latitudes of either hemisphere (the default),
+    "mercator" for the tropics, "polar_stereographic" near a pole."""
     spacing: Positive | None = None
     """Grid length, true at the standard parallels, m."""
     shape: tuple[Count, Count] | None = None
@@ -71,8 +75,9 @@ class DomainSettings(Section):
     reference_index: tuple[float, float] | None = None
     """Cell of the reference point (j, i), counted from 0 at the south-west cell; need not be whole. Without it the
     reference point is the middle of the grid."""
-    standard_parallels: tuple[Latitude, Latitude] | None = None
-    """Latitudes where the spacing is true, degrees north."""
+    standard_parallels: tuple[Latitude, ...] | None = None
+    """Latitudes where the spacing is true, degrees north: two of a Lambert conformal grid, equal for a tangent cone;
+    one of the others, whose sign in a polar stereographic grid says about which pole."""
     central_longitude: Longitude | None = None
     """Meridian along which the grid's y axis points north, degrees east."""
     levels: Levels | None = None
@@ -109,5 +114,13 @@ class DomainSettings(Section):
             raise ConfigError(
                 f"shape = {self.shape[0]} x {self.shape[1]}: no machine holds more than {MOST_COLUMNS:g} cells a level"
             )
+        number = 2 if self.projection in (None, "lambert_conformal") else 1
+        if self.standard_parallels is not None and len(self.standard_parallels) != number:
+            raise ConfigError(
+                f"standard_parallels must be {'two latitudes' if number == 2 else 'one latitude'} for the projection "
+                f"{self.projection or 'lambert_conformal'}, not {len(self.standard_parallels)}"
+            )
+        if number == 1 and self.standard_parallels is None:
+            raise ConfigError(f"the projection {self.projection} needs standard_parallels, one latitude")
         if self.terrain == "files" and not self.terrain_files:
             raise ConfigError('terrain = "files" needs terrain_files')

@@ -46,6 +46,15 @@ RUN_STORE = ("repo", "refs")
 """Entries by which a folder is known as a store of a run, which counts as one file too."""
 
 
+def cache_folder() -> Path:
+    """Folder in which compiled programs are kept: KAISEKI_CACHE, else below XDG_CACHE_HOME, else ~/.cache/kaiseki."""
+    named = os.environ.get("KAISEKI_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "kaiseki"
+
+
 def _matches(root: Path, pattern: str) -> list[Path]:
     """Files and stores under a folder that a pattern names, sorted; its leading parts are literal as long as they
     exist."""

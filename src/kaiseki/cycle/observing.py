@@ -26,17 +26,16 @@ MARGIN = 2.0
 
 def box_around(domain: Domain, margin: float = MARGIN) -> tuple[float, float, float, float]:
     """West, south, east, north (degrees, -180..180) of a domain with a margin; west > east across the date line."""
-    lon = (domain.lon - domain.projection.central_longitude + 180.0) % 360.0 - 180.0
-    west, east = lon.min() - margin, lon.max() + margin
-    centre = domain.projection.central_longitude
-    south, north = max(domain.lat.min() - margin, -90.0), min(domain.lat.max() + margin, 90.0)
+    south, north, west, east = domain.box(domain.lat, domain.lon)
+    south, north = max(south - margin, -90.0), min(north + margin, 90.0)
+    west, east = west - margin, east + margin
 
     def wrapped(angle: float) -> float:
         return float((angle + 180.0) % 360.0 - 180.0)
 
     if east - west >= 360.0:
         return -180.0, float(south), 180.0, float(north)
-    return wrapped(centre + west), float(south), wrapped(centre + east), float(north)
+    return wrapped(west), float(south), wrapped(east), float(north)
 
 
 def read_reports(paths: Sequence[Path], domain: Domain, others: Mapping[str, Sequence[Path]] | None = None) -> Table:

@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 
 from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.errors import InputError
+from kaiseki.core.places import place_words
 from kaiseki.driving.sources.conventions import SEA_LIMIT
 from kaiseki.driving.sources.grids import MARGIN, near
 from kaiseki.driving.sources.sst_netcdf import SEA_RANGE
@@ -226,7 +227,7 @@ def _check_reach(sea: SeaSurface, domain: Any, name: str) -> None:
         worst = int(np.argmax(chord))
         raise InputError(
             f"{name}: its nearest sea-surface temperature lies {far * EARTH_RADIUS / 1e3:.0f} km from the sea at "
-            f"{domain.lat[wet][worst]:.2f}N {domain.lon[wet][worst]:.2f}E; name a file that covers the domain's sea."
+            f"{place_words(domain.lat[wet][worst], domain.lon[wet][worst])}; name a file that covers the domain's sea."
         )
 
 

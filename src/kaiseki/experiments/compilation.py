@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-from pathlib import Path
 
 import jax
 
+from kaiseki.core.files import cache_folder
 from kaiseki.core.memory import give_freed_memory_back
 
 LEAST_SECONDS = 0.5
 """Compilations that took less are not kept [s]."""
-
-
-def cache_folder() -> Path:
-    """Folder in which compiled programs are kept: KAISEKI_CACHE, else below XDG_CACHE_HOME, else ~/.cache/kaiseki."""
-    named = os.environ.get("KAISEKI_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "kaiseki"
 
 
 LOOPS_APART = "xla_cpu_small_while_loop_byte_threshold=1,xla_cpu_disable_loop_unrolling=true"

@@ -45,6 +45,12 @@ BASE_BYTES = 1.6e9
 COMPILATION = 60.0
 """Time, s, spent compiling, once per grid."""
 
+DISK_PER_CELL = 40.0
+"""Bytes on disk per cell and stored time, compressed; from the 1989 case at 60 km."""
+
+MEMORY_PART = 0.9
+"""Part of this machine's memory up to which a run is let begin."""
+
 LONGEST = 24 * 3600.0
 """Estimated seconds beyond which a run is refused unless forced."""
 
@@ -60,6 +66,7 @@ class Cost:
         cycles: number of analyses.
         memory: bytes.
         seconds: of two cores.
+        disk: bytes of the stores, baselines included.
     """
 
     cells: int
@@ -68,13 +75,14 @@ class Cost:
     cycles: int
     memory: float
     seconds: float
+    disk: float
 
     def sentence(self, name: str) -> str:
         """One line for the user."""
         return (
             f"{name}: {self.cells:,} cells, {self.steps} steps of {self.step:g} s, {self.cycles} cycles; about "
-            f"{self.memory / 1e9:.1f} GB of memory, and {duration(self.seconds)} on two cores for the analysis, to "
-            "which preparation, compilation and baselines come"
+            f"{self.memory / 1e9:.1f} GB of memory, {self.disk / 1e9:.1f} GB of disk, and {duration(self.seconds)} on two "
+            "cores for the analysis, to which preparation, compilation and baselines come"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -104,7 +112,11 @@ def estimate(experiment: Experiment, domain: Domain) -> Cost:
         each = 3600.0 * experiment.period.window_hours / dt / section.coarsening * CELL_STEP
         seconds += cycles * coarse * (section.members * each + TRANSFORM)
         memory += BYTES_PER_MEMBER * section.members * coarse
-    return Cost(cells, dt, steps, cycles, memory, seconds)
+    outputs = round(float(span) / (3600.0 * experiment.period.output_hours))
+    stores = 1 + sum(name != "driving" for name in experiment.verification.baselines)
+    # The store of the driving fields has the analysis times alone.
+    stored = stores * (outputs + cycles) + cycles
+    return Cost(cells, dt, steps, cycles, memory, seconds, DISK_PER_CELL * cells * stored)
 
 
 def _four_d(experiment: Experiment, cells: int, dt: float) -> float:
@@ -125,13 +137,13 @@ def refuse_what_is_too_much(name: str, cost: Cost, force: bool) -> None:
     if force:
         return
     there = float(psutil.virtual_memory().total)
-    if cost.memory > 0.9 * there:
+    if cost.memory > MEMORY_PART * there:
         raise ResourceError(
             f"{name} needs about {cost.memory / 1e9:.0f} GB of memory and this machine has {there / 1e9:.0f} GB; take "
-            "a coarser preset such as japan-40km, a GPU or a cluster, or insist with --force"
+            "a coarser spacing or a smaller domain, a GPU or a cluster, or insist with --force"
         )
     if cost.seconds > LONGEST:
         raise ResourceError(
-            f"{name} would take about {duration(cost.seconds)} on two cores; take a coarser preset such as japan-40km, "
-            "a GPU or a cluster, or insist with --force"
+            f"{name} would take about {duration(cost.seconds)} on two cores; take a coarser spacing "
+            "or a smaller domain, a GPU or a cluster, or insist with --force"
         )

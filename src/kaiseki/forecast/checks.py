@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kaiseki.core.errors import ConfigError, InputError, NumericsError
+from kaiseki.core.places import place_words
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.state import State
 from kaiseki.grid.domain import Domain
@@ -160,7 +161,7 @@ def _check_field(name: str, values: np.ndarray, domain: Domain) -> None:
 
 
 def _place(domain: Domain, j: int, i: int) -> str:
-    return f"{domain.lat[j, i]:.2f}N {domain.lon[j, i]:.2f}E"
+    return place_words(domain.lat[j, i], domain.lon[j, i])
 
 
 class BlownUp(NumericsError):

@@ -2,6 +2,14 @@
 
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.presets import coarse_domain, preset
-from kaiseki.grid.projection import LambertConformal
+from kaiseki.grid.projection import LambertConformal, Mercator, PolarStereographic, Projection
 
-__all__ = ["Domain", "LambertConformal", "coarse_domain", "preset"]
+__all__ = [
+    "Domain",
+    "LambertConformal",
+    "Mercator",
+    "PolarStereographic",
+    "Projection",
+    "coarse_domain",
+    "preset",
+]

@@ -22,10 +22,7 @@ def bounds(domain: Domain) -> tuple[float, float, float, float]:
     x = np.concatenate([domain.x - half, domain.x[-1:] + half])
     y = np.concatenate([domain.y - half, domain.y[-1:] + half])
     x, y = np.meshgrid(x, y)
-    lat, lon = domain.projection.inverse(x, y)
-    centre = domain.projection.central_longitude
-    lon = (lon - centre + 180.0) % 360.0 - 180.0 + centre
-    return float(lat.min()), float(lat.max()), float(lon.min()), float(lon.max())
+    return domain.box(*domain.projection.inverse(x, y))
 
 
 def _shares(position: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

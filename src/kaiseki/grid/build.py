@@ -28,6 +28,7 @@ def specification_from_section(section: DomainSettings, name: str = "domain") ->
     given: dict[str, Any] = {
         field: value
         for field in (
+            "projection",
             "spacing",
             "shape",
             "reference_latitude",

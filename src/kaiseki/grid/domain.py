@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from kaiseki.core.constants import EARTH_ROTATION
-from kaiseki.grid.projection import LambertConformal
+from kaiseki.grid.projection import Projection
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Domain:
     """Limited-area domain; docs/architecture.md lists every attribute with shape and unit."""
 
     name: str
-    projection: LambertConformal
+    projection: Projection
     spacing: float
     x: np.ndarray
     y: np.ndarray
@@ -148,6 +148,28 @@ class Domain:
         r = self.rim_width
         inside[r : self.ny - r, r : self.nx - r] = True
         return inside
+
+    def box(self, lat: np.ndarray, lon: np.ndarray) -> tuple[float, float, float, float]:
+        """South, north, west, east (degrees) of points that cover the domain, such as its cell centres.
+
+        Longitudes go on beyond +-180 where the domain lies across the date line. About a pole the box is a cap.
+        """
+        centre = self.projection.central_longitude
+        turned = self.projection.from_centre(lon) + centre
+        south, north, west, east = float(lat.min()), float(lat.max()), float(turned.min()), float(turned.max())
+        if self.pole_inside == 0:
+            return south, north, west, east
+        south, north = (south, 90.0) if self.pole_inside > 0 else (-90.0, north)
+        return south, north, centre - 180.0, centre + 180.0
+
+    @cached_property
+    def pole_inside(self) -> int:
+        """The pole that lies in the domain: 1 the north pole, -1 the south pole, 0 none."""
+        pole = int(self.projection.cone) if abs(self.projection.cone) == 1.0 else 0
+        if pole == 0:
+            return 0
+        j, i = self.index(np.asarray(90.0 * pole), np.asarray(self.projection.central_longitude))
+        return pole if -0.5 <= j <= self.ny - 0.5 and -0.5 <= i <= self.nx - 0.5 else 0
 
     def index(self, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Fractional cell-centre indices (j, i)."""

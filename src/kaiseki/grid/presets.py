@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaiseki.core.errors import ConfigError
+from kaiseki.core.places import place_words
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.levels import decay, stretched_interfaces
-from kaiseki.grid.projection import LambertConformal
+from kaiseki.grid.projection import LambertConformal, Mercator, PolarStereographic, Projection
 
 RIM = 280e3
 """Width of the lateral relaxation zone unless configured, m; provisional, since JMA's is not published."""
+
+
+MOST_DISTORTION = 2.0
+"""Largest factor between the spacing on the map and that on the ground, and its inverse."""
 
 
 def usual_rim(spacing: float) -> int:
@@ -37,42 +42,115 @@ class GridSpecification:
     interfaces: tuple[float, ...]
     rim_width: int
     reference_index: tuple[float, float] | None = None
-    standard_parallels: tuple[float, float] = (30.0, 60.0)
+    projection: str = "lambert_conformal"
+    standard_parallels: tuple[float, ...] = (30.0, 60.0)
     central_longitude: float = 140.0
     terrain_decay: float = 9000.0
+
+    def map_projection(self) -> Projection:
+        """The projection of the grid.
+
+        Raises:
+            ConfigError: no such projection, or the parallels do not define it.
+        """
+        parallels, centre = self.standard_parallels, self.central_longitude
+        words = f"The standard parallels {' and '.join(f'{p:g}' for p in parallels)} of {self.name}"
+        match self.projection, parallels:
+            case LambertConformal.name, (p1, p2):
+                if p1 + p2 == 0.0 or max(abs(p1), abs(p2)) >= 90.0:
+                    raise ConfigError(
+                        f"{words} give no cone; choose two between -90 and 90, more to one side of the equator, or the "
+                        "projection mercator."
+                    )
+                return LambertConformal(p1, p2, centre)
+            case Mercator.name, (parallel,):
+                if abs(parallel) >= 90.0:
+                    raise ConfigError(f"{words} must lie between -90 and 90 for the projection mercator.")
+                return Mercator(parallel, centre)
+            case PolarStereographic.name, (parallel,):
+                if parallel == 0.0:
+                    raise ConfigError(f"{words} must be positive about the north pole, negative about the south pole.")
+                return PolarStereographic(parallel, centre)
+        raise ConfigError(
+            f"{words} do not fit its projection {self.projection}: lambert_conformal has two, mercator and "
+            "polar_stereographic one."
+        )
 
     def domain(self) -> Domain:
         """The domain, over flat sea.
 
         Raises:
-            ConfigError: the rim leaves no interior, the parallels give no cone, the grid reaches around the pole, or
-                the terrain decay does not fit the top.
+            ConfigError: the rim leaves no interior, the parallels give no projection, the grid reaches around the Earth
+                or to the other hemisphere of a polar one, or the terrain decay does not fit the top.
         """
         ny, nx = self.shape
-        p1, p2 = self.standard_parallels
-        if p1 + p2 <= 0.0 or max(abs(p1), abs(p2)) >= 90.0:
-            raise ConfigError(
-                f"The standard parallels {p1:g} and {p2:g} of {self.name} give no cone around the north pole; "
-                "choose two between -90 and 90 whose sum is positive."
-            )
         if 2 * self.rim_width >= min(ny, nx):
             raise ConfigError(
                 f"The rim of {self.rim_width} cells leaves nothing of the {ny} x {nx} cells of {self.name}; "
                 "make it narrower or the grid larger."
             )
-        projection = LambertConformal(p1, p2, self.central_longitude)
+        projection = self.map_projection()
         j, i = self.reference_index or ((ny - 1) / 2, (nx - 1) / 2)
         x0, y0 = projection.forward(np.asarray(self.reference_latitude), np.asarray(self.reference_longitude))
         x = float(x0) + (np.arange(nx) - i) * self.spacing
         y = float(y0) + (np.arange(ny) - j) * self.spacing
         half = 0.5 * self.spacing
-        widest = np.arctan2(max(abs(x[0] - half), abs(x[-1] + half)), -(y[-1] + half)) / projection.cone
-        if y[-1] + half >= 0.0 or widest >= np.pi:
-            raise ConfigError(f"The grid of {self.name} reaches around the pole; make it smaller or move it south.")
+        _check_reach(self.name, projection, np.abs([x[0] - half, x[-1] + half]).max(), y[0] - half, y[-1] + half)
+        _check_distortion(self.name, projection, x, y)
         interfaces = np.asarray(self.interfaces, dtype=float)
         factor = decay(interfaces, interfaces[-1], self.terrain_decay)
         flat = np.zeros((ny, nx))
         return Domain(self.name, projection, self.spacing, x, y, interfaces, factor, flat, flat.copy(), self.rim_width)
+
+
+def _check_reach(name: str, projection: Projection, x: float, south: float, north: float) -> None:
+    """Refuse a grid that the map cannot hold.
+
+    Args:
+        name: of the grid.
+        projection: of the map.
+        x: greatest distance of an edge from the central meridian, m.
+        south, north: y of the edges, m.
+
+    Raises:
+        ConfigError: says what would help.
+    """
+    match projection:
+        case LambertConformal():
+            pole = 1.0 if projection.cone > 0.0 else -1.0
+            least = min(-pole * south, -pole * north)
+            if least <= 0.0 or np.arctan2(x, least) / abs(projection.cone) >= np.pi:
+                raise ConfigError(
+                    f"The grid of {name} reaches around the pole; make it smaller, move it "
+                    f"{'south' if pole > 0.0 else 'north'} or take the projection polar_stereographic."
+                )
+        case Mercator():
+            if x >= np.pi * projection.radius * np.cos(np.deg2rad(projection.parallel)):
+                raise ConfigError(f"The grid of {name} reaches around the Earth; make it smaller.")
+        case PolarStereographic():
+            lat, _ = projection.inverse(np.asarray(x), np.asarray(max(abs(south), abs(north))))
+            if projection.cone * float(lat) <= 0.0:
+                raise ConfigError(
+                    f"The grid of {name} reaches over the equator, too far from the pole of its projection; make it "
+                    "smaller or take the projection lambert_conformal or mercator."
+                )
+
+
+def _check_distortion(name: str, projection: Projection, x: np.ndarray, y: np.ndarray) -> None:
+    """Refuse a grid whose cells are much larger or smaller on the ground than on the map.
+
+    Raises:
+        ConfigError: says where and what would help.
+    """
+    lat, lon = projection.inverse(*np.meshgrid(x[[0, x.size // 2, -1]], y[[0, y.size // 2, -1]]))
+    factor = projection.map_factor(lat)
+    worst = int(np.abs(np.log(factor)).argmax())
+    if not 1.0 / MOST_DISTORTION <= factor.flat[worst] <= MOST_DISTORTION:
+        raise ConfigError(
+            f"The map factor of {name} is {factor.flat[worst]:.3g} at {place_words(lat.flat[worst], lon.flat[worst])}, "
+            f"so that its spacing would hardly be what was asked for; choose standard parallels near to the grid, or a "
+            "smaller grid."
+        )
 
 
 def _levels(number: int, top: float, first_thickness: float) -> tuple[float, ...]:

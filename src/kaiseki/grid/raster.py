@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kaiseki.core.places import place_words
+
 LAND_HEIGHTS = (-500.0, 9000.0)
 """Heights that land can have, m, from the shore of the Dead Sea (-440) to Mount Everest (8,849) with a margin."""
 _POINTS = 1_000_000
@@ -51,8 +53,8 @@ class Raster:
             )
         start = int(np.floor((west - self.west - turn) / self.step_lon)) - 1
         end = int(np.ceil((east - self.west - turn) / self.step_lon)) + 1
-        if not self.cyclic:
-            start, end = max(start, 0), min(end, columns)
+        # No column twice: what a box around the Earth needs more is there already.
+        start, end = (start, min(end, start + columns)) if self.cyclic else (max(start, 0), min(end, columns))
         if last <= first or end <= start:
             return None
         values = self.values[first:last][:, np.mod(np.arange(start, end), columns)].astype(float)
@@ -76,14 +78,15 @@ class Raster:
         """The pixel in which a place (degrees) lies, in words: where its centre is and what it holds."""
         row, column = int((lat - self.south) / self.step_lat), int((lon - self.west) / self.step_lon)
         lat, lon = self.south + (row + 0.5) * self.step_lat, self.west + (column + 0.5) * self.step_lon
-        north, east = ("N" if lat >= 0.0 else "S"), ("E" if lon >= 0.0 else "W")
-        return f"{self.values[row, column]:g} at the pixel {abs(lat):.4f}{north} {abs(lon):.4f}{east}"
+        return f"{self.values[row, column]:g} at the pixel {place_words(lat, lon, 4)}"
 
     def has_data(self, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
         """Whether there is data at latitudes (n,) and longitudes (m,) degrees; (n, m). For rasters that `cut` gave."""
         rows, columns = self.values.shape
         row = np.floor((lat - self.south) / self.step_lat).astype(int)
         column = np.floor((lon - self.west) / self.step_lon).astype(int)
+        if self.cyclic:
+            column %= columns
         found = np.isfinite(self.values[np.ix_(row.clip(0, rows - 1), column.clip(0, columns - 1))])
         found &= ((row >= 0) & (row < rows))[:, None]
         found &= ((column >= 0) & (column < columns))[None, :]

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from kaiseki.core.errors import InputError
+from kaiseki.core.places import place_words
 from kaiseki.grid.averaging import average, bounds
 from kaiseki.grid.domain import Domain
 from kaiseki.grid.raster import LAND_HEIGHTS, Raster, water
@@ -30,7 +31,7 @@ def _complete(domain: Domain, mean: np.ndarray, coverage: np.ndarray, what: str,
     holes = coverage < _COVERED
     if holes.any():
         j, i = np.argwhere(holes)[0]
-        place = f"{domain.lat[j, i]:.2f}N {domain.lon[j, i]:.2f}E"
+        place = place_words(domain.lat[j, i], domain.lon[j, i])
         raise InputError(
             f"The {what} files {', '.join(str(p) for p in paths)} leave {holes.sum()} of the {mean.size} cells of "
             f"{domain.name} without data, the first at {place}; add a file that covers them."

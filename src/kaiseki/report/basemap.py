@@ -86,21 +86,22 @@ class Basemap:
         return x * _KM, y * _KM
 
     def _graticule(self, axes: Axes) -> None:
-        lat, lon = self.domain.lat, self.domain.lon
-        centre = self.domain.projection.central_longitude
-        turned = (lon - centre + 180.0) % 360.0 - 180.0
-        step = next(s for s in (10.0, 5.0, 2.0, 1.0, 0.5) if np.ptp(lat) / s >= 2.5 or s == 0.5)
+        lowest, highest, first, last = self.domain.box(self.domain.lat, self.domain.lon)
+        step = next(s for s in (10.0, 5.0, 2.0, 1.0, 0.5) if (highest - lowest) / s >= 2.5 or s == 0.5)
+        # Meridians crowd towards the poles.
+        across = next((s for s in (step, 5.0, 10.0, 15.0) if s >= step and (last - first) / s <= 13.0), 30.0)
         style: dict[str, Any] = {"color": MAP_MUTED, "linewidth": 0.4, "alpha": 0.55, "zorder": 3.5}
         west, east, south, north = self.extent
         label: dict[str, Any] = {"fontsize": 6.5, "color": MAP_MUTED, "zorder": 6}
-        for value in np.arange(np.ceil(lat.min() / step), np.floor(lat.max() / step) + 1) * step:
-            span = np.linspace(turned.min() - 5.0, turned.max() + 5.0, 121) + centre
+        for value in np.arange(np.ceil(lowest / step), np.floor(highest / step) + 1) * step:
+            # Not quite to the cut of the map, on whose far side the line would go on.
+            middle, half = 0.5 * (first + last), min(0.5 * (last - first) + 5.0, 179.999)
+            span = np.linspace(middle - half, middle + half, 121 if half < 90.0 else 361)
             x, y = self.place(np.full_like(span, value), span)
             axes.plot(x, y, **style)
-            edge = np.interp(west, x, y)
-            if south < edge < north:
+            for edge in _crossings(x, y, west, south, north)[:1]:
                 axes.annotate(
-                    _degrees(value, "NS"),
+                    degrees(value, "NS"),
                     (west, edge),
                     (-3, 0),
                     textcoords="offset points",
@@ -109,16 +110,13 @@ class Basemap:
                     annotation_clip=False,
                     **label,
                 )
-        for value in (
-            np.arange(np.ceil((turned.min() + centre) / step), np.floor((turned.max() + centre) / step) + 1) * step
-        ):
-            span = np.linspace(max(lat.min() - 5.0, -89.0), min(lat.max() + 5.0, 89.0), 121)
+        for value in np.unique(np.arange(np.ceil(first / across), np.floor(last / across) + 1) * across % 360.0):
+            span = np.linspace(max(lowest - 5.0, -89.0), min(highest + 5.0, 89.0), 121)
             x, y = self.place(span, np.full_like(span, value))
             axes.plot(x, y, **style)
-            edge = np.interp(south, y, x)
-            if west < edge < east:
+            for edge in _crossings(y, x, south, west, east)[:1]:
                 axes.annotate(
-                    _degrees((value + 180.0) % 360.0 - 180.0, "EW"),
+                    degrees((value + 180.0) % 360.0 - 180.0, "EW"),
                     (edge, south),
                     (0, -3),
                     textcoords="offset points",
@@ -139,6 +137,21 @@ class Basemap:
             for piece in np.split(np.arange(len(x)), np.flatnonzero(np.diff(near.astype(int))) + 1):
                 if near[piece[0]] and piece.size > 1:
                     yield np.stack([x[piece], y[piece]], axis=1)
+
+
+def _crossings(along: np.ndarray, across: np.ndarray, at: float, least: float, greatest: float) -> list[float]:
+    """Places between two bounds where a line crosses an edge.
+
+    Args:
+        along, across: coordinates (n,) of the line, the first of which the edge has one value of.
+        at: that value.
+        least, greatest: bounds of the other coordinate on the edge.
+    """
+    first = np.flatnonzero((along[:-1] - at) * (along[1:] - at) <= 0.0)
+    first = first[along[first + 1] != along[first]]
+    part = (at - along[first]) / (along[first + 1] - along[first])
+    found = across[first] + part * (across[first + 1] - across[first])
+    return [float(one) for one in found if least < one < greatest]
 
 
 def coast_files(patterns: Sequence[str], root: Path | None) -> list[Path]:
@@ -173,7 +186,8 @@ def _flat(coordinates: Any) -> Iterator[Any]:
         yield from _flat(part)
 
 
-def _degrees(value: float, signs: str) -> str:
-    if value == 0.0:
-        return "0°"
+def degrees(value: float, signs: str) -> str:
+    """An angle as maps label it, such as "40°S"; `signs` has the letters of positive and negative ones."""
+    if value == 0.0 or (abs(value) == 180.0 and signs == "EW"):
+        return f"{abs(value):g}°"
     return f"{abs(value):g}°{signs[0] if value > 0 else signs[1]}"

@@ -40,7 +40,7 @@ def frame(base: Basemap, title: str, subtitle: str, bar: bool) -> tuple[Figure, 
     return figure, axes
 
 
-def _bar(figure: Figure, axes: Axes, drawn: Any, words: str, **options: Any) -> None:
+def colour_bar(figure: Figure, axes: Axes, drawn: Any, words: str, **options: Any) -> None:
     """A thin colour bar under a map, with the unit."""
     box = axes.get_position()
     height = figure.get_size_inches()[1]
@@ -138,7 +138,7 @@ def _near_ground(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
         celsius = now.temperature - 273.15
         drawn = _shade(axes, base, celsius, _steps(celsius, 4.0), light("RdYlBu_r", 0.45))
         _contours(axes, base, celsius, 4.0, 20.0)
-        _bar(figure, axes, drawn, "temperature (°C)")
+        colour_bar(figure, axes, drawn, "temperature (°C)")
         alt = (
             f"Map of the temperature {now.temperature_height} at {format_utc(time)} from {np.nanmin(celsius):.0f} to "
             f"{np.nanmax(celsius):.0f} degrees Celsius, with contours every 4 degrees."
@@ -156,7 +156,7 @@ def _middle(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
         )
         _contours(axes, base, level.height, 60.0, 300.0)
         _barbs(axes, base, level.u, level.v)
-        _bar(figure, axes, drawn, "temperature (°C)")
+        colour_bar(figure, axes, drawn, "temperature (°C)")
         alt = (
             f"Map at 500 hPa at {format_utc(time)}: height contours every 60 m from "
             f"{np.nanmin(level.height):.0f} to {np.nanmax(level.height):.0f} m, temperature shaded, wind barbs."
@@ -173,7 +173,7 @@ def _jet(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
         drawn = _shade(axes, base, level.speed, np.arange(20.0, top + 1.0, 10.0), light("YlGnBu", 0.2), "max")
         _contours(axes, base, level.height, 120.0, 600.0)
         _barbs(axes, base, level.u, level.v, across=13)
-        _bar(figure, axes, drawn, "wind speed (m s⁻¹)")
+        colour_bar(figure, axes, drawn, "wind speed (m s⁻¹)")
         alt = (
             f"Map of the wind speed at 250 hPa at {format_utc(time)}, greatest value "
             f"{np.nanmax(level.speed):.0f} m/s, with height contours every 120 m."
@@ -190,7 +190,7 @@ def _low(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
         drawn = _shade(axes, base, celsius, _steps(celsius, 3.0), light("RdYlBu_r", 0.45))
         _contours(axes, base, celsius, 3.0, 15.0, color="#8a2f1d")
         _contours(axes, base, level.height, 30.0, 150.0)
-        _bar(figure, axes, drawn, "temperature (°C)")
+        colour_bar(figure, axes, drawn, "temperature (°C)")
         alt = (
             f"Map of the temperature at 850 hPa at {format_utc(time)} from {np.nanmin(celsius):.0f} to "
             f"{np.nanmax(celsius):.0f} degrees Celsius, with height contours every 30 m."
@@ -220,7 +220,7 @@ def precipitation_map(rain: np.ndarray, base: Basemap, start: np.datetime64, end
             shading="nearest",
             zorder=1,
         )
-        _bar(
+        colour_bar(
             figure, axes, drawn, "precipitation (mm)", extend="max", ticks=_RAIN_LEVELS, format="%g", spacing="uniform"
         )
         wet = 100.0 * float((rain >= _RAIN_LEVELS[0]).mean())
@@ -308,7 +308,7 @@ def _four(base: Basemap, title: str, subtitle: str, panels: list[tuple[Any, ...]
             if arrows is not None:
                 _arrows(axes, base, *arrows)
             axes.set_title(f"{name} ({unit})", fontsize=8.5, pad=4)
-            _bar(figure, axes, drawn, unit, ticks=np.linspace(levels[0], levels[-1], 5), format="%g")
+            colour_bar(figure, axes, drawn, unit, ticks=np.linspace(levels[0], levels[-1], 5), format="%g")
     return figure
 
 

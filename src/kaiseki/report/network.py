@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from kaiseki.core.timing import format_utc, label
-from kaiseki.report.basemap import Basemap
+from kaiseki.report.basemap import Basemap, degrees
 from kaiseki.report.maps import frame
 from kaiseki.report.style import MAP_INK, MAP_MUTED, Picture, map_style, png_picture
 from kaiseki.verification.departures import REJECTING_BITS
@@ -143,6 +143,20 @@ def inventory_table(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> l
     return [groups[key] for key in sorted(groups)]
 
 
+def longitudes(west: np.ndarray) -> tuple[float, float]:
+    """First and last longitude of boxes of 10 degrees, so that they are in one piece: it begins east of the widest gap.
+
+    Args:
+        west: western edges (n,) of the boxes, degrees.
+    """
+    columns = np.unique(west % 360.0)
+    gaps = np.diff(np.append(columns, columns[0] + 360.0))
+    widest = int(gaps.argmax())
+    first = float(columns[(widest + 1) % columns.size])
+    first -= 360.0 if first >= 180.0 else 0.0
+    return first, first + 370.0 - float(gaps[widest])
+
+
 def inventory_maps(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
     """Values by kind in boxes of 10 degrees over the globe; None without rows."""
     looks = looks_of(row["kind"] for row in rows)
@@ -153,8 +167,10 @@ def inventory_maps(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
     greatest = max(box["values"] for boxes in totals.values() for box in boxes)
     west, south = (np.array([row[name] for row in rows], float) for name in ("west", "south"))
     # The part of the globe that has values, with a margin.
+    first, last = longitudes(west)
+    margin = min(10.0, 0.5 * (360.0 - (last - first)))
     span = [
-        (max(0.0, (west % 360.0).min() - 10.0), min(360.0, (west % 360.0).max() + 20.0)),
+        (first - margin, last + margin),
         (max(-90.0, south.min() - 10.0), min(90.0, south.max() + 20.0)),
     ]
     with map_style():
@@ -166,13 +182,14 @@ def inventory_maps(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
         shades = PatchCollection([])
         for axes, kind in zip(plots, kinds, strict=False):
             boxes = totals[kind]
-            patches = [Rectangle(((box["west"] % 360.0), box["south"]), 10.0, 10.0) for box in boxes]
+            patches = [Rectangle(((box["west"] - first) % 360.0 + first, box["south"]), 10.0, 10.0) for box in boxes]
             shades = PatchCollection(patches, cmap="cividis_r", norm=norm, edgecolor="#fdfcf9", linewidth=0.3)
             shades.set_array(np.array([box["values"] for box in boxes], float))
             axes.add_collection(shades)
             count = sum(box["values"] for box in boxes)
             axes.set_title(f"{looks[kind][3]}: {count:,} values".replace(",", " "), fontsize=8.5, pad=3)
-            axes.set_xticks([0, 60, 120, 180, 240, 300, 360], ["0°", "60°E", "120°E", "180°", "120°W", "60°W", "0°"])
+            ticks = np.arange(-180, 541, 60)
+            axes.set_xticks(ticks, [degrees((tick + 180.0) % 360.0 - 180.0, "EW") for tick in ticks])
             axes.set_yticks([-90, -60, -30, 0, 30, 60, 90], ["90°S", "60°S", "30°S", "0°", "30°N", "60°N", "90°N"])
             axes.set_xlim(*span[0])
             axes.set_ylim(*span[1])

@@ -21,7 +21,8 @@ from kaiseki.archive.store.metadata import (
     grid_mapping,
 )
 from kaiseki.config import Archive
-from kaiseki.grid import Domain, LambertConformal
+from kaiseki.grid import Domain
+from kaiseki.grid.projection import LambertConformal, projection_of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -137,7 +138,8 @@ def stored_domain(root: zarr.Group) -> Domain:
     static = group_at(root, schema.STATIC)
     return Domain(
         name=attributes["name"],
-        projection=LambertConformal(**attributes["projection"]),
+        # Stores from before there was another projection do not name it.
+        projection=projection_of(attributes.get("projection_name", LambertConformal.name), attributes["projection"]),
         spacing=attributes["spacing"],
         x=values_at(static, "x"),
         y=values_at(static, "y"),

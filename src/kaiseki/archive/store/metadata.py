@@ -1,6 +1,6 @@
 """CF metadata: attributes of the axes and static fields, the grid mapping, the global attributes.
 
-Source: NetCDF Climate and Forecast Metadata Conventions 1.11 (appendix F for the Lambert conformal grid mapping,
+Source: NetCDF Climate and Forecast Metadata Conventions 1.11 (appendix F for the grid mappings,
 appendix D for the hybrid height coordinate).
 """
 
@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from kaiseki.core.variables import VARIABLES
-from kaiseki.grid import Domain, LambertConformal
+from kaiseki.grid import Domain, LambertConformal, Mercator, PolarStereographic, Projection
 
 CONVENTIONS: Final = "CF-1.11"
 GRID_MAPPING: Final = "crs"
@@ -72,18 +72,34 @@ STATIC_ATTRIBUTES: Final[Mapping[str, dict[str, Any]]] = {
 """Attributes of the static fields."""
 
 
-def grid_mapping(projection: LambertConformal) -> dict[str, Any]:
-    """Attributes of the grid mapping variable; the origin of x and y is the image of the pole inside the cone."""
-    first, second = projection.parallel_1, projection.parallel_2
-    return {
-        "grid_mapping_name": "lambert_conformal_conic",
-        "standard_parallel": [float(first)] if first == second else [float(first), float(second)],
-        "longitude_of_central_meridian": float(projection.central_longitude),
-        "latitude_of_projection_origin": 90.0 if projection.cone > 0 else -90.0,
-        "false_easting": 0.0,
-        "false_northing": 0.0,
-        "earth_radius": float(projection.radius),
-    }
+def grid_mapping(projection: Projection) -> dict[str, Any]:
+    """Attributes of the grid mapping variable; the origin of x and y is the image of the pole, or on the equator."""
+    centre, pole = float(projection.central_longitude), 90.0 if projection.cone > 0 else -90.0
+    own: dict[str, Any]
+    match projection:
+        case LambertConformal(parallel_1=first, parallel_2=second):
+            own = {
+                "grid_mapping_name": "lambert_conformal_conic",
+                "standard_parallel": [float(first)] if first == second else [float(first), float(second)],
+                "longitude_of_central_meridian": centre,
+                "latitude_of_projection_origin": pole,
+            }
+        case Mercator(parallel=parallel):
+            own = {
+                "grid_mapping_name": "mercator",
+                "standard_parallel": float(parallel),
+                "longitude_of_projection_origin": centre,
+            }
+        case PolarStereographic(parallel=parallel):
+            own = {
+                "grid_mapping_name": "polar_stereographic",
+                "standard_parallel": float(parallel),
+                "straight_vertical_longitude_from_pole": centre,
+                "latitude_of_projection_origin": pole,
+            }
+        case _:
+            raise TypeError(f"{type(projection).__name__} has no grid mapping in CF")
+    return own | {"false_easting": 0.0, "false_northing": 0.0, "earth_radius": float(projection.radius)}
 
 
 def program_version() -> str:
@@ -112,15 +128,10 @@ def global_attributes(domain: Domain, title: str, more: Mapping[str, str]) -> di
 
 def domain_attributes(domain: Domain) -> dict[str, Any]:
     """What is needed, beside the static arrays, to make the same `Domain` again."""
-    projection = domain.projection
     return {
         "name": domain.name,
         "spacing": float(domain.spacing),
         "rim_width": int(domain.rim_width),
-        "projection": {
-            "parallel_1": float(projection.parallel_1),
-            "parallel_2": float(projection.parallel_2),
-            "central_longitude": float(projection.central_longitude),
-            "radius": float(projection.radius),
-        },
+        "projection_name": domain.projection.name,
+        "projection": domain.projection.numbers(),
     }

@@ -79,6 +79,9 @@ def read(path: Path, quantity: RasterQuantity) -> Raster:
         lat, values = lat[::-1], values[::-1]
     if lon[0] > lon[-1]:
         lon, values = lon[::-1], values[:, ::-1]
+    if lon.size > 2 and abs(lon[-1] - lon[0] - 360.0) < 1e-3 * (lon[1] - lon[0]):
+        # The first meridian once more, at the end.
+        lon, values = lon[:-1], values[:, :-1]
     step_lat, step_lon = (lat[-1] - lat[0]) / (lat.size - 1), (lon[-1] - lon[0]) / (lon.size - 1)
     south, west = float(lat[0] - 0.5 * step_lat), float(lon[0] - 0.5 * step_lon)
     return Raster(str(path), south, west, float(step_lat), float(step_lon), values)

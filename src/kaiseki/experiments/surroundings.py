@@ -1,0 +1,98 @@
+"""What a new experiment says of its inputs: global analyses by name, observations, terrain and coast, by the folders
+under the data folder where they belong."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from kaiseki.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class DrivingData:
+    """Global analyses that can drive a domain.
+
+    Attributes:
+        title: one line; "" for files of one's own.
+        patterns: files under the data folder.
+        interval_hours: time from one analysis to the next, h.
+        first, last: first and last day; None where they go on.
+        has_sea: whether they hold a sea-surface temperature, or a skin temperature with a land fraction.
+    """
+
+    title: str
+    patterns: tuple[str, ...]
+    interval_hours: float
+    first: date
+    last: date | None = None
+    has_sea: bool = True
+
+
+DRIVING: Final[dict[str, DrivingData]] = {
+    "era5": DrivingData("ERA5 on 37 pressure levels, 0.25 degrees", ("driving/era5/*",), 3.0, date(1940, 1, 1)),
+    "arco-era5": DrivingData(
+        "ERA5 on 37 pressure levels from Google's public copy", ("driving/arco-era5/*",), 3.0, date(1940, 1, 1)
+    ),
+    "gfs": DrivingData("GFS analyses, 0.25 degrees", ("driving/gfs/*",), 3.0, date(2021, 3, 23)),
+    "gdas": DrivingData("GDAS analyses, 0.25 degrees", ("driving/gdas/*",), 3.0, date(2021, 3, 23)),
+    "jra3q": DrivingData("JRA-3Q on 45 pressure levels, 1.25 degrees", ("driving/jra3q/*",), 6.0, date(1947, 9, 1)),
+    "jra55": DrivingData(
+        "JRA-55 on 37 pressure levels, 1.25 degrees", ("driving/jra55/*",), 6.0, date(1958, 1, 1), date(2024, 1, 31)
+    ),
+    "merra2": DrivingData(
+        "MERRA-2 on 42 pressure levels, 0.5 x 0.625 degrees", ("driving/merra2/*",), 3.0, date(1980, 1, 1)
+    ),
+    "cfsr": DrivingData(
+        "CFSR on 37 pressure levels, 0.5 degrees", ("driving/cfsr/*",), 6.0, date(1979, 1, 1), date(2011, 3, 31)
+    ),
+    "cfsv2": DrivingData("CFSv2 analyses, 0.5 degrees", ("driving/cfsv2/*",), 6.0, date(2011, 4, 1)),
+}
+"""Global analyses by the name that `kaiseki new --driving` takes."""
+
+OBSERVATIONS: Final = ("observations/nnja/*",)
+"""Files of observations: PREPBUFR from 1979 on, of the joint archive of NOAA and NASA."""
+FIRST_OBSERVATIONS: Final = date(1979, 1, 1)
+"""First day of `OBSERVATIONS`."""
+TERRAIN: Final = ("static/era5/era5_terrain_and_land.nc",)
+"""Files of terrain and land for grids of `FINE` and more: those of ERA5."""
+FINE_TERRAIN: Final = ("static/etopo2022/*.tif", *TERRAIN)
+"""Files of terrain for finer grids: ETOPO 2022 at 60 arc seconds, before those of ERA5."""
+MASK: Final = TERRAIN
+"""Files of the land-sea mask."""
+COAST: Final = ("static/natural-earth/ne_50m_coastline.geojson",)
+"""Files of coastlines."""
+FINE: Final = 25e3
+"""Spacing, m, below which the terrain of ERA5 is too coarse."""
+
+
+def driving_of(text: str, first: date, last: date) -> DrivingData:
+    """Global analyses by their name, or files of one's own by a path or pattern.
+
+    Args:
+        text: a name in `DRIVING`, or what looks like a path.
+        first, last: first and last day of the run.
+
+    Raises:
+        ConfigError: no such name, or the period lies outside the data.
+    """
+    if any(mark in text for mark in "/*?[.") and text not in DRIVING:
+        return DrivingData("", (text,), 1.0, first)
+    found = DRIVING.get(text)
+    if found is None:
+        near = difflib.get_close_matches(text, DRIVING, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(DRIVING)}"
+        raise ConfigError(
+            f"There are no driving data {text!r}; {hint}; files of your own are given as a pattern such as "
+            '"driving/mine/*.grib2"'
+        )
+    if first < found.first or (found.last is not None and last > found.last):
+        until = f"to {found.last}" if found.last else "on"
+        others = [n for n, d in DRIVING.items() if d.first <= first and (d.last is None or last <= d.last)]
+        raise ConfigError(
+            f"{text} ({found.title}) is there from {found.first} {until}, but {first} to {last} is wanted; "
+            f"take {' or '.join(others) if others else 'another period'}"
+        )
+    return found
