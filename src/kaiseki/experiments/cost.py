@@ -81,8 +81,8 @@ class Cost:
         """One line for the user."""
         return (
             f"{name}: {self.cells:,} cells, {self.steps} steps of {self.step:g} s, {self.cycles} cycles; about "
-            f"{self.memory / 1e9:.1f} GB of memory, {self.disk / 1e9:.1f} GB of disk, and {duration(self.seconds)} on two "
-            "cores for the analysis, to which preparation, compilation and baselines come"
+            f"{self.memory / 1e9:.1f} GB of memory, {self.disk / 1e9:.1f} GB of disk, and {duration(self.seconds)} on "
+            "two cores for the analysis, to which preparation, compilation and baselines come"
         )
 
     def as_dict(self) -> dict[str, Any]:
