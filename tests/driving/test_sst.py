@@ -10,7 +10,7 @@ import xarray as xr
 
 from driving.cases import PlainDomain, Profile, dataset_of
 from kaiseki.core.errors import InputError
-from kaiseki.driving import atmosphere_on_domain, read_global, sst_on_domain, with_sea_temperature
+from kaiseki.driving import atmosphere_on_domain, read_global, sst_on_domain, with_sea
 from kaiseki.driving.sources.conventions import Axes, assemble
 from kaiseki.driving.sst import SeaSurface, fill
 
@@ -66,8 +66,8 @@ def test_skin_temperature_serves_over_sea_but_not_over_land_or_under_ice() -> No
     ).assign(sea_ice_area_fraction=(("latitude", "longitude"), ice))
     sea = SeaSurface.of(data)
     assert sea is not None
-    assert sea.temperature.max() < 290.01
-    assert sea.temperature.min() == pytest.approx(271.15)
+    assert sea.values.max() < 290.01
+    assert sea.values.min() == pytest.approx(271.15)
     assert SeaSurface.of(data[["land_area_fraction"]]) is None
 
 
@@ -148,13 +148,13 @@ def test_another_sea_temperature_leaves_the_skin_of_the_land() -> None:
     domain.land_fraction = np.broadcast_to(np.array([0.0, 0.25, 0.5, 0.75, 1.0]), (4, 5))
     land, old, new = np.full((4, 5), 270.0), np.full((4, 5), 288.0), np.full((4, 5), 291.0)
     f = domain.land_fraction
-    with_sea = {"sst": old, "skin_temperature": f * land + (1.0 - f) * old, "u": old}
-    for fields in (with_sea, {"skin_temperature": land}):
-        made = with_sea_temperature(fields, new, domain)
+    older = {"sst": old, "skin_temperature": f * land + (1.0 - f) * old, "u": old}
+    for fields in (older, {"skin_temperature": land}):
+        made = with_sea(fields, domain, new)
         np.testing.assert_array_equal(made["sst"], new)
         np.testing.assert_allclose(made["skin_temperature"], f * land + (1.0 - f) * new)
-    assert with_sea["sst"] is old
-    assert with_sea_temperature({"u": old}, new, domain).keys() == {"u", "sst"}
+    assert older["sst"] is old
+    assert with_sea({"u": old}, domain, new).keys() == {"u", "sst"}
 
 
 def needs_hdf5() -> None:

@@ -19,7 +19,7 @@ from kaiseki.experiments.baselines import run_experiment
 from kaiseki.experiments.case import PreparedCase
 from kaiseki.experiments.coarse_analysis import SampleAnalyses
 from kaiseki.experiments.real_data import real_case
-from kaiseki.experiments.sea import sea_temperature
+from kaiseki.experiments.sea import sea_files
 from kaiseki.experiments.twin.flow import Flow
 from kaiseki.grid.build import domain_from_section
 
@@ -156,12 +156,10 @@ def test_files_of_sea_temperature_that_do_not_fit_are_refused(tmp_path: Path) ->
     chosen = experiment(
         {"first_guess_files": files, "sea_temperature_files": [sea_file(tmp_path, 290.0, "1988-01-01")]}
     )
-    found = sea_temperature(chosen, tmp_path)
-    assert found is not None
     with pytest.raises(InputError, match="holds the sea surface of 1988"):
-        found(domain_from_section(chosen.domain))
+        made(tmp_path, chosen)
     with pytest.raises(ConfigError, match=r"No file matches driving\.sea_temperature_files"):
-        sea_temperature(experiment({"first_guess_files": files, "sea_temperature_files": ["none.nc"]}), tmp_path)
+        sea_files(experiment({"first_guess_files": files, "sea_temperature_files": ["none.nc"]}), tmp_path)
     with pytest.raises(ConfigError, match="sea_temperature_climatology needs sea_temperature_files"):
         experiment({"first_guess_files": files, "sea_temperature_climatology": True})
 
@@ -179,7 +177,7 @@ def test_samples_of_a_coarse_stream_take_the_named_sea_or_are_refused(data: Path
     table = small.observations(Flow(), NOON)
     with pytest.raises(InputError, match=r"dry\.nc hold neither a sea-surface temperature"):
         SampleAnalyses.make(chosen, domain, table, [tmp_path / "dry.nc"])
-    sea = sea_temperature(chosen, tmp_path)
+    sea = sea_files(chosen, tmp_path)
     fields = SampleAnalyses.make(chosen, domain, table, [tmp_path / "dry.nc"], sea).first_guess
     # The lowest air, which stood in for the sea in silence, is far colder in winter.
     assert 271.0 < float(fields["sst"].min()) < float(fields["sst"].max()) < 303.0

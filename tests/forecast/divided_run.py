@@ -19,6 +19,7 @@ from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.parallel.patches import DividedModel
+from kaiseki.forecast.physics.surface import Sea
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.state import State
 from kaiseki.grid.plane import plane
@@ -43,11 +44,22 @@ def windy(lateral: str, full: bool, ny: int = 13, nx: int = 18) -> tuple[Model, 
     fields["v"] += -6.0 + np.cos(2 * np.pi * y / ny)
     fields["qv"] += 0.012 * np.exp(-domain.z / 2500.0)
     fields["sst"] = fields["temperature"][0]
+    fields["sea_ice"] = np.maximum(0.5 - x / nx, 0.0)
     forcing = None
     if lateral == "rim":
         later = {**fields, "u": fields["u"] + 1.0}
-        forcing = Forcing(model.boundary(fields), model.boundary(later))
+        forcing = Forcing(model.boundary(fields), model.boundary(later), model_sea(model) if full else None)
     return model, model.start(fields), forcing
+
+
+def model_sea(model: Model) -> tuple[Sea, Sea]:
+    """A sea that warms and freezes over in the west."""
+    where = np.linspace(0.0, 1.0, model.domain.nx) + np.zeros((model.domain.ny, 1))
+    ends = [{"sst": 280.0 + warming + 5.0 * where, "sea_ice": np.maximum(0.5 - where, 0.0)} for warming in (0.0, 2.0)]
+    before, after = (model.sea(fields) for fields in ends)
+    assert before is not None
+    assert after is not None
+    return before, after
 
 
 def compare(model: Model, state: State, forcing: Forcing | None, along_y: int, along_x: int) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from divided_run import windy
+from divided_run import model_sea, windy
 
 from kaiseki.core.errors import NumericsError
 from kaiseki.forecast.integrate import Forcing
@@ -26,15 +26,17 @@ if __name__ == "__main__":
     states = [different(state, number) for number in range(4)]
     ends = [(forcing.before, dataclasses.replace(forcing.after, ru=forcing.after.ru * (1 + 0.1 * n))) for n in range(4)]
     before, after = (stack([pair[side] for pair in ends]) for side in (0, 1))
-    found = unstack(advance_members(model, stack(states), (before, after), 100.0, 400.0, 200.0))
+    sea = model_sea(model)
+    every = Forcing(before, after, (stack([sea[0]] * 4), stack([sea[1]] * 4)))
+    found = unstack(advance_members(model, stack(states), every, 100.0, 400.0, 200.0))
     worst = 0.0
     for one, own, member in zip(states, ends, found, strict=True):
-        expected = model.advance(one, Forcing(*own), 100.0, 400.0, 200.0)
+        expected = model.advance(one, Forcing(*own, sea), 100.0, 400.0, 200.0)
         for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(member), strict=True):
             worst = max(worst, float(np.max(np.abs(np.asarray(a) - np.asarray(b))) / max(np.max(np.abs(a)), 1e-6)))
     assert worst < 1e-11, worst
     assert float(np.abs(found[0].ru - found[3].ru).max()) > 1.0
     broken = dataclasses.replace(states[2], drt=states[2].drt.at[0, 3, 4].set(np.nan))
     with pytest.raises(NumericsError, match=r"^Member 3: "):
-        advance_members(model, stack([*states[:2], broken, states[3]]), (before, after), 100.0)
+        advance_members(model, stack([*states[:2], broken, states[3]]), every, 100.0)
     print(f"{len(devices_for(4))} of {len(jax.devices())} devices: largest relative difference {worst:.1e}", flush=True)

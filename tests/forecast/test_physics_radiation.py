@@ -136,7 +136,7 @@ def ground(temperature: float, snow: float, dtype: type = np.float64) -> Surface
     zero = jnp.zeros((1, 1), dtype)
     radiative = Radiative(jnp.zeros((3, 1, 1), dtype), zero, zero, jnp.asarray(0))
     soil = jnp.full((4, 1, 1), temperature, dtype)
-    return Surface(zero, soil, jnp.full((4, 1, 1), 0.25, dtype), zero + snow, radiative)
+    return Surface(zero, zero, soil, soil, jnp.full((4, 1, 1), 0.25, dtype), zero + snow, radiative)
 
 
 @pytest.mark.parametrize(("temperature", "snow"), [(268.0, 0.0), (273.1, 0.5), (273.1, 30.0)])

@@ -105,7 +105,8 @@ def chosen_sources(experiment: Experiment, names: tuple[str, ...]) -> tuple[Sour
 def file_patterns(experiment: Experiment) -> tuple[str, ...]:
     """The patterns of files in an experiment that a source may give."""
     domains = [experiment.domain, *([experiment.driving.coarse] if experiment.driving.coarse else [])]
-    patterns = [*experiment.driving.first_guess_files, *experiment.driving.sea_temperature_files]
+    driving = experiment.driving
+    patterns = [*driving.first_guess_files, *driving.sea_temperature_files, *driving.sea_ice_files]
     patterns += experiment.observations.files
     for domain in domains:
         patterns += [*domain.terrain_files, *domain.mask_files, *domain.coast_files]

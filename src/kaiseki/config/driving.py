@@ -24,10 +24,15 @@ class Driving(Section):
     or one store of a run of a wider domain (docs/driving.md)."""
     sea_temperature_files: Files = ()
     """Files of sea-surface temperature (NetCDF) that replace that of the first guess, and are needed where it holds
-    none. The field of the cold start stays throughout the run."""
+    none; linear in time throughout the run."""
     sea_temperature_climatology: bool = False
     """Whether `sea_temperature_files` hold the twelve monthly means of a climatology, valid in the middles of the
     months of any year; else they are analyses, of which one time serves for a fortnight."""
+    sea_ice_files: Files = ()
+    """Files of the sea's cover by ice (NetCDF) that replace that of the first guess; linear in time throughout the
+    run."""
+    sea_ice_climatology: bool = False
+    """Whether `sea_ice_files` hold the twelve monthly means of a climatology; as `sea_temperature_climatology`."""
     first_guess_wavenumber: Count = 8
     """Total wavenumber to which the averaged first guess is smoothed (planetary scales)."""
     coarse: DomainSettings | None = None
@@ -51,3 +56,5 @@ class Driving(Section):
             raise ConfigError("scales must fall from value to value")
         if self.sea_temperature_climatology and not self.sea_temperature_files:
             raise ConfigError("sea_temperature_climatology needs sea_temperature_files")
+        if self.sea_ice_climatology and not self.sea_ice_files:
+            raise ConfigError("sea_ice_climatology needs sea_ice_files")

@@ -224,6 +224,29 @@ class Soil(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeaIce(Section):
+    """Constants of the ice on the sea: four layers over water at its freezing point, as in the IFS."""
+
+    thickness: tuple[float, ...] = (0.07, 0.21, 0.72, 0.50)
+    """Thickness of the layers of ice downwards, m (IFS Documentation, Part IV, chapter 8: 1.5 m in four layers)."""
+    heat_capacity: float = 1.88e6
+    """Heat capacity of sea ice, J m-3 K-1 (IFS Documentation, Part IV, chapter 8)."""
+    conductivity: float = 2.03
+    """Heat conductivity of sea ice, W m-1 K-1 (IFS Documentation, Part IV, chapter 8; Maykut and Untersteiner 1971 for
+    ice without salt)."""
+    roughness: float = 1.0e-3
+    """Roughness length of momentum, heat and moisture over sea ice, m (IFS Documentation, Part IV, chapter 3)."""
+    cold_albedo: float = 0.80
+    """Albedo of sea ice that is colder than the melting point by `albedo_range` (Gordon et al. 2000; cited after
+    others, the paper was not at hand)."""
+    melting_albedo: float = 0.50
+    """Albedo of melting sea ice (Gordon et al. 2000, as `cold_albedo`)."""
+    albedo_range: float = 10.0
+    """Range below the melting point over which the albedo of sea ice falls linearly, K (Gordon et al. 2000, as
+    `cold_albedo`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schemes(Section):
     """Constants of the schemes of the physics, and which scheme there is where there is a choice."""
 
@@ -239,6 +262,8 @@ class Schemes(Section):
     """Constants of solar and thermal radiation."""
     soil: Soil = field(default_factory=Soil)
     """Constants of temperature and moisture of the ground."""
+    sea_ice: SeaIce = field(default_factory=SeaIce)
+    """Constants of the ice on the sea."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +282,9 @@ class Physics(Section):
     """Whether the model has solar and thermal radiation."""
     soil: bool = True
     """Whether temperature and moisture of the ground change; without it they stay as at the start."""
+    sea_ice: bool = True
+    """Whether ice covers the sea where the driving data have it, with an energy balance of its own; without it the sea
+    is open water everywhere."""
     radiation_interval: Positive = 900.0
     """Time between two calls of the radiation, s."""
     schemes: Schemes = field(default_factory=Schemes)

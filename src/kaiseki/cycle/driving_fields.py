@@ -15,9 +15,12 @@ from kaiseki.archive import RunStore
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import format_utc
 from kaiseki.cycle.fields import ANALYSIS, FORECAST, Fields, from_store
-from kaiseki.driving import DrivingData, Nest, atmosphere_on_domain, with_sea_temperature
+from kaiseki.driving import DrivingData, Nest, SeaSeries, atmosphere_on_domain, with_sea
+from kaiseki.driving.soil import bounds_about, onto_layers
+from kaiseki.driving.sources.derived import check_ice
 from kaiseki.driving.tide import missed_tide, with_tide
 from kaiseki.forecast.model import Forcing, Model
+from kaiseki.forecast.physics.surface import Sea
 from kaiseki.forecast.rim import Boundary
 from kaiseki.grid import Domain
 
@@ -59,14 +62,21 @@ def _uncovered(times: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Driving by global analyses, linear in time: `driving.DrivingData`, or an `xarray.Dataset` of its form."""
+    """Driving by global analyses, linear in time.
+
+    Attributes:
+        dataset: `driving.DrivingData`, or an `xarray.Dataset` of its form.
+        domain: which it drives.
+        soil: thickness of the layers of soil wanted, m; None leaves the soil out.
+    """
 
     dataset: Any
     domain: Domain
+    soil: tuple[float, ...] | None = None
 
     def __call__(self, time: np.datetime64) -> Fields:
         """Fields at a time (UTC), as of `DrivingFields`."""
-        return atmosphere_on_domain(self.dataset, self.domain, time)
+        return atmosphere_on_domain(self.dataset, self.domain, time, self.soil)
 
     def missing(self, times: np.ndarray) -> np.ndarray:
         """Times that the analyses do not cover, as of `Covering`.
@@ -82,25 +92,40 @@ class Dataset:
 
 @dataclass(frozen=True)
 class WithSea:
-    """Driving fields with a sea-surface temperature of its own, which stays as it is throughout the run.
+    """Driving fields with a sea of their own, which moves in time as they do.
 
     Attributes:
         driving: the fields.
-        sst: on the domain's cells (ny, nx), K.
         domain: of the fields.
+        sst: sea-surface temperature on the domain, K, at any time; None keeps that of the fields.
+        ice: fraction of the sea covered by ice on the domain at any time; None keeps that of the fields.
     """
 
     driving: DrivingFields
-    sst: np.ndarray
     domain: Domain
+    sst: SeaSeries | None = None
+    ice: SeaSeries | None = None
 
     def __call__(self, time: np.datetime64) -> Fields:
-        """Fields at a time (UTC), as of `DrivingFields`."""
-        return with_sea_temperature(self.driving(time), self.sst, self.domain)
+        """Fields at a time (UTC), as of `DrivingFields`.
+
+        Raises:
+            InputError: nothing covers the time, or ice lies on warm water.
+        """
+        sst, ice = (None if series is None else series(time) for series in (self.sst, self.ice))
+        made = with_sea(self.driving(time), self.domain, sst, ice)
+        if "sst" in made and "sea_ice" in made:
+            wet = self.domain.land_fraction < 1.0
+            check_ice(f"sea of {self.domain.name}", np.where(wet, made["sea_ice"], 0.0), made["sst"])
+        return made
 
     def missing(self, times: np.ndarray) -> np.ndarray:
-        """Times that the driving fields do not cover, as of `Covering`."""
-        return self.driving.missing(times) if isinstance(self.driving, Covering) else times[:0]
+        """Times that the driving fields or the sea do not cover, as of `Covering`."""
+        lacking = np.zeros(len(times), bool)
+        for one in (self.driving, self.sst, self.ice):
+            if isinstance(one, Covering):
+                lacking |= np.isin(times, one.missing(times))
+        return times[lacking]
 
 
 @dataclass(frozen=True)
@@ -151,12 +176,14 @@ class WiderRun:
         ramp: see above.
         tide_at: times of the analyses, each of which knows the semidiurnal tide of its own time; what the fields miss
             of it at other times is added (`driving.tide`). Empty adds nothing.
+        soil: thickness of the layers of soil wanted, m; None leaves the soil on those of the store.
     """
 
     store: RunStore
     nest: Nest
     ramp: np.timedelta64 = field(default=np.timedelta64(6 * 3600, "s"))
     tide_at: tuple[np.datetime64, ...] = ()
+    soil: tuple[float, ...] | None = None
 
     @classmethod
     def onto(cls, store: RunStore, domain: Domain, **settings: Any) -> WiderRun:
@@ -202,12 +229,22 @@ class WiderRun:
         known = self.store.times.astype("datetime64[s]")
         return _uncovered(times[times <= known[-1]] if len(known) else times, known)
 
+    def _soil(self, fields: Fields) -> Fields:
+        """The fields with their soil on the layers wanted."""
+        depth = None if self.soil is None else self.store.soil_depth()
+        if self.soil is None or depth is None:
+            return fields
+        made, bounds = dict(fields), bounds_about(depth)
+        for name in fields.keys() & {"soil_temperature", "soil_moisture"}:
+            made[name] = onto_layers(fields[name], depth, bounds, self.soil, amount=name == "soil_moisture")
+        return made
+
     def _analysed(self, time: np.datetime64) -> bool:
         return bool(self.store.read_diagnostics(time).get("engine", "none") != "none")
 
     def __call__(self, time: np.datetime64) -> Fields:
         """Fields at a time (UTC), as of `DrivingFields`."""
-        fields = self.nest(self.wide(time))
+        fields = self._soil(self.nest(self.wide(time)))
         if not self.tide_at:
             return fields
         domain = self.nest.target
@@ -265,13 +302,13 @@ class BoundaryCorrection:
 
 @dataclass
 class Boundaries:
-    """Boundary states of a model at whole intervals, the last few kept.
+    """Boundary states and states of the sea of a model at whole intervals, the last few kept.
 
     Attributes:
         model, driving: whose and of what.
         interval: between boundary times.
         carried: what analyses found wrong with the driving fields.
-        kept: boundary states.
+        kept: number of times.
     """
 
     model: Model
@@ -279,15 +316,21 @@ class Boundaries:
     interval: np.timedelta64
     correction: BoundaryCorrection = field(default_factory=lambda: BoundaryCorrection(np.timedelta64(0, "s")))
     kept: int = 4
-    _states: OrderedDict[np.datetime64, Boundary] = field(default_factory=OrderedDict)
+    _states: OrderedDict[np.datetime64, tuple[Boundary, Sea | None]] = field(default_factory=OrderedDict)
 
     def at(self, time: np.datetime64) -> Boundary:
         """The boundary state of a time, with what is carried."""
+        return self._at(time)[0]
+
+    def _at(self, time: np.datetime64) -> tuple[Boundary, Sea | None]:
+        """The boundary state of a time, with what is carried, and that of the sea."""
         if time not in self._states:
-            self._states[time] = self.model.boundary(self.driving(time))
+            fields = self.driving(time)
+            self._states[time] = self.model.boundary(fields), self.model.sea(fields)
             while len(self._states) > self.kept:
                 self._states.popitem(last=False)
-        return self.correction.onto(self._states[time], time)
+        boundary, sea = self._states[time]
+        return self.correction.onto(boundary, time), sea
 
     def check(self, first: np.datetime64, last: np.datetime64) -> None:
         """Refuse to begin what could not be ended.
@@ -309,9 +352,11 @@ class Boundaries:
             )
 
     def between(self, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> Forcing:
-        """The forcing of a stretch, linear between its ends, plus a change."""
-        ends = self.at(start), self.at(end)
-        return Forcing(*(ends if change is None else (one.plus(change) for one in ends)))
+        """The forcing of a stretch, linear between its ends, plus a change of the boundary."""
+        ends = self._at(start), self._at(end)
+        if change is not None:
+            ends = (ends[0][0].plus(change), ends[0][1]), (ends[1][0].plus(change), ends[1][1])
+        return Forcing.between(*ends)
 
 
 def floored(time: np.datetime64, interval: np.timedelta64) -> np.datetime64:

@@ -23,8 +23,10 @@ from kaiseki.config import BackgroundError, EnsembleSettings
 from kaiseki.cycle.driving_fields import BoundaryCorrection, floored
 from kaiseki.cycle.fields import OBSERVED, Fields
 from kaiseki.cycle.snapshot import from_tree, to_tree
+from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.parallel.members import advance_members, stack, unstack
+from kaiseki.forecast.physics.surface import Sea
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State, begin_interval
 from kaiseki.grid.coarsening import Coarsening
@@ -219,21 +221,23 @@ class EnsembleRun:
         one = np.timedelta64(1, "s")
         origin = floored(time, self.interval)
         stop = min(origin + self.interval, slot)
-        before, after = (self.correction.onto(self._boundary(end), end) for end in (origin, origin + self.interval))
+        before, after = (self._driven_by(end) for end in (origin, origin + self.interval))
         seconds, elapsed, span = (float(d / one) for d in (stop - time, time - origin, self.interval))
-        return advance_members(self.model, states, (before, after), seconds, span, elapsed), stop
+        return advance_members(self.model, states, Forcing.between(before, after), seconds, span, elapsed), stop
 
-    def _boundary(self, time: np.datetime64) -> Boundary:
-        """Boundary states of all members at a boundary time, without what is carried."""
+    def _driven_by(self, time: np.datetime64) -> tuple[Boundary, Sea | None]:
+        """Boundary states, with what is carried, and the sea of all members at a boundary time; the sea is the same for
+        all."""
         if time not in self._boundaries:
             means = self._means(self.driving(time))
             assert self._perturbations is not None
-            self._boundaries[time] = stack(
-                [self.model.boundary(_plus(means, change)) for change in self._perturbations(time)]
-            )
+            boundaries = stack([self.model.boundary(_plus(means, change)) for change in self._perturbations(time)])
+            sea = self.model.sea(means)
+            self._boundaries[time] = boundaries, None if sea is None else stack([sea] * self.section.members)
             while len(self._boundaries) > 2:
                 self._boundaries.popitem(last=False)
-        return self._boundaries[time]
+        boundary, sea = self._boundaries[time]
+        return self.correction.onto(boundary, time), sea
 
     def _means(self, fields: Mapping[str, np.ndarray]) -> Fields:
         return {name: self.coarsening(np.asarray(one, np.float64)) for name, one in fields.items()}

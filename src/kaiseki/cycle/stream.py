@@ -241,6 +241,7 @@ class Stream:
         step = np.timedelta64(round(dt), "s")
         inside = self.model.domain.inside_rim
         one = fields["surface_pressure"]
-        held = Forcing(*[self.boundaries.at(time)] * 2)
+        boundary = self.boundaries.at(time)
+        held = Forcing(boundary, boundary)
         two = self.model.surface_fields(self.model.advance(state, held, dt))["surface_pressure"]
         return float(np.mean(np.abs(np.asarray(two) - np.asarray(one))[inside])) * float(HOUR / step)

@@ -4,11 +4,13 @@ from kaiseki.driving.nest import Nest, interpolate_atmosphere
 from kaiseki.driving.onto_domain import atmosphere_on_domain, ground_on_domain
 from kaiseki.driving.planetary import planetary_first_guess
 from kaiseki.driving.sources import DrivingData, open_driving, read_global, read_joined
-from kaiseki.driving.sst import sst_on_domain, with_sea_temperature
+from kaiseki.driving.sst import SeaSeries, sst_on_domain
+from kaiseki.driving.surface import with_sea
 
 __all__ = [
     "DrivingData",
     "Nest",
+    "SeaSeries",
     "atmosphere_on_domain",
     "ground_on_domain",
     "interpolate_atmosphere",
@@ -17,5 +19,5 @@ __all__ = [
     "read_global",
     "read_joined",
     "sst_on_domain",
-    "with_sea_temperature",
+    "with_sea",
 ]

@@ -126,8 +126,9 @@ class Nest:
         result |= {"temperature": temperature, "pressure": pressure, "qv": qv, "surface_pressure": surface_here}
         for name in ("w", *CONDENSATE):
             result[name] = self.columns.linear(self.linear(values[name])) if name in values else np.zeros(target.shape)
-        if "sst" in values:
-            result["sst"] = self.linear(values["sst"])
+        for name in ("sst", "sea_ice", "ice_temperature", "snow", "soil_moisture"):
+            if name in values:
+                result[name] = self.linear(values[name])
         lowering = LAPSE_RATE * (self.linear(source.terrain) - target.terrain) * target.land_fraction
         for name in TEMPERATURES_AT_GROUND:
             if name in values:
@@ -156,7 +157,8 @@ def interpolate_atmosphere(
 
     Args:
         fields: (nz, ny, nx) u, v (grid-relative), temperature, pressure, qv, and where present w, qc, qr, qi, qs; (ny,
-            nx) surface_pressure, sst, skin_temperature; soil_temperature (nsoil, ny, nx).
+            nx) surface_pressure, sst, sea_ice, ice_temperature, skin_temperature, snow; (nsoil, ny, nx)
+            soil_temperature, soil_moisture.
         source_domain, target_domain: `grid.Domain`.
         nest: weights from `Nest.build`, to be built once and used for all times.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ import xarray as xr
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.driving.column import (
-    LAPSE_RATE,
     ColumnInterpolation,
     hydrostatic_pressure,
     log_pressure_at,
@@ -21,8 +21,8 @@ from kaiseki.driving.sources.conventions import STATE
 from kaiseki.driving.sources.data import DrivingData
 from kaiseki.driving.sources.grids import projection_of
 from kaiseki.driving.sources.model_levels import heights_from_surface
-from kaiseki.driving.sst import SeaSurface
-from kaiseki.driving.weights import Interpolation, from_lat_lon, interpolation
+from kaiseki.driving.surface import surface_on_domain
+from kaiseki.driving.weights import Interpolation, weights_onto
 
 HEIGHT_ABOVE_TOP = 1500.0
 """Largest height of the model's highest level over the source's, m; there the column is continued isothermally with
@@ -76,18 +76,6 @@ def _check(data: xr.Dataset) -> None:
         raise InputError(f"{name}: cannot drive a model without {', '.join(missing)}; add a file that holds them.")
 
 
-def weights_onto(data: xr.Dataset, domain: Any, method: str = "cubic") -> Interpolation:
-    """Weights from the grid of a Dataset, in latitude and longitude or in a projection, to the cells of a domain.
-
-    Raises:
-        InputError: the domain reaches beyond the data.
-    """
-    if (projection := projection_of(data.attrs)) is not None:
-        x, y = projection.forward(domain.lat, domain.lon)
-        return interpolation(data["y"].values, data["x"].values, y, x, method)
-    return from_lat_lon(data["latitude"].values, data["longitude"].values, domain.lat, domain.lon, method)
-
-
 def _log_pressure(data: xr.Dataset) -> np.ndarray:
     """Logarithm of the pressure of a Dataset's levels, (n, 1, 1) on pressure levels, (n, ny, nx) on model levels."""
     if "air_pressure" in data:
@@ -123,32 +111,6 @@ def _surface_pressure(
         )[0]
         log_surface = log_surface + cubic(np.log(data["surface_air_pressure"].values) - at_source_ground)
     return np.asarray(np.exp(log_surface))
-
-
-def _skin_and_soil(
-    data: xr.Dataset, linear: Interpolation, domain: Any, sst: np.ndarray | None, ground_air: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Skin and soil temperature on the domain, moved from the source's to our altitude with `LAPSE_RATE`.
-
-    Without a skin temperature in the source, land takes the air's at the ground; over sea the skin is the sea surface.
-    """
-    lowering = 0.0
-    if "surface_altitude" in data:
-        lowering = LAPSE_RATE * (linear(data["surface_altitude"].values) - domain.terrain)
-    land = ground_air
-    if "surface_temperature" in data:
-        land = linear(data["surface_temperature"].values) + lowering
-    fraction = domain.land_fraction
-    result = {"skin_temperature": land if sst is None else fraction * land + (1.0 - fraction) * sst}
-    if "soil_temperature" in data:
-        soil = data["soil_temperature"].values
-        # Sources leave soil undefined over sea; there it stands for nothing and takes the skin's value.
-        known = np.where(
-            np.isnan(soil), data["surface_temperature"].values if "surface_temperature" in data else np.nan, soil
-        )
-        if not np.isnan(known).any():
-            result["soil_temperature"] = linear(known) + lowering
-    return result
 
 
 def ground_on_domain(dataset: xr.Dataset | DrivingData, domain: Any) -> np.ndarray | None:
@@ -197,7 +159,10 @@ def _check_reach(data: xr.Dataset, height: np.ndarray, domain: Any) -> None:
 
 
 def atmosphere_on_domain(
-    dataset: xr.Dataset | DrivingData, domain: Any, time: np.datetime64 | None = None
+    dataset: xr.Dataset | DrivingData,
+    domain: Any,
+    time: np.datetime64 | None = None,
+    soil: Sequence[float] | None = None,
 ) -> dict[str, np.ndarray]:
     """The analysis on the domain's cell centres, every column hydrostatic over the domain's terrain.
 
@@ -212,11 +177,11 @@ def atmosphere_on_domain(
         dataset: the common form of `driving.sources`.
         domain: a `grid.Domain`.
         time: which time, interpolated linearly; may be None if the dataset has only one.
+        soil: thickness of the layers of soil wanted, m, downwards; None for no soil.
 
     Returns:
         (nz, ny, nx): u, v (m/s, grid-relative), w (0), temperature (K), pressure (Pa), qv (kg/kg), qc, qr, qi, qs (0:
-        left to the model); (ny, nx): surface_pressure (Pa), skin_temperature (K), sst (K, if the source has one),
-        soil_temperature (ndepth, ny, nx; if the source has it).
+        left to the model); (ny, nx): surface_pressure (Pa) and what `surface.surface_on_domain` gives.
 
     Raises:
         InputError: quantities or values are missing, the domain reaches beyond the source or over its top, or the time
@@ -250,9 +215,6 @@ def atmosphere_on_domain(
     fields = {"u": u, "v": v, "w": zero, "temperature": t_model, "pressure": pressure, "qv": qv}
     fields |= {name: zero.copy() for name in CONDENSATE}
     fields["surface_pressure"] = surface_pressure
-    sea = SeaSurface.of(data, domain=domain)
-    sst = None if sea is None else sea.on(domain)
-    if sst is not None:
-        fields["sst"] = sst
     slope = (t_model[1] - t_model[0]) / (domain.z[1] - domain.z[0])
-    return fields | _skin_and_soil(data, linear, domain, sst, t_model[0] - slope * (domain.z[0] - domain.terrain))
+    ground_air = t_model[0] - slope * (domain.z[0] - domain.terrain)
+    return fields | surface_on_domain(data, linear, domain, ground_air, soil)

@@ -73,7 +73,7 @@ def _surface(samples: list[xr.Dataset], latitude: np.ndarray, longitude: np.ndar
             weights = from_lat_lon(own, sample["longitude"].values, np.clip(lat, own[0], own[-1]), lon, "linear")
             if name == "sea_surface_temperature":
                 if (sea := SeaSurface.of(sample)) is not None:
-                    parts.append(weights(sea.temperature))
+                    parts.append(weights(sea.values))
             elif name in sample:
                 parts.append(weights(sample[name].values))
         if parts:

@@ -1,9 +1,10 @@
-"""Sea-surface temperature on a Domain: gaps over land closed, time interpolated, nonsense refused."""
+"""Sea-surface temperature and ice cover on a Domain: gaps over land closed, time interpolated, nonsense refused."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -15,9 +16,10 @@ from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.errors import InputError
 from kaiseki.core.places import place_words
 from kaiseki.driving.sources.conventions import SEA_LIMIT
-from kaiseki.driving.sources.grids import MARGIN, near
+from kaiseki.driving.sources.grids import MARGIN, near, projection_of
 from kaiseki.driving.sources.sst_netcdf import SEA_RANGE
-from kaiseki.driving.weights import from_lat_lon
+from kaiseki.driving.weights import from_lat_lon, interpolation
+from kaiseki.grid.projection import LambertConformal
 
 REACH = MARGIN
 """Distance from the nearest known value within which gaps over sea are closed, m: a few cells of a coarse climatology,
@@ -86,31 +88,34 @@ def fill(values: np.ndarray, valid: np.ndarray, cyclic: bool, method: str = "lap
     return result
 
 
+ICE_FREE = 0.15
+"""Cover by ice up to which a source's skin temperature is that of water: the usual ice edge (NSIDC, Sea Ice Index)."""
+
+
 @dataclass(frozen=True)
 class SeaSurface:
-    """Sea-surface temperature (ny, nx) K on latitude and longitude (degrees, ascending), without gaps.
+    """A quantity of the sea surface (ny, nx), without gaps, on latitude and longitude (degrees, ascending) or on the
+    axes y and x of a projection (m).
 
     `known` (ny, nx) is False where a gap was closed.
     """
 
-    latitude: np.ndarray
-    longitude: np.ndarray
-    temperature: np.ndarray
+    y: np.ndarray
+    x: np.ndarray
+    values: np.ndarray
     known: np.ndarray
+    projection: LambertConformal | None = None
 
     @classmethod
     def of(cls, data: xr.Dataset, method: str = "laplace", domain: Any = None) -> SeaSurface | None:
-        """Sea surface of one time of the common form: its SST, else its skin temperature over open sea; None if it
-        holds neither, or lies on a projected grid, where gaps are not closed.
+        """Sea-surface temperature, K, of one time of the common form: its SST, else its skin temperature over open sea;
+        None if it holds neither.
 
         Where there are gaps only the part within `REACH` of the domain is closed and kept; all of it without a domain.
 
         Values outside `SEA_RANGE` are gaps. From skin temperature, cells that are land (fraction over `SEA_LIMIT`) are
-        gaps and those under sea ice take the freezing point, the lower bound.
+        gaps and those with sea ice over `ICE_FREE` take the freezing point, the lower bound.
         """
-        if "latitude" not in data.dims:
-            return None
-        latitude, longitude = data["latitude"].values, data["longitude"].values
         if "sea_surface_temperature" in data:
             values = data["sea_surface_temperature"].values
             with np.errstate(invalid="ignore"):
@@ -119,10 +124,48 @@ class SeaSurface:
             values = data["surface_temperature"].values
             valid = (data["land_area_fraction"].values <= SEA_LIMIT) & (values <= SEA_RANGE[1])
             if "sea_ice_area_fraction" in data:
-                values = np.where(data["sea_ice_area_fraction"].values > SEA_LIMIT, SEA_RANGE[0], values)
+                values = np.where(data["sea_ice_area_fraction"].values > ICE_FREE, SEA_RANGE[0], values)
             values = np.maximum(values, SEA_RANGE[0])
         else:
             return None
+        return cls._closed(data, values, valid, method, domain)
+
+    @classmethod
+    def ice_of(cls, data: xr.Dataset, domain: Any = None) -> SeaSurface | None:
+        """Fraction of the sea covered by ice of one time of the common form; None if it holds none.
+
+        Cells of land (fraction over `SEA_LIMIT`) are gaps, which the nearest sea closes. A cell without a value is free
+        of ice where the same data hold a sea-surface temperature, otherwise a gap; where nothing tells ice-free water
+        from land, the data are refused.
+
+        Raises:
+            InputError: values are missing and none is of ice-free water.
+        """
+        if "sea_ice_area_fraction" not in data:
+            return None
+        values = data["sea_ice_area_fraction"].values
+        valid = ~np.isnan(values)
+        if "sea_surface_temperature" in data:
+            open_water = ~valid & ~np.isnan(data["sea_surface_temperature"].values)
+            values, valid = np.where(open_water, 0.0, values), valid | open_water
+        elif not valid.all() and valid.any() and float(values[valid].min()) > 0.0:
+            raise InputError(
+                f"{data.attrs.get('file', 'sea-ice data')}: the ice cover is missing somewhere and zero nowhere, so "
+                "that open water cannot be told from land; give a file that holds the sea-surface temperature as well."
+            )
+        if "land_area_fraction" in data:
+            valid = valid & (data["land_area_fraction"].values <= SEA_LIMIT)
+        if not valid.any():
+            # Land alone; whatever stands here is not felt.
+            values, valid = np.zeros_like(values), np.ones_like(valid)
+        return cls._closed(data, values, valid, "nearest", domain)
+
+    @classmethod
+    def _closed(cls, data: xr.Dataset, values: np.ndarray, valid: np.ndarray, method: str, domain: Any) -> SeaSurface:
+        if (projection := projection_of(data.attrs)) is not None:
+            filled = fill(np.where(valid, values, 0.0), valid, False, method)
+            return cls(data["y"].values, data["x"].values, filled, valid, projection)
+        latitude, longitude = data["latitude"].values, data["longitude"].values
         if domain is not None and not valid.all():
             rows, columns, unrolled = near(latitude, longitude, domain, cells=1.0)
             if valid[np.ix_(rows, columns)].any():
@@ -137,9 +180,19 @@ class SeaSurface:
         return cls(latitude, longitude, filled, valid)
 
     def on(self, domain: Any) -> np.ndarray:
-        """Sea-surface temperature (ny, nx) K on the domain's cell centres, interpolated bilinearly; InputError if the
-        domain reaches beyond."""
-        return from_lat_lon(self.latitude, self.longitude, domain.lat, domain.lon, "linear")(self.temperature)
+        """The quantity (ny, nx) on the domain's cell centres, interpolated bilinearly; InputError if the domain reaches
+        beyond."""
+        if self.projection is not None:
+            x, y = self.projection.forward(domain.lat, domain.lon)
+            return interpolation(self.y, self.x, y, x, "linear")(self.values)
+        return from_lat_lon(self.y, self.x, domain.lat, domain.lon, "linear")(self.values)
+
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Latitude and longitude (n,) in degrees of the cells whose value is known."""
+        y, x = np.meshgrid(self.y, self.x, indexing="ij")
+        if self.projection is not None:
+            y, x = self.projection.inverse(x, y)
+        return y[self.known], x[self.known]
 
 
 def _month_positions(time: np.datetime64) -> tuple[int, int, float]:
@@ -156,42 +209,92 @@ def _month_positions(time: np.datetime64) -> tuple[int, int, float]:
     return int(month.astype(int) % 12), int(other.astype(int) % 12), weight
 
 
-def sst_on_domain(
-    dataset: xr.Dataset, domain: Any, time: np.datetime64, climatology: bool = False, method: str = "laplace"
-) -> np.ndarray:
-    """Sea-surface temperature (ny, nx) K on every cell of the domain, land included (closed by `fill`).
+KINDS = {"temperature": "sea-surface temperature", "ice": "sea-ice cover"}
+"""Quantities of the sea, in words."""
 
-    Args:
-        dataset: the common form with sea_surface_temperature, or with surface_temperature and land_area_fraction.
-        domain: a `grid.Domain`; its sea must not lie farther than `REACH` from a value of the data.
-        time: when. A dataset with one time holds for that day and the next fortnight only; one with several is linear
-            in time between fields at most `LONGEST_GAP` apart.
+
+@dataclass(eq=False)
+class SeaSeries:
+    """A quantity of the sea on a domain as a function of time, from data of its own.
+
+    Attributes:
+        dataset: the common form with sea_surface_temperature, or surface_temperature and land_area_fraction, or with
+            sea_ice_area_fraction.
+        domain: a `grid.Domain`.
+        quantity: "temperature" (K) or "ice" (fraction of the sea).
         climatology: take twelve monthly fields as means about the middles of the months of any year.
-        method: of `fill`.
-
-    Raises:
-        InputError: no SST in the dataset, no valid value, none near sea of the domain, the time is not covered, or it
-            is no monthly climatology though said to be.
+        method: of `fill`, for the temperature.
     """
-    name = dataset.attrs.get("file", "sea-surface data")
-    time = np.datetime64(time, "s")
-    times = dataset["time"].values.astype("datetime64[s]")
-    parts: list[tuple[int, float]]
-    if climatology:
-        if dataset.attrs.get("time_axis") != "monthly":
-            raise InputError(
-                f"{name}: is used as a climatology but does not hold twelve monthly fields from January to December."
-            )
-        first, second, weight = _month_positions(time)
-        parts = [(first, 1.0 - weight), (second, weight)]
-    elif times.size == 1:
-        if not np.timedelta64(0, "D") <= time - times[0] <= np.timedelta64(15, "D"):
-            raise InputError(
-                f"{name}: holds the sea surface of {times[0]} only, but {time} is wanted; "
-                "use a file of that fortnight or a climatology."
-            )
-        parts = [(0, 1.0)]
-    else:
+
+    dataset: xr.Dataset
+    domain: Any
+    quantity: Literal["temperature", "ice"] = "temperature"
+    climatology: bool = False
+    method: str = "laplace"
+    _fields: OrderedDict[int, np.ndarray] = field(default_factory=OrderedDict)
+
+    def __call__(self, time: np.datetime64) -> np.ndarray:
+        """The quantity (ny, nx) on every cell of the domain, land included (closed by `fill`).
+
+        Raises:
+            InputError: the data do not hold it, have no valid value or none near sea of the domain, do not cover the
+                time, or are no monthly climatology though said to be.
+        """
+        total = np.zeros(self.domain.lat.shape)
+        for index, weight in self._parts(np.datetime64(time, "s")):
+            total += weight * self._field(index)
+        return total
+
+    def missing(self, times: np.ndarray) -> np.ndarray:
+        """Times among those asked for that the data do not cover."""
+
+        def covered(time: np.datetime64) -> bool:
+            try:
+                self._parts(time)
+            except InputError:
+                return False
+            return True
+
+        return times[[not covered(time) for time in times.astype("datetime64[s]")]]
+
+    def _field(self, index: int) -> np.ndarray:
+        if index not in self._fields:
+            one = self.dataset.isel(time=index)
+            if self.quantity == "ice":
+                sea = SeaSurface.ice_of(one, self.domain)
+            else:
+                sea = SeaSurface.of(one, self.method, self.domain)
+            if sea is None:
+                also = ", nor skin temperature with a land fraction" if self.quantity == "temperature" else ""
+                raise InputError(f"{self._name}: holds no {KINDS[self.quantity]}{also}.")
+            _check_reach(sea, self.domain, self._name, KINDS[self.quantity])
+            self._fields[index] = sea.on(self.domain)
+            while len(self._fields) > 2:
+                self._fields.popitem(last=False)
+        return self._fields[index]
+
+    @property
+    def _name(self) -> str:
+        return str(self.dataset.attrs.get("file", "sea-surface data"))
+
+    def _parts(self, time: np.datetime64) -> list[tuple[int, float]]:
+        """Numbers and weights of the fields that make the quantity at a time."""
+        name, times = self._name, self.dataset["time"].values.astype("datetime64[s]")
+        if self.climatology:
+            if self.dataset.attrs.get("time_axis") != "monthly":
+                raise InputError(
+                    f"{name}: is used as a climatology but does not hold twelve monthly fields from January to "
+                    "December."
+                )
+            first, second, weight = _month_positions(time)
+            return [(first, 1.0 - weight), (second, weight)]
+        if times.size == 1:
+            if not np.timedelta64(0, "D") <= time - times[0] <= np.timedelta64(15, "D"):
+                raise InputError(
+                    f"{name}: holds the sea surface of {times[0]} only, but {time} is wanted; "
+                    "use a file of that fortnight or a climatology."
+                )
+            return [(0, 1.0)]
         if not times[0] <= time <= times[-1]:
             raise InputError(
                 f"{name}: reaches from {times[0]} to {times[-1]}, but {time} is wanted; "
@@ -204,29 +307,32 @@ def sst_on_domain(
                 f"apart, where at most {LONGEST_GAP} can be interpolated; use other files or a climatology."
             )
         weight = float((time - times[after - 1]) / (times[after] - times[after - 1]))
-        parts = [(after - 1, 1.0 - weight), (after, weight)]
-    total = np.zeros(domain.lat.shape)
-    for index, weight in parts:
-        sea = SeaSurface.of(dataset.isel(time=index), method, domain)
-        if sea is None:
-            raise InputError(f"{name}: holds no sea-surface temperature, nor skin temperature with a land fraction.")
-        _check_reach(sea, domain, name)
-        total += weight * sea.on(domain)
-    return total
+        return [(after - 1, 1.0 - weight), (after, weight)]
 
 
-def _check_reach(sea: SeaSurface, domain: Any, name: str) -> None:
+def sst_on_domain(
+    dataset: xr.Dataset, domain: Any, time: np.datetime64, climatology: bool = False, method: str = "laplace"
+) -> np.ndarray:
+    """Sea-surface temperature (ny, nx) K on every cell of the domain at one time; arguments and errors as of
+    `SeaSeries`.
+
+    A dataset with one time holds for that day and the next fortnight only; one with several is linear in time between
+    fields at most `LONGEST_GAP` apart.
+    """
+    return SeaSeries(dataset, domain, "temperature", climatology, method)(time)
+
+
+def _check_reach(sea: SeaSurface, domain: Any, name: str, what: str) -> None:
     """Refuse data whose values all lie far from some of the domain's sea, where only the filling would speak."""
     wet = domain.land_fraction <= SEA_LIMIT
     if not wet.any():
         return
-    lat, lon = np.meshgrid(sea.latitude, sea.longitude, indexing="ij")
-    tree = KDTree(_on_sphere(lat[sea.known], lon[sea.known]))
+    tree = KDTree(_on_sphere(*sea.places()))
     chord, _ = tree.query(_on_sphere(domain.lat[wet], domain.lon[wet]))
     if (far := float(chord.max())) > REACH / EARTH_RADIUS:
         worst = int(np.argmax(chord))
         raise InputError(
-            f"{name}: its nearest sea-surface temperature lies {far * EARTH_RADIUS / 1e3:.0f} km from the sea at "
+            f"{name}: its nearest {what} lies {far * EARTH_RADIUS / 1e3:.0f} km from the sea at "
             f"{place_words(domain.lat[wet][worst], domain.lon[wet][worst])}; name a file that covers the domain's sea."
         )
 
@@ -235,19 +341,3 @@ def _on_sphere(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     """Unit vectors (n, 3) of places in degrees."""
     lat, lon = np.deg2rad(lat), np.deg2rad(lon)
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-
-
-def with_sea_temperature(fields: dict[str, np.ndarray], sst: np.ndarray, domain: Any) -> dict[str, np.ndarray]:
-    """Fields on a domain with another sea-surface temperature; the skin of the cells' land part stays as it is.
-
-    Args:
-        fields: as of `onto_domain.atmosphere_on_domain`; skin_temperature (ny, nx) is that of the whole cell if there
-            is an sst in the fields, else that of land.
-        sst: (ny, nx), K.
-        domain: a `grid.Domain`.
-    """
-    made = dict(fields) | {"sst": sst}
-    if "skin_temperature" in fields:
-        skin, land = fields["skin_temperature"], domain.land_fraction
-        made["skin_temperature"] = skin + (1.0 - land) * (sst - fields.get("sst", skin))
-    return made

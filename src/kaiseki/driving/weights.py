@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import xarray as xr
 from scipy import sparse
 
 from kaiseki.core.errors import InputError
+from kaiseki.driving.sources.grids import projection_of
 
 
 def _linear(nodes: np.ndarray, first: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,3 +158,15 @@ def _from_widest_gap(longitude: np.ndarray) -> tuple[np.ndarray, np.ndarray | No
     order = np.roll(np.arange(longitude.size), -(widest + 1))
     turned = longitude[order]
     return np.where(turned < turned[0], turned + 360.0, turned), order
+
+
+def weights_onto(data: xr.Dataset, domain: Any, method: str = "cubic") -> Interpolation:
+    """Weights from the grid of a Dataset, in latitude and longitude or in a projection, to the cells of a domain.
+
+    Raises:
+        InputError: the domain reaches beyond the data.
+    """
+    if (projection := projection_of(data.attrs)) is not None:
+        x, y = projection.forward(domain.lat, domain.lon)
+        return interpolation(data["y"].values, data["x"].values, y, x, method)
+    return from_lat_lon(data["latitude"].values, data["longitude"].values, domain.lat, domain.lon, method)

@@ -24,9 +24,9 @@ from kaiseki.cycle.analyst import analyst_of, compare_only, taper_cells
 from kaiseki.cycle.fields import OBSERVED, Fields
 from kaiseki.cycle.stream import ColdStart
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
-from kaiseki.driving import atmosphere_on_domain, planetary_first_guess, with_sea_temperature
+from kaiseki.driving import atmosphere_on_domain, planetary_first_guess
 from kaiseki.driving.column import hydrostatic_pressure, surface_pressure_below
-from kaiseki.experiments.sea import SeaTemperature, check_sea
+from kaiseki.experiments.sea import SeaFiles, check_sea, surface_start
 from kaiseki.grid import Domain
 from kaiseki.observations import Table
 from kaiseki.statistics import BackgroundCovariance
@@ -110,7 +110,7 @@ def compared(experiment: Experiment, table: Table, fields: Fields, domain: Domai
     """Fields as the beginning of a stream, and the observations of the window before it compared with them."""
     window = Window.ending_at(experiment.period.first, experiment.period.window)
     found = compare_only(table, experiment)(still(fields, window, domain), window)
-    return ColdStart(fields, found.table, {"engine": "cold_start"})
+    return ColdStart(fields, found.table, {"engine": "cold_start", "surface": surface_start(experiment, fields)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,19 +130,17 @@ class SampleAnalyses:
         domain: Domain,
         table: Table,
         files: Sequence[Path],
-        sea: SeaTemperature | None = None,
+        sea: SeaFiles | None = None,
         log: Log | None = None,
     ) -> SampleAnalyses:
-        """Read the samples and bring them onto the domain, with the sea-surface temperature of the experiment or else
-        theirs.
+        """Read the samples and bring them onto the domain, with the sea of the experiment or else theirs.
 
         Raises:
             InputError: a sample cannot be used, or neither holds a sea-surface temperature where it is needed.
         """
         sample = planetary_first_guess(files, cutoff=float(experiment.driving.first_guess_wavenumber))
-        fields = atmosphere_on_domain(sample, domain)
-        if sea is not None:
-            fields = with_sea_temperature(fields, sea(domain), domain)
+        first = experiment.period.first
+        fields = (sea or SeaFiles()).around(lambda _: atmosphere_on_domain(sample, domain), domain)(first)
         check_sea(experiment, fields, domain, files)
         return cls(experiment, domain, table, fields, log)
 

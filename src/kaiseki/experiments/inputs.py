@@ -86,6 +86,8 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, str, str, bool]]:
             yield "driving.first_guess_files", "global analyses", pattern, True
         for pattern in driving.sea_temperature_files:
             yield "driving.sea_temperature_files", "sea temperature", pattern, True
+        for pattern in driving.sea_ice_files:
+            yield "driving.sea_ice_files", "sea ice", pattern, True
         if driving.coarse is not None:
             yield from _of_domain("driving.coarse", driving.coarse)
         for pattern in experiment.observations.files:

@@ -16,7 +16,7 @@ from kaiseki.core.files import whole_file
 from kaiseki.core.progress import Log
 from kaiseki.core.timing import Window, hours
 from kaiseki.cycle.analyst import analyst_of, compare_only
-from kaiseki.cycle.driving_fields import Analyses, Boundaries, WiderRun, WithSea
+from kaiseki.cycle.driving_fields import Analyses, Boundaries, WiderRun
 from kaiseki.cycle.fields import Fields
 from kaiseki.cycle.stream import Analyst, ColdStart, Stream
 from kaiseki.cycle.window import OuterWindow
@@ -24,7 +24,7 @@ from kaiseki.driving import Nest
 from kaiseki.driving.mass_flux import balanced_mass_flux
 from kaiseki.experiments.case import PreparedCase, filter_of, model_of, reference_of, soil_depth
 from kaiseki.experiments.coarse_analysis import SampleAnalyses, compared, scales_of, sonde_times, tapered
-from kaiseki.experiments.sea import SeaTemperature
+from kaiseki.experiments.sea import SeaFiles
 from kaiseki.grid import Domain
 from kaiseki.grid.terrain import blend_rim
 from kaiseki.observations import Table
@@ -37,12 +37,12 @@ def coarse_driving(
     wide: Domain,
     table: Table,
     files: Sequence[Path],
-    sea: SeaTemperature | None = None,
+    sea: SeaFiles,
     log: Log | None = None,
 ) -> PreparedCase:
     """Run (or finish) the coarse stream and put the inner domain into it, its terrain blended to the coarse one.
 
-    A sea-surface temperature of the experiment's own, `sea`, is brought onto either domain by itself.
+    A sea of the experiment's own, `sea`, is brought onto either domain by itself.
     """
     period = experiment.period
     analysed = sonde_times(experiment)
@@ -54,7 +54,7 @@ def coarse_driving(
         if store.next_cycle() is not None:
             made = {time: kept(folder, time, samples) for time in analysed}
             made = in_balance(made, wide)
-            driving = Analyses(made)
+            driving = sea.around(Analyses(made), wide)
 
             def cold_start() -> ColdStart:
                 return compared(experiment, table, made[period.first], wide)
@@ -72,8 +72,9 @@ def coarse_driving(
     wider = WiderRun(folder.read_store("coarse"), Nest.build(wide, domain))
     blended = blend_rim(domain, wider.nest.ground)
     tide_at = tuple(analysed) if experiment.driving.tide else ()
-    nested = WiderRun(wider.store, Nest.build(wide, blended), tide_at=tide_at)
-    inner = nested if sea is None else WithSea(nested, sea(blended), blended)
+    soil = experiment.physics.schemes.soil.thickness
+    nested = WiderRun(wider.store, Nest.build(wide, blended), tide_at=tide_at, soil=soil)
+    inner = sea.around(nested, blended)
     start = balanced_mass_flux(inner(period.first), blended)
     return PreparedCase(experiment, folder, blended, table, inner, reference, start)
 

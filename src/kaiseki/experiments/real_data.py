@@ -14,11 +14,11 @@ from kaiseki.core.errors import InputError
 from kaiseki.core.files import files_of, write_text
 from kaiseki.core.progress import Log, say
 from kaiseki.cycle import observing
-from kaiseki.cycle.driving_fields import Dataset, WiderRun, WithSea
+from kaiseki.cycle.driving_fields import Dataset, DrivingFields, WiderRun
 from kaiseki.driving import Nest, ground_on_domain, open_driving
 from kaiseki.experiments.case import PreparedCase, reference_of
 from kaiseki.experiments.nesting import coarse_driving
-from kaiseki.experiments.sea import SeaTemperature, check_sea, sea_temperature
+from kaiseki.experiments.sea import SeaFiles, check_sea, sea_files
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
 from kaiseki.grid.terrain import blend_rim
@@ -51,9 +51,10 @@ def real_case(experiment: Experiment, folder: RunFolder, data: Path | None, log:
     """A case on real data: with a coarse stream of our own where the experiment has one, else driven by its files."""
     domain = domain_from_section(experiment.domain, data)
     files = files_of(experiment.driving.first_guess_files, data, "driving.first_guess_files")
-    sea = sea_temperature(experiment, data)
+    sea = sea_files(experiment, data)
+    soil = experiment.physics.schemes.soil.thickness
     if experiment.driving.coarse is None:
-        driving, domain = direct_driving(files, domain, sea)
+        driving, domain = direct_driving(files, domain, sea, soil)
         start = driving(experiment.period.first)
         check_sea(experiment, start, domain, files)
         table = real_observations(experiment, folder, data, domain)
@@ -64,8 +65,11 @@ def real_case(experiment: Experiment, folder: RunFolder, data: Path | None, log:
 
 
 def direct_driving(
-    files: Sequence[Path], domain: Domain, sea: SeaTemperature | None = None
-) -> tuple[Dataset | WiderRun | WithSea, Domain]:
+    files: Sequence[Path],
+    domain: Domain,
+    sea: SeaFiles | None = None,
+    soil: tuple[float, ...] | None = None,
+) -> tuple[DrivingFields, Domain]:
     """Driving by the files themselves, or by the store of a run of our own, and the domain that they drive.
 
     The terrain of the domain goes over to that of the files in the rim.
@@ -73,20 +77,21 @@ def direct_driving(
     Args:
         files: split in any way, read a time at a time, about the domain only; or one store of a run.
         domain: which they drive.
-        sea: sea-surface temperature of the experiment's own.
+        sea: of the experiment's own.
+        soil: thickness of the model's layers of soil, m; None leaves the soil out.
 
     Raises:
         InputError: the files cannot be read or joined, lack a level or a variable, or the domain reaches beyond
             them.
     """
-    driving: Dataset | WiderRun
+    driving: DrivingFields
     if any(path.is_dir() and RunStore.exists(path) for path in files):
         if len(files) > 1:
             raise InputError(f"{files[0]} and {files[1]}: a store of a run drives alone; name no other file beside it.")
         store = RunStore.open(files[0], "r")
         domain = blend_rim(domain, Nest.build(store.domain(), domain).ground)
-        driving = WiderRun.onto(store, domain)
-        return (driving if sea is None else WithSea(driving, sea(domain), domain)), domain
+        driving = WiderRun.onto(store, domain, soil=soil)
+        return (driving if sea is None else sea.around(driving, domain)), domain
     data = open_driving(files, domain)
     ground = ground_on_domain(data, domain)
     if ground is None:
@@ -94,5 +99,5 @@ def direct_driving(
         say(f"{data.file}: no terrain; {domain.name} keeps its own in the rim")
     else:
         domain = blend_rim(domain, ground)
-    driving = Dataset(data, domain)
-    return (driving if sea is None else WithSea(driving, sea(domain), domain)), domain
+    driving = Dataset(data, domain, soil)
+    return (driving if sea is None else sea.around(driving, domain)), domain

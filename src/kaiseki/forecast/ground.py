@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from kaiseki.config.physics import Physics
@@ -28,8 +29,9 @@ def surface_fields(
     """Fields (y, x) by the names of core/variables.csv; winds at 10 m along the grid as u_10m and v_10m.
 
     Always: precipitation (kg m-2 since `state.begin_interval`), surface_pressure and mean_sea_level_pressure (Pa). With
-        physics also skin_temperature, sst, temperature_2m (K), specific_humidity_2m, snow (kg m-2 of land) and
-        (nsoil, y, x) soil_temperature, soil_moisture.
+        physics also skin_temperature, sst, ice_temperature (of the skin of the ice), temperature_2m (K), sea_ice
+        (fraction of the sea), specific_humidity_2m, snow (kg m-2 of land) and (nsoil, y, x) soil_temperature,
+        soil_moisture.
     """
     air = to_atmosphere(state, metrics, edges)
     depth = metrics.z[0] - metrics.z_half[0]
@@ -46,16 +48,19 @@ def surface_fields(
         return fields
     columns = make_columns(state, metrics, edges)
     f = site.land_fraction
-    (wind_l, t_l, q_l), (wind_s, t_s, q_s) = (near_surface(tile, columns) for tile in tiles(columns, surface, p))
-    wind = f * wind_l + (1.0 - f) * wind_s
+    parts = [(share, near_surface(tile, columns)) for share, tile in tiles(columns, surface, p).shares(f, surface.ice)]
+    none = jnp.zeros_like(f)
+    wind, t_2m, q_2m = (sum((share * kind[n] for share, kind in parts), none) for n in range(3))
     return fields | {
         "skin_temperature": surface.skin_temperature(f),
         "sst": surface.sst,
+        "sea_ice": surface.ice,
+        "ice_temperature": surface.ice_temperature[0],
         "soil_temperature": surface.soil_temperature,
         "soil_moisture": surface.soil_moisture,
         "snow": surface.snow,
-        "temperature_2m": f * t_l + (1.0 - f) * t_s,
-        "specific_humidity_2m": f * q_l + (1.0 - f) * q_s,
+        "temperature_2m": t_2m,
+        "specific_humidity_2m": q_2m,
         "u_10m": wind * columns.u[0],
         "v_10m": wind * columns.v[0],
     }

@@ -16,6 +16,7 @@ from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.parameters import DynamicsParameters
 from kaiseki.forecast.dynamics.step import dynamics_step, no_forcing
 from kaiseki.forecast.physics.driver import Site, condense, tendencies
+from kaiseki.forecast.physics.surface import Sea, Surface
 from kaiseki.forecast.rim import Boundary, Relaxation, interpolate, relax
 from kaiseki.forecast.state import State
 
@@ -23,11 +24,22 @@ from kaiseki.forecast.state import State
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Forcing:
-    """What drives a stretch of the run: boundary states at its start and end, sea-surface temperature is part of the
-    surface."""
+    """What drives a stretch of the run, linear in time from its start to its end.
+
+    Attributes:
+        before, after: boundary states at the start and the end.
+        sea: state of the sea at the start and the end; None where it stays as it is in the state.
+    """
 
     before: Boundary
     after: Boundary
+    sea: tuple[Sea, Sea] | None = None
+
+    @classmethod
+    def between(cls, start: tuple[Boundary, Sea | None], end: tuple[Boundary, Sea | None]) -> Forcing:
+        """The forcing from boundary and sea at the start to those at the end."""
+        sea = None if start[1] is None or end[1] is None else (start[1], end[1])
+        return cls(start[0], end[0], sea)
 
 
 @jax.tree_util.register_dataclass
@@ -66,6 +78,14 @@ def driven(
     return relax(state, target, relaxation)
 
 
+def with_sea(state: State, forcing: Forcing | None, weight: Array | float) -> State:
+    """The state with the sea at `weight` between the ends of the forcing; itself where there is none."""
+    if forcing is None or forcing.sea is None or not isinstance(state.surface, Surface):
+        return state
+    sea: Sea = jax.tree.map(lambda a, b: a + weight * (b - a), *forcing.sea)
+    return dataclasses.replace(state, surface=state.surface.with_sea(sea))
+
+
 def step(
     state: State,
     forcing: Forcing | None,
@@ -73,8 +93,8 @@ def step(
     fixed: FixedParts,
     sign: Array | float,
 ) -> State:
-    """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary (at
-    `weight` between its ends); no physics backwards."""
+    """One step: what the physics does before the dynamics, the dynamics, clouds and precipitation, the boundary and the
+    sea (at `weight` between their ends); no physics backwards."""
     metrics, relaxation, site = fixed.metrics, fixed.relaxation, fixed.site
     p, physics = fixed.parameters, fixed.physics
     if physics is None or site is None:
@@ -94,7 +114,7 @@ def step(
     state = dynamics_step(state, slow, water, metrics, p, sign)
     if physics.microphysics:
         state = lax.cond(onwards, after, lambda s: s, state)
-    return driven(state, forcing, weight, relaxation)
+    return with_sea(driven(state, forcing, weight, relaxation), forcing, weight)
 
 
 def steps(

@@ -28,7 +28,7 @@ from kaiseki.forecast.filter import filter_steps, filter_weights
 from kaiseki.forecast.ground import surface_fields
 from kaiseki.forecast.integrate import FixedParts, Forcing, advance, is_finite
 from kaiseki.forecast.physics.driver import Site, make_site
-from kaiseki.forecast.physics.surface import make_surface
+from kaiseki.forecast.physics.surface import Sea, make_sea, make_surface
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.rim import Boundary, Relaxation, make_relaxation
 from kaiseki.forecast.state import State
@@ -108,8 +108,9 @@ class Model:
 
     def start(self, fields: Mapping[str, np.ndarray], time: int = 0) -> State:
         """State from fields at cell centres as `driving` gives them: u, v, temperature, pressure, qv, and where present
-        w and condensate; with physics also sst (needed where there is sea and a process that feels it), and
-        skin_temperature, soil_temperature, soil_moisture and snow where present.
+        w and condensate; with physics also sst (needed where there is sea and a process that feels it), and sea_ice,
+        ice_temperature, skin_temperature, soil_temperature, soil_moisture and snow where present (see
+        `physics.surface.make_surface`).
 
         The pressure above the lowest level is replaced by the discrete hydrostatic one.
 
@@ -134,6 +135,13 @@ class Model:
     def boundary(self, fields: Mapping[str, np.ndarray]) -> Boundary:
         """Driving fields of one time in the model's own variables; the same fields as for `start`."""
         return Boundary.of(self._air(fields, 0))
+
+    def sea(self, fields: Mapping[str, np.ndarray]) -> Sea | None:
+        """State of the sea of one time, as part of the forcing, from the fields `sst` (K) and `sea_ice` (fraction of
+        the sea); None where no process feels it or the fields have no `sst`."""
+        if self.physics is None or not self.physics.before_dynamics:
+            return None
+        return make_sea(fields, self.physics, self.metrics.volume.dtype.type)
 
     def add_increment(self, state: State, increment: Mapping[str, np.ndarray]) -> State:
         """State plus an analysis increment of u, v, temperature, pressure and qv at cell centres (see
@@ -175,7 +183,7 @@ class Model:
 
         Args:
             state: where to begin.
-            forcing: boundary, moving linearly from `before` to `after`.
+            forcing: boundary and sea, moving linearly from `before` to `after`.
             seconds: a whole number of steps.
             duration: time between `before` and `after`; by default `seconds`.
             elapsed: time from `before` to the state.

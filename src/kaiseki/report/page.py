@@ -107,7 +107,9 @@ def _context(
         "open_line": f'kaiseki.open("{run.folder.path.name}/analysis.store")',
         "credits": words.credits(experiment, _sources(run)),
         "limits": words.limits(
-            experiment.assimilation.engine, knows_errors=any(run.errors(time) is not None for time in run.cycles)
+            experiment.assimilation.engine,
+            knows_errors=any(run.errors(time) is not None for time in run.cycles),
+            surface=diagnostics[0].get("surface") if diagnostics else None,
         ),
         "clock": _clock(experiment.civil_time),
         "version": program_version(),

@@ -44,12 +44,13 @@ _THREE_DIMENSIONAL = ("3dfgat", "optimal_interpolation")
 """Engines whose correction does not change within the window."""
 
 
-def limits(engine: str, *, knows_errors: bool) -> list[str]:
+def limits(engine: str, *, knows_errors: bool, surface: Mapping[str, str] | None = None) -> list[str]:
     """What a run cannot do.
 
     Args:
         engine: of its analysis.
         knows_errors: whether its archive holds the uncertainty of the analysis.
+        surface: what its surface started from, as of `experiments.sea.surface_start`.
     """
     found = []
     if engine in _THREE_DIMENSIONAL:
@@ -65,6 +66,8 @@ def limits(engine: str, *, knows_errors: bool) -> list[str]:
         )
     else:
         found.append("The archive does not say how uncertain a single value is.")
+    if cold := [words.removeprefix("cold start: ") for words in (surface or {}).values() if words != "driving data"]:
+        found.append(f"The driving data told nothing of these, so the run started with: {'; '.join(cold)}.")
     return [*found, *_LIMITS]
 
 
@@ -95,6 +98,7 @@ def credits(experiment: Experiment, sources: Iterable[tuple[str, str]]) -> list[
         *experiment.observations.files,
         *experiment.driving.first_guess_files,
         *experiment.driving.sea_temperature_files,
+        *experiment.driving.sea_ice_files,
         *experiment.domain.terrain_files,
         *experiment.domain.mask_files,
         *experiment.domain.coast_files,

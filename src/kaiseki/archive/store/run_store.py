@@ -260,6 +260,11 @@ class RunStore:
         """The grid that the store was made with."""
         return stored_domain(self._read())
 
+    def soil_depth(self) -> np.ndarray | None:
+        """Depths of the middle of the soil layers [m], None for a store without soil."""
+        static: Any = self._read()[schema.STATIC]
+        return np.asarray(static["soil_level"], np.float64) if "soil_level" in static else None
+
     def root(self) -> zarr.Group:
         """The newest commit as a Zarr group, read only."""
         return self._read()

@@ -99,16 +99,17 @@ def integrate(
     Raises:
         NumericsError: the model failed.
     """
-    before = model.boundary(start)
+    before = model.boundary(start), model.sea(start)
     state = model.start(start)
     if filter_ is not None:
-        state = model.initialise(state, before, filter_)
+        state = model.initialise(state, before[0], filter_)
     seconds = float(hours(INTERVAL_HOURS) / np.timedelta64(1, "s"))
     with Progress(title, len(times) - 1, unit="hour") as progress:
         for number, time in enumerate(times):
             if number:
-                after = model.boundary(boundary(time))
-                state = model.advance(begin_interval(state), Forcing(before, after), seconds)
+                around = boundary(time)
+                after = model.boundary(around), model.sea(around)
+                state = model.advance(begin_interval(state), Forcing.between(before, after), seconds)
                 before = after
                 progress.advance(note=format_utc(time))
             fields = model.atmosphere(state).as_dict() | model.surface_fields(state)

@@ -16,7 +16,6 @@ from kaiseki.core.errors import NumericsError
 from kaiseki.core.interrupt import stop_if_asked
 from kaiseki.forecast.integrate import FixedParts, Forcing, advance, steps
 from kaiseki.forecast.model import Model
-from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
 
 
@@ -41,33 +40,32 @@ def devices_for(members: int) -> list[Any]:
 @partial(jax.jit, static_argnames=("mesh",))
 def _advance(
     states: State,
-    ends: tuple[Boundary, Boundary] | None,
+    forcing: Forcing | None,
     fixed: FixedParts,
     course: tuple[Any, Any, Any],
     mesh: Mesh,
 ) -> State:
     """Members one after another on each device; `course` is n, start and increment of `integrate.steps`."""
 
-    def part(states: State, ends: Any, fixed: Any, course: Any) -> State:
-        def one(row: tuple[State, Any]) -> State:
+    def part(states: State, forcing: Forcing | None, fixed: Any, course: Any) -> State:
+        def one(row: tuple[State, Forcing | None]) -> State:
             state, own = row
-            forcing = None if own is None else Forcing(*own)
             n, start, increment = course
-            return steps(state, forcing, fixed, n, start, increment, 1.0)
+            return steps(state, own, fixed, n, start, increment, 1.0)
 
-        found: State = lax.map(one, (states, ends))
+        found: State = lax.map(one, (states, forcing))
         return found
 
     member, same = PartitionSpec("member"), PartitionSpec()
     divided = jax.shard_map(part, mesh=mesh, in_specs=(member, member, same, same), out_specs=member, check_vma=False)
-    found: State = divided(states, ends, fixed, course)
+    found: State = divided(states, forcing, fixed, course)
     return found
 
 
 def advance_members(
     model: Model,
     states: State,
-    ends: tuple[Boundary, Boundary] | None,
+    forcing: Forcing | None,
     seconds: float,
     duration: float | None = None,
     elapsed: float = 0.0,
@@ -77,7 +75,7 @@ def advance_members(
     Args:
         model: of every member.
         states: leading axis members.
-        ends: boundaries at the start and the end of `duration`, leading axis members; None without a rim.
+        forcing: over `duration`, leading axis members; None where nothing drives them.
         seconds: a whole number of steps.
         duration, elapsed: see `Model.advance`.
 
@@ -88,24 +86,23 @@ def advance_members(
     n, dt = model.steps(seconds), model.parameters.dt
     span = duration or seconds
     mesh = Mesh(np.array(devices_for(states.drho.shape[0])), ("member",))
-    new = _advance(states, ends, model.fixed, (n, elapsed / span, dt / span), mesh)
+    new = _advance(states, forcing, model.fixed, (n, elapsed / span, dt / span), mesh)
     finite = np.isfinite(np.asarray(jnp.sum(new.drt + new.drho, axis=(1, 2, 3))))
     if not finite.all():
-        _explain(model, states, ends, int(np.flatnonzero(~finite)[0]), n, elapsed, span)
+        _explain(model, states, forcing, int(np.flatnonzero(~finite)[0]), n, elapsed, span)
     return new
 
 
 def _explain(
     model: Model,
     states: State,
-    ends: tuple[Boundary, Boundary] | None,
+    forcing: Forcing | None,
     member: int,
     n: int,
     elapsed: float,
     span: float,
 ) -> None:
-    state = jax.tree.map(lambda a: a[member], states)
-    forcing = None if ends is None else Forcing(*(jax.tree.map(lambda a: a[member], end) for end in ends))
+    state, forcing = jax.tree.map(lambda a: a[member], (states, forcing))
     dt = model.parameters.dt
 
     def go(state: State, k: int) -> State:

@@ -32,9 +32,10 @@ from kaiseki.forecast.physics.columns import (
     momentum_of_water,
     specific_contents,
 )
-from kaiseki.forecast.physics.exchange import Tile, land_tile, sea_tile, wind_speed
+from kaiseki.forecast.physics.exchange import Tile, ice_tile, land_tile, sea_tile, wind_speed
 from kaiseki.forecast.physics.microphysics import microphysics
 from kaiseki.forecast.physics.radiation import solar, thermal
+from kaiseki.forecast.physics.sea_ice import ice_albedo, warm_ice
 from kaiseki.forecast.physics.soil import receive, snow_cover, warm_and_dry
 from kaiseki.forecast.physics.sun import SunClock, cosine_of_zenith, sun_clock
 from kaiseki.forecast.physics.surface import Radiative, Surface
@@ -61,12 +62,29 @@ def make_site(domain: Domain, epoch: np.datetime64, dtype: type = np.float32) ->
     return Site(lat, lon, jnp.asarray(domain.land_fraction.astype(dtype)), sun_clock(epoch, dtype))
 
 
-def tiles(columns: Columns, surface: Surface, p: Physics) -> tuple[Tile, Tile]:
-    """Exchange over the land and over the sea of every cell."""
-    land = land_tile(
-        columns, surface.soil_temperature[0], surface.soil_moisture[0], surface.snow, p.schemes.surface, p.schemes.soil
-    )
-    return land, sea_tile(columns, surface.sst, p.schemes.surface)
+@dataclass(frozen=True)
+class Tiles:
+    """Exchange over each kind of surface of the cells; `ice` is None in a model without."""
+
+    land: Tile
+    water: Tile
+    ice: Tile | None
+
+    def shares(self, land_fraction: Array, cover: Array) -> tuple[tuple[Array, Tile], ...]:
+        """Share (y, x) of the cells and exchange of every kind, of the land fraction and the cover of sea by ice."""
+        sea = 1.0 - land_fraction
+        if self.ice is None:
+            return (land_fraction, self.land), (sea, self.water)
+        return (land_fraction, self.land), (sea * (1.0 - cover), self.water), (sea * cover, self.ice)
+
+
+def tiles(columns: Columns, surface: Surface, p: Physics) -> Tiles:
+    """Exchange over the land, the open water and the ice of every cell."""
+    s = p.schemes
+    land = land_tile(columns, surface.soil_temperature[0], surface.soil_moisture[0], surface.snow, s.surface, s.soil)
+    water = sea_tile(columns, surface.sst, s.surface)
+    ice = ice_tile(columns, surface.ice_temperature[0], s.sea_ice.roughness, s.surface) if p.sea_ice else None
+    return Tiles(land, water, ice)
 
 
 def _land_albedo(surface: Surface, p: Physics) -> Array:
@@ -78,15 +96,20 @@ def _radiation(columns: Columns, surface: Surface, site: Site, time: Array, p: P
     """Radiative fluxes, new if the last ones are older than the interval (or from another time altogether)."""
     r = p.schemes.radiation
 
+    def over_sea(water: Array | float, ice: Array) -> Array | float:
+        return (1.0 - surface.ice) * water + surface.ice * ice if p.sea_ice else water
+
     def renew(held: Radiative) -> Radiative:
-        f = site.land_fraction
-        emission = r.emissivity * STEFAN_BOLTZMANN * (f * surface.soil_temperature[0] ** 4 + (1.0 - f) * surface.sst**4)
+        f, ice = site.land_fraction, surface.ice_temperature[0]
+        radiating = f * surface.soil_temperature[0] ** 4 + (1.0 - f) * over_sea(surface.sst**4, ice**4)
+        emission = r.emissivity * STEFAN_BOLTZMANN * radiating
         # The downward flux that the ground reflects is small and taken from the last call.
         emission = emission + (1.0 - r.emissivity) * held.longwave
         heating, longwave, _ = thermal(columns, emission, r)
         seconds = time + round(0.5 * p.radiation_interval)
         cosine, distance = cosine_of_zenith(site.clock, seconds, site.lat, site.lon)
-        albedo = f * _land_albedo(surface, p) + (1.0 - f) * r.sea_albedo
+        albedo = f * _land_albedo(surface, p)
+        albedo = albedo + (1.0 - f) * over_sea(r.sea_albedo, ice_albedo(ice, p.schemes.sea_ice))
         sunny, shortwave = solar(columns, cosine, distance, albedo, r)
         return Radiative(heating + sunny, shortwave, longwave, time)
 
@@ -97,17 +120,35 @@ def _radiation(columns: Columns, surface: Surface, site: Site, time: Array, p: P
 def _ground(surface: Surface, tile: Tile, air: tuple[Array, Array], dt: float, p: Physics) -> Surface:
     """The ground after a step of its energy balance with the air's new T + g z / cp (K) and vapour at the lowest
     level."""
-    sensible = CP_DRY * tile.heat * (tile.temperature - air[0])
     evaporation = tile.moisture * (tile.ratio - air[1])
-    cover = snow_cover(surface.snow, p.schemes.soil)
-    balance = -sensible - (LATENT_VAPORISATION + LATENT_FUSION * cover) * evaporation
-    damping = jnp.zeros_like(balance)
-    if p.radiation:
-        r = p.schemes.radiation
-        balance = balance + (1.0 - _land_albedo(surface, p)) * surface.radiative.shortwave
-        balance = balance + r.emissivity * (surface.radiative.longwave - STEFAN_BOLTZMANN * tile.temperature**4)
-        damping = 4.0 * r.emissivity * STEFAN_BOLTZMANN * tile.temperature**3
+    latent = LATENT_VAPORISATION + LATENT_FUSION * snow_cover(surface.snow, p.schemes.soil)
+    balance, damping = _energy_balance(surface, tile, air, latent, _land_albedo(surface, p), p)
     return warm_and_dry(surface, balance, damping, evaporation, dt, p.schemes.soil)
+
+
+def _ice(surface: Surface, tile: Tile, air: tuple[Array, Array], dt: float, p: Physics) -> Surface:
+    """The ice after a step of its energy balance; arguments as for `_ground`."""
+    albedo = ice_albedo(tile.temperature, p.schemes.sea_ice)
+    latent = jnp.full_like(tile.temperature, LATENT_VAPORISATION + LATENT_FUSION)
+    balance, damping = _energy_balance(surface, tile, air, latent, albedo, p)
+    return warm_ice(surface, balance, damping, dt, p.schemes.sea_ice)
+
+
+def _energy_balance(
+    surface: Surface, tile: Tile, air: tuple[Array, Array], latent: Array, albedo: Array, p: Physics
+) -> tuple[Array, Array]:
+    """Net downward energy flux (W m-2) at a kind of surface, and its decrease per K of skin temperature.
+
+    `air` as for `_ground`; `latent` is the heat (J/kg) of what evaporates.
+    """
+    sensible = CP_DRY * tile.heat * (tile.temperature - air[0])
+    balance = -sensible - latent * (tile.moisture * (tile.ratio - air[1]))
+    if not p.radiation:
+        return balance, jnp.zeros_like(balance)
+    r = p.schemes.radiation
+    balance = balance + (1.0 - albedo) * surface.radiative.shortwave
+    balance = balance + r.emissivity * (surface.radiative.longwave - STEFAN_BOLTZMANN * tile.temperature**4)
+    return balance, 4.0 * r.emissivity * STEFAN_BOLTZMANN * tile.temperature**3
 
 
 def tendencies(
@@ -127,12 +168,12 @@ def tendencies(
     du = dv = dt_air = d_rv = d_rc = d_ri = zero
     drag, warmth, moisture = none, (none, none), (none, none)
     k_momentum = k_heat = zero[1:]
-    land: Tile | None = None
+    kinds: Tiles | None = None
     if p.radiation:
         surface = dataclasses.replace(surface, radiative=_radiation(columns, surface, site, state.time, p))
     if p.surface:
-        land, sea = tiles(columns, surface, p)
-        parts = ((f, land), (1.0 - f, sea))
+        kinds = tiles(columns, surface, p)
+        parts = kinds.shares(f, surface.ice)
         drag = sum((share * t.momentum for share, t in parts), none)
         warmth = (
             sum((share * t.heat for share, t in parts), none),
@@ -158,9 +199,12 @@ def tendencies(
         k_momentum, k_heat = (conductance(columns, k, p.schemes.boundary_layer) for k in (k_momentum, k_heat))
     if p.boundary_layer or p.surface:
         (du, dv, dt_air, d_rv, d_rc, d_ri), _ = mix(columns, k_momentum, k_heat, dt, drag, warmth, moisture)
-    if land is not None and p.soil:
+    if kinds is not None:
         new = (columns.temperature[0] + dt_air[0] + GRAVITY / CP_DRY * columns.height[0], columns.water.rv[0] + d_rv[0])
-        surface = _ground(surface, land, new, dt, p)
+        if p.soil:
+            surface = _ground(surface, kinds.land, new, dt, p)
+        if kinds.ice is not None:
+            surface = _ice(surface, kinds.ice, new, dt, p)
     if p.radiation:
         dt_air = dt_air + dt * surface.radiative.heating
 

@@ -113,6 +113,13 @@ def sea_tile(columns: Columns, sst: Array, p: SurfaceExchange) -> Tile:
     return _tile(columns, sst, ratio, jnp.ones_like(sst), rough_m, rough_h, p)
 
 
+def ice_tile(columns: Columns, skin: Array, roughness: float, p: SurfaceExchange) -> Tile:
+    """Exchange over sea ice with its skin temperature (K) and roughness length (m) of momentum, heat and moisture."""
+    ratio = saturation.mixing_ratio(saturation.saturation_vapour_pressure(skin), ground_pressure(columns))
+    rough = jnp.full_like(skin, roughness)
+    return _tile(columns, skin, ratio, jnp.ones_like(skin), rough, rough, p)
+
+
 def profile_share(height: float, level: Array, rough: Array, root: Array) -> Array:
     """Share (x(height) - x(ground)) / (x(level) - x(ground)) of the profile below the lowest level.
 
