@@ -43,10 +43,10 @@ def coast() -> xr.Dataset:
 
 
 def test_what_belongs_to_land_sea_and_ice_is_taken_from_their_cells_alone() -> None:
-    domain = PlainDomain(nx=16, ny=14)
+    domain = PlainDomain(nx=24, ny=18, latitude=39.0)
     domain.land_fraction = np.full(domain.lat.shape, 0.4)
     found = atmosphere_on_domain(coast(), domain, soil=OURS)
-    inland = domain.lon > 139.0
+    inland = domain.lon > 141.5
     np.testing.assert_allclose(found["sst"][(domain.lat < 39.0) & (domain.lon < 138.0)], 290.0)
     assert found["sst"].min() < 285.0
     ice, f = found["sea_ice"], domain.land_fraction

@@ -19,7 +19,7 @@ from kaiseki.experiments.baselines import run_experiment
 from kaiseki.experiments.case import PreparedCase
 from kaiseki.experiments.coarse_analysis import SampleAnalyses
 from kaiseki.experiments.real_data import real_case
-from kaiseki.experiments.sea import sea_files
+from kaiseki.experiments.sea import sea_files, surface_start
 from kaiseki.experiments.twin.flow import Flow
 from kaiseki.grid.build import domain_from_section
 
@@ -53,12 +53,11 @@ def global_files(folder: Path, *without: str) -> list[str]:
     return list(analyses())
 
 
-def sea_file(folder: Path, value: float, *times: str) -> str:
+def sea_file(folder: Path, value: float, *times: str, daily: float = 0.0) -> str:
     lat, lon = np.arange(-10.0, 80.0, 2.0), np.arange(60.0, 220.0, 2.0)
     axes = Axes(np.array(times, "datetime64[s]"), lat, lon)
-    dataset = assemble(
-        "sst", "test", axes, {"sea_surface_temperature": np.full((len(times), lat.size, lon.size), value)}
-    )
+    steps = value + daily * np.arange(len(times))[:, None, None]
+    dataset = assemble("sst", "test", axes, {"sea_surface_temperature": steps + np.zeros((1, lat.size, lon.size))})
     dataset.to_netcdf(folder / "sea.nc", engine="scipy")
     return "sea.nc"
 
@@ -149,6 +148,41 @@ def test_the_sea_temperature_of_the_experiment_replaces_that_of_the_files(tmp_pa
     np.testing.assert_allclose(fields["skin_temperature"][wet], 290.0)
     for name in ("u", "temperature", "pressure"):
         np.testing.assert_array_equal(fields[name], without[name])
+
+
+def test_the_sea_of_the_experiment_moves_and_times_without_it_are_named(tmp_path: Path) -> None:
+    sea = sea_file(tmp_path, 280.0, "1989-01-01T00", "1989-01-02T00", daily=8.0)
+    files = global_files(tmp_path)
+    case = made(tmp_path, experiment({"first_guess_files": files, "sea_temperature_files": [sea]}, physics=PHYSICS))
+    for time, value in ((NOON, 284.0), (SIX, 286.0)):
+        np.testing.assert_allclose(case.driving(time)["sst"], value)
+    forcing = case.boundaries.between(NOON, SIX)
+    assert forcing.sea is not None
+    np.testing.assert_allclose([float(end.temperature[0, 0]) for end in forcing.sea], [284.0, 286.0])
+    case.boundaries.check(NOON, NOON + np.timedelta64(12, "h"))
+    short = sea_file(tmp_path, 280.0, "1989-01-01T00", "1989-01-01T18")
+    case = made(tmp_path, experiment({"first_guess_files": files, "sea_temperature_files": [short]}, physics=PHYSICS))
+    with pytest.raises(InputError, match=r"lack \d+ of the \d+ times .* the first 1989-01-01 19:00"):
+        case.boundaries.check(NOON, NOON + np.timedelta64(12, "h"))
+
+
+def test_what_the_surface_starts_from_is_declared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = experiment({"first_guess_files": global_files(tmp_path)}, physics={**PHYSICS, "soil": True})
+    fields = made(tmp_path, chosen).driving(NOON)
+    found = surface_start(chosen, fields)
+    assert found["soil_moisture"] == "cold start: soil moisture of 0.28 m3 m-3 everywhere"
+    assert set(found.values()) != {"driving data"}
+    assert "cold start with no sea ice; no snow" in "".join(capsys.readouterr())
+    there = {
+        **fields,
+        "snow": fields["sst"],
+        "soil_temperature": fields["sst"][None],
+        "soil_moisture": np.full(2, np.nan),
+    }
+    found = surface_start(chosen, there)
+    assert found["snow"] == found["soil_temperature"] == "driving data"
+    assert found["soil_moisture"].startswith("cold start")
+    assert surface_start(experiment({"first_guess_files": ["a.nc"]}), fields) == {}
 
 
 def test_files_of_sea_temperature_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -17,12 +17,14 @@ from kaiseki.core.constants import FREEZING, STEFAN_BOLTZMANN
 from kaiseki.core.errors import InputError
 from kaiseki.cycle.driving_fields import Boundaries
 from kaiseki.cycle.snapshot import from_tree, to_tree
+from kaiseki.driving import with_sea
 from kaiseki.forecast.integrate import Forcing
 from kaiseki.forecast.model import Model
 from kaiseki.forecast.physics import Surface
 from kaiseki.forecast.physics.driver import tendencies
 from kaiseki.forecast.physics.sea_ice import ice_albedo, warm_ice
 from kaiseki.forecast.physics.surface import FREEZING_SEA, Radiative
+from kaiseki.grid import Domain
 
 ICE = SeaIce()
 DEPTH = np.array(ICE.thickness)
@@ -79,8 +81,9 @@ def test_ice_melts_at_its_skin_and_is_water_where_there_is_none() -> None:
     np.testing.assert_allclose(albedo, [0.8, 0.8, 0.65, 0.5, 0.5], rtol=1e-6)
 
 
-def with_ice(domain_fields: dict[str, np.ndarray], cover: np.ndarray) -> dict[str, np.ndarray]:
-    return {**domain_fields, "sea_ice": cover, "ice_temperature": np.full(cover.shape, 250.0)}
+def with_ice(domain: Domain, of: dict[str, np.ndarray], cover: np.ndarray) -> dict[str, np.ndarray]:
+    """Fields with ice at 250 K."""
+    return with_sea({**of, "ice_temperature": np.full(cover.shape, 250.0)}, domain, ice=cover)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +99,7 @@ def test_ice_changes_the_fluxes_where_it_lies_and_nowhere_else(model: Model) -> 
     # What the physics gives the air and the surface; momentum lies on faces, which two cells share.
     call = jax.jit(lambda s: tendencies(s, model.metrics, model.site, model.physics, 300.0))  # type: ignore[arg-type]
     (slow, water, surface), (slow_ice, water_ice, surface_ice) = (
-        call(model.start(one)) for one in (base, with_ice(base, cover))
+        call(model.start(one)) for one in (base, with_ice(domain, base, cover))
     )
     icy = (cover > 0.0) & (domain.land_fraction < 1.0)
     assert icy.any()
@@ -122,8 +125,7 @@ def test_cell_values_are_the_mean_of_land_water_and_ice(model: Model) -> None:
     cover = np.full(domain.terrain.shape, 0.25)
     base = fields(domain)
     bare, mixed, full = (
-        model.surface_fields(model.start({**with_ice(base, share), "skin_temperature": np.full(cover.shape, 280.0)}))
-        for share in (0.0 * cover, cover, 4.0 * cover)
+        model.surface_fields(model.start(with_ice(domain, base, share))) for share in (0.0 * cover, cover, 4.0 * cover)
     )
     sea = domain.land_fraction == 0.0
     for name in ("temperature_2m", "specific_humidity_2m", "skin_temperature"):
@@ -144,7 +146,7 @@ def test_without_the_process_there_is_no_ice_and_nothing_changes(model: Model) -
     for a, b in zip(jax.tree.leaves(ends[0]), jax.tree.leaves(ends[1]), strict=True):
         scale = float(np.abs(b).max())
         np.testing.assert_allclose(a, b, atol=1e-6 * scale, rtol=0.0)
-    iced = off.start(with_ice(base, cover))
+    iced = off.start(with_ice(domain, base, cover))
     np.testing.assert_array_equal(iced.surface.ice, 0.0)  # type: ignore[attr-defined]
 
 

@@ -258,6 +258,13 @@ def test_limits_follow_the_engine(engine: str, said: bool):
     assert any("three-dimensional" in sentence for sentence in limits(engine, knows_errors=True)) == said
 
 
+def test_what_the_surface_started_without_stands_among_the_limits() -> None:
+    surface = {"sea_ice": "driving data", "snow": "cold start: no snow on the ground", "soil_moisture": "driving data"}
+    named = [one for one in limits("4dvar", knows_errors=True, surface=surface) if "driving data told nothing" in one]
+    assert named == ["The driving data told nothing of these, so the run started with: no snow on the ground."]
+    assert limits("4dvar", knows_errors=True, surface={"snow": "driving data"}) == limits("4dvar", knows_errors=True)
+
+
 def test_titles_cannot_break_the_page(bare: Path):
     text = make_report(bare, '<b>"Tom & Jerry"</b>').read_text(encoding="utf-8")
     assert "&lt;b&gt;" in text

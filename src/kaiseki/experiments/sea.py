@@ -115,6 +115,6 @@ def surface_start(experiment: Experiment, fields: Fields) -> dict[str, str]:
             found[name] = "driving data"
         else:
             found[name] = f"cold start: {words.format(moisture=physics.schemes.soil.initial_moisture)}"
-    if cold := [words for words in found.values() if words != "driving data"]:
-        say(f"surface at the start, not in the driving data: {'; '.join(cold)}")
+    if cold := [words.removeprefix("cold start: ") for words in found.values() if words.startswith("cold start: ")]:
+        say(f"the driving data do not tell all of the surface; cold start with {'; '.join(cold)}")
     return found

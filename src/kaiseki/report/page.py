@@ -109,7 +109,7 @@ def _context(
         "limits": words.limits(
             experiment.assimilation.engine,
             knows_errors=any(run.errors(time) is not None for time in run.cycles),
-            surface=diagnostics[0].get("surface") if diagnostics else None,
+            surface=next((one["surface"] for one in diagnostics.values() if "surface" in one), None),
         ),
         "clock": _clock(experiment.civil_time),
         "version": program_version(),

@@ -66,7 +66,8 @@ def limits(engine: str, *, knows_errors: bool, surface: Mapping[str, str] | None
         )
     else:
         found.append("The archive does not say how uncertain a single value is.")
-    if cold := [words.removeprefix("cold start: ") for words in (surface or {}).values() if words != "driving data"]:
+    started = (surface or {}).values()
+    if cold := [words.removeprefix("cold start: ") for words in started if words.startswith("cold start: ")]:
         found.append(f"The driving data told nothing of these, so the run started with: {'; '.join(cold)}.")
     return [*found, *_LIMITS]
 
