@@ -37,8 +37,15 @@ class Window:
 class Grid(Protocol):
     """Rectangular grid in any projection."""
 
-    dims: tuple[str, str]
-    shape: tuple[int, int]
+    @property
+    def dims(self) -> tuple[str, str]:
+        """Names of the two axes, slow one first."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Lengths of the two axes."""
+        ...
 
     def window(self, domain: Any = None) -> Window:
         """The part that a domain needs with a margin, or all of it."""
@@ -99,7 +106,7 @@ class LatitudeLongitude:
         return cls(latitude, turned)
 
     @property
-    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+    def shape(self) -> tuple[int, int]:
         """Rows and columns in the file."""
         return self.latitude.size, self.longitude.size
 
@@ -183,7 +190,7 @@ class Lambert:
     dims: tuple[str, str] = ("y", "x")
 
     @property
-    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+    def shape(self) -> tuple[int, int]:
         """Rows and columns in the file."""
         return self.y.size, self.x.size
 
