@@ -189,6 +189,27 @@ def scores() -> str:
     return markdown(["engine", *("Japan 1989" if group == "folds" else group for group in groups)], lines)
 
 
+def calibration() -> str:
+    """Expected over found departures from withheld stations, and for twins stored over actual error, by engine."""
+    study = read("validation/engines.json")
+    groups = [group for group in ("folds", "twin-2", "twin-1") if group in study["calibration"]]
+    columns = [
+        (f"{'Japan 1989' if one == 'folds' else one}, at withheld stations", study["calibration"][one])
+        for one in groups
+    ]
+    columns += [(f"{one}, against the truth", rows) for one, rows in study["stored_errors"].items()]
+    lines = []
+    for experiment, words in NAMES.items():
+        for name, (quantity_words, _, _) in QUANTITIES.items():
+            cells = []
+            for _, rows in columns:
+                row = next((row for row in rows if (row["experiment"], row["variable"]) == (experiment, name)), None)
+                cells.append(f"{row['ratio']:.2f} (n = {row['n']})" if row else "")
+            if any(cells):
+                lines.append([words, quantity_words, *cells])
+    return markdown(["engine", "quantity", *(head for head, _ in columns)], lines)
+
+
 def crossval() -> str:
     """Analysis and background of the cross-validation against its baselines."""
     study = read("validation/japan_1989_crossval.json")
@@ -331,6 +352,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "default-twin-1": lambda: default_engine("twin-1"),
     "engines-twin-1": lambda: engines("twin-1"),
     "scores": scores,
+    "calibration": calibration,
     "published": published,
     "failing": failing,
     "inner-model": lambda: case_rows("inner_model"),
