@@ -189,6 +189,23 @@ def scores() -> str:
     return markdown(["engine", *("Japan 1989" if group == "folds" else group for group in groups)], lines)
 
 
+def estimated() -> str:
+    """Japan 1989 with three sets of errors: rms with those set by hand, and the ratios of the others to it."""
+    study = read("validation/estimated_errors.json")
+    lines = []
+    for time, rows in study["rows"].items():
+        found = {(row["errors"], row["variable"]): row for row in rows if row["n"] >= MINIMUM}
+        for name, (_, _, digits) in QUANTITIES.items():
+            if (own := found.get(("by hand", name))) is None:
+                continue
+            cells = (interval(found[errors, name]) for errors in ("defaults", "estimated"))
+            lines.append([quantity(own, time), str(own["n"]), f"{own['rms']:.{digits}f}", *cells])
+    engine = NAMES[study["engine"]]
+    return markdown(
+        [engine, "n", "rms, errors set by hand", "ratio with the defaults", "ratio with the estimate"], lines
+    )
+
+
 def calibration() -> str:
     """Expected over found departures from withheld stations, and for twins stored over actual error, by engine."""
     study = read("validation/engines.json")
@@ -345,6 +362,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "default-1989": lambda: default_engine("folds"),
     "engines-1989": lambda: engines("folds"),
     "crossval-1989": crossval,
+    "estimated-1989": estimated,
     "allowed-1989": allowed,
     "heights-1989": heights,
     "default-twin-2": lambda: default_engine("twin-2"),
