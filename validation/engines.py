@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from kaiseki.archive import RunStore
+from kaiseki.archive.products.pressure_levels import interpolate_to_pressure
 from kaiseki.archive.run import DEPARTURES, Run
 from kaiseki.config import Assimilation, Experiment
 from kaiseki.core.timing import parse_time
@@ -35,11 +36,22 @@ from kaiseki.verification import align
 from kaiseki.verification.departures import NEEDED, Departures, pool
 from kaiseki.verification.paired import compare
 from kaiseki.verification.run import comparable
-from kaiseki.verification.scores import HEIGHT, PRESSURE, TEMPERATURE, WIND, Sample, Target, sample, targets
+from kaiseki.verification.scores import (
+    HEIGHT,
+    MANDATORY_LEVELS,
+    PRESSURE,
+    TEMPERATURE,
+    WIND,
+    Sample,
+    Target,
+    sample,
+    targets,
+)
 from kaiseki.verification.truth import (
     ENERGY,
     TRUTH_LEVELS,
     ErrorsInside,
+    blocks,
     compare_errors,
     compare_with_truth,
     errors_inside,
@@ -60,6 +72,12 @@ DRIVING = "driving"
 """The driving fields themselves. Fewer observations have an equivalent in them, so that they are compared apart."""
 FOLDS = "folds"
 SEEDS = (1, 2, 3)
+STORED = {
+    PRESSURE: {"surface_pressure": "surface_pressure_spread"},
+    TEMPERATURE: {"temperature": "temperature_spread"},
+    WIND: {"u": "eastward_wind_spread", "v": "northward_wind_spread"},
+}
+"""Fields whose error an archive gives, and its name there."""
 OWN = ("experiment.toml", "analysis.store", "report.html", "scores.json", "inventory.json")
 """What belongs to one engine alone in the folder of a run."""
 
@@ -160,6 +178,64 @@ def table_of_calibration(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "ratio": float(np.sqrt(expected / found)),
         }
         for (engine, variable, level), (n, found, expected) in sums.items()
+    ]
+
+
+def stored_errors_of(folders: dict[str, Path]) -> dict[str, list[dict[str, Any]]]:
+    """What each engine of a twin stores as the error of its last analysis, over its error against the truth.
+
+    Both as root mean squares inside the rim: of surface pressure, and of temperature and wind at the mandatory levels
+    from 850 to 250 hPa.
+    """
+    base = Run(folders[REFERENCE])
+    time = base.cycles[-1]
+    source = base.fields("truth", time)
+    assert source is not None
+    truth = comparable(source, base.stores["truth"].domain(), base.domain)
+    inside = blocks(base.domain) >= 0
+    levels = [TRUTH_LEVELS.index(level) for level in MANDATORY_LEVELS]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, folder in folders.items():
+        run = Run(folder)
+        dataset, errors = run.fields("analysis", time), run.errors(time)
+        assert dataset is not None
+        assert errors is not None
+        state = comparable(dataset, base.domain, base.domain)
+        rows = []
+        for variable, parts in STORED.items():
+            stored, actual = [], []
+            for part, spread in parts.items():
+                values, wrong = errors[spread], truth[part] - state[part]
+                if variable != PRESSURE:
+                    values = interpolate_to_pressure(values, errors["pressure"], np.array(MANDATORY_LEVELS))
+                    wrong = wrong[levels]
+                stored.append(values[..., inside].ravel())
+                actual.append(wrong[..., inside].ravel())
+            sizes, misses = np.concatenate(stored), np.concatenate(actual)
+            known = np.isfinite(sizes) & np.isfinite(misses)
+            rms, size = (float(np.sqrt(np.mean(one[known] ** 2))) for one in (misses, sizes))
+            rows.append({"variable": variable, "n": int(known.sum()), "rms": rms, "ratio": size / rms})
+        found[name] = rows
+    return found
+
+
+def table_of_stored_errors(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Stored over actual error of the last analyses of all seeds together, by engine."""
+    sums: dict[tuple[str, str], np.ndarray] = {}
+    for record in records:
+        for engine, rows in record.get("stored_errors", {}).items():
+            for row in rows:
+                cell = sums.setdefault((engine, row["variable"]), np.zeros(3))
+                cell += row["n"] * np.array([1.0, row["rms"] ** 2, (row["ratio"] * row["rms"]) ** 2])
+    return [
+        {
+            "experiment": engine,
+            "variable": variable,
+            "n": int(n),
+            "rms": float(np.sqrt(actual / n)),
+            "ratio": float(np.sqrt(stored / actual)),
+        }
+        for (engine, variable), (n, actual, stored) in sums.items()
     ]
 
 
@@ -379,6 +455,7 @@ def main() -> None:
             keep_fold(case, folders)
         else:
             record["rows"] = keep_twin(case, folders)
+            record["stored_errors"] = stored_errors_of(folders)
         (KEPT / f"{case}.json").write_text(json.dumps(record, indent=1) + "\n")
     write_table()
 
@@ -389,7 +466,7 @@ def write_table() -> None:
     tables: dict[str, list[dict[str, Any]]] = {}
     defaults: dict[str, list[dict[str, Any]]] = {}
     scores = {}
-    calibration = {}
+    calibration, stored = {}, {}
     for group in (*TWINS, FOLDS):
         members = [record for record in records if group_of(record["case"]) == group]
         cases = [record["case"] for record in members]
@@ -401,6 +478,7 @@ def write_table() -> None:
             scores[group] = scores_of([row for row in tables[group] if row["n"] >= MINIMUM])
             defaults[group] = default_of_folds(cases)
         else:
+            stored[group] = table_of_stored_errors(members)
             seeds = [row for record in members for row in record["rows"]]
             tables[group] = [*seeds, *table_of_twins(group, cases)]
             scores[group] = scores_of(seeds)
@@ -408,6 +486,7 @@ def write_table() -> None:
     result = {
         "scores": scores,
         "calibration": calibration,
+        "stored_errors": stored,
         "cases": [record["case"] for record in records],
         "seconds": {record["case"]: record["seconds"] for record in records},
         "default_engine": {"engine": DEFAULT, **defaults},
@@ -423,6 +502,10 @@ def write_table() -> None:
         for row in cells:
             where = f"{row['experiment']:22s} {row['variable'] + ' ' + str(row['level'] or ''):32s}"
             print(f"expected over found departure, {group:8s} {where} n={row['n']:6d} {row['ratio']:.2f}")
+    for group, cells in stored.items():
+        for row in cells:
+            where = f"{row['experiment']:22s} {row['variable']:32s}"
+            print(f"stored over actual error, {group:8s} {where} n={row['n']:6d} {row['ratio']:.2f}")
     for group, found in scores.items():
         for name, score in sorted(found.items(), key=lambda item: item[1]):
             print(f"score on {group:8s} {name:22s} {score:.3f}")
