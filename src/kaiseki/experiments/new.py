@@ -48,6 +48,7 @@ class Wishes:
         spacing: of the grid.
         preset: name of a preset grid in the place of centre, size and spacing.
         like: experiment file from which everything else is taken.
+        steady: hold the analysis of the start constant.
         observations, terrain, mask, coast: patterns of files in the place of the usual ones.
     """
 
@@ -60,6 +61,7 @@ class Wishes:
     spacing: float | None = None
     preset: str | None = None
     like: Path | None = None
+    steady: bool = False
     observations: tuple[str, ...] = ()
     terrain: tuple[str, ...] = ()
     mask: tuple[str, ...] = ()
@@ -107,7 +109,7 @@ def new_experiment(wishes: Wishes, data: Path | None = None) -> NewExperiment:
     values["period"] = period
     if values["case"]["kind"] == "real":
         _inputs(wishes, values, comments)
-    elif wishes.driving or wishes.observations:
+    elif wishes.driving or wishes.observations or wishes.steady:
         raise ConfigError(f"{wishes.like} is a twin experiment, which makes its own driving data and observations")
     experiment = Experiment.from_mapping(values, source=f"the experiment {wishes.name}")
     domain, has_terrain = _domain(experiment, data)
@@ -250,6 +252,9 @@ def _inputs(wishes: Wishes, values: dict[str, Any], comments: Comments) -> None:
             f"A new experiment needs driving data: give --driving with one of {', '.join(surroundings.DRIVING)}, or a "
             "pattern of files"
         )
+    if wishes.steady:
+        values["driving"]["steady"] = True
+        comments["driving", "steady"] = "The analysis of the start is held constant: no weather comes in from outside."
     observations = values.setdefault("observations", {})
     if wishes.observations:
         observations["files"] = list(wishes.observations)
