@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import gc
 import os
+from functools import cache
 from pathlib import Path
 
 import jax
+import jax.monitoring
 
 from kaiseki.core.memory import give_freed_memory_back
 
 LEAST_SECONDS = 0.5
 """Compilations that took less are not kept [s]."""
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+"""Event by which JAX tells that a program has been compiled."""
 
 
 def cache_folder() -> Path:
@@ -44,6 +49,20 @@ def keep_compiled() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
+
+
+@cache
+def give_back_after_compiling() -> None:
+    """Give freed memory back to the system after every long compilation of this process from now on.
+
+    The compiler of the adjoint of 4D-Var needs more than a gigabyte while it works.
+    """
+
+    def listener(event: str, seconds: float, **_: object) -> None:
+        if event == COMPILED and seconds >= LEAST_SECONDS:
+            give_freed_memory_back()
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
 
 
 def give_back() -> None:
