@@ -174,7 +174,7 @@ def _whole(
     from kaiseki.archive.run import RunFolder
     from kaiseki.cli.config import check_experiment
     from kaiseki.core.memory import keep_freed_memory
-    from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
+    from kaiseki.experiments.compilation import give_back_after_compiling, keep_compiled, keep_loops_apart
     from kaiseki.experiments.run import announce, run_whole
 
     if data is not None and not data.is_dir():
@@ -184,6 +184,7 @@ def _whole(
     folder = RunFolder(out or Path("out") / experiment.case.name)
     keep_loops_apart()
     keep_compiled()
+    give_back_after_compiling()
     keep_freed_memory()
     check_experiment(experiment)
     announce(experiment, force=force)

@@ -123,8 +123,6 @@ class Stream(Integration):
         forecast_done = clock.perf_counter()
         if self.ensemble is not None:
             model.members = self.ensemble.forecast(start, model.times)
-            # What compiling the members' forecast took; the minimisation comes on top of what is left.
-            give_freed_memory_back()
         if self.checkpoint is not None:
             self.checkpoint.open(end)
             model.checkpoint = self.checkpoint

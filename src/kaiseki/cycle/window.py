@@ -10,7 +10,6 @@ import numpy as np
 from kaiseki.assimilation import Trajectory
 from kaiseki.assimilation.ensemble import Ensemble
 from kaiseki.assimilation.inner import BROUGHT, InnerModel, InnerPropagation
-from kaiseki.core.memory import give_freed_memory_back
 from kaiseki.core.progress import say
 from kaiseki.cycle import fields as fd
 from kaiseki.forecast.model import Model
@@ -90,8 +89,6 @@ class OuterWindow:
         inner = self.inner[factor]
         found = inner.linearise(self.fields, seconds)
         if new:
-            # Compiling it took more than it needs, and that of the tangent and the adjoint comes next.
-            give_freed_memory_back()
             say(
                 f"inner model: {inner.domain.ny} x {inner.domain.nx} x {inner.domain.nz} cells of "
                 f"{inner.domain.spacing / 1000:g} km, steps of {inner.model.parameters.dt:g} s, trajectory "

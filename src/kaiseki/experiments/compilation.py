@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import gc
 import os
+from functools import cache
 
 import jax
+import jax.monitoring
 
 from kaiseki.core.files import cache_folder
 from kaiseki.core.memory import give_freed_memory_back
 
 LEAST_SECONDS = 0.5
 """Compilations that took less are not kept [s]."""
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+"""Event by which JAX tells that a program has been compiled."""
 
 
 LOOPS_APART = "xla_cpu_small_while_loop_byte_threshold=1,xla_cpu_disable_loop_unrolling=true"
@@ -35,6 +40,20 @@ def keep_compiled() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
+
+
+@cache
+def give_back_after_compiling() -> None:
+    """Give freed memory back to the system after every long compilation of this process from now on.
+
+    The compiler of the adjoint of 4D-Var needs more than a gigabyte while it works.
+    """
+
+    def listener(event: str, duration_secs: float, **_: str | int) -> None:
+        if event == COMPILED and duration_secs >= LEAST_SECONDS:
+            give_freed_memory_back()
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
 
 
 def give_back() -> None:
