@@ -58,8 +58,8 @@ def give_back_after_compiling() -> None:
     The compiler of the adjoint of 4D-Var needs more than a gigabyte while it works.
     """
 
-    def listener(event: str, seconds: float, **_: object) -> None:
-        if event == COMPILED and seconds >= LEAST_SECONDS:
+    def listener(event: str, duration_secs: float, **_: str | int) -> None:
+        if event == COMPILED and duration_secs >= LEAST_SECONDS:
             give_freed_memory_back()
 
     jax.monitoring.register_event_duration_secs_listener(listener)
