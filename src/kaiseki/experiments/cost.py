@@ -43,8 +43,8 @@ BASE_BYTES = 1.6e9
 """Memory of the program itself, its compiler included."""
 
 ADJOINT_BYTES = 1.2e9
-"""Memory that the linear model of the window and its adjoint take beside that, most of it their compilation: the hybrid at
-60 km took 3.3 GB in all."""
+"""Memory that the linear model of the window and its adjoint take beside that, most of it their compilation: the
+hybrid at 60 km took 3.3 GB in all."""
 
 COMPILATION = 60.0
 """Time, s, spent compiling, once per grid."""
