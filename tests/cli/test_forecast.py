@@ -226,6 +226,11 @@ def test_steady_driving_fields_are_told_of_everywhere(
     np.testing.assert_array_equal(opened["temperature"][0], kaiseki.open(tmp_path / "b.store")["temperature"][0])
     assert main(["config", "check", str(file), "--data", str(world)]) == 0
     assert words in capsys.readouterr().out
+    run = tmp_path / "run"
+    shutil.copytree(world / "run", run)
+    experiment("steady", steady=True).save(run / "experiment.toml")
+    assert main(["report", str(run), "--data", str(world)]) == 0
+    assert (run / "report.html").read_text().count(words) == 2
     moved = experiment("moved", first_guess_files=FILES[1:], steady=True)
     moved.save(file)
     assert forecast(world, str(file), *noon[:-1], str(tmp_path / "c.store")) == 3

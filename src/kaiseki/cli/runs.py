@@ -181,6 +181,11 @@ def _whole(
         raise ConfigError(
             f"There is no data folder {data}; give the folder that the experiment's paths are relative to"
         )
+    if experiment.case.kind == "real" and not experiment.has_observations:
+        raise ConfigError(
+            f"{experiment.case.name} names no observations, so that there is nothing to analyse; make forecasts with "
+            "kaiseki forecast, or name observations.files"
+        )
     folder = RunFolder(out or Path("out") / experiment.case.name)
     keep_loops_apart()
     keep_compiled()

@@ -51,8 +51,10 @@ class Experiment(Section):
         super().__post_init__()
         if self.case.kind == "twin" and self.twin is None:
             object.__setattr__(self, "twin", Twin())
-        if self.case.kind == "real" and not (self.observations.files or self.observations.sources):
-            raise ConfigError('kind = "real" needs observations.files or observations.sources')
+        if self.case.kind == "real" and not self.has_observations and self.assimilation.engine != "none":
+            raise ConfigError(
+                'kind = "real" needs observations.files or observations.sources, unless assimilation.engine = "none"'
+            )
         if self.case.kind == "twin" and self.driving.steady:
             raise ConfigError('driving.steady belongs to kind = "real" only')
         if self.case.kind == "real" and self.twin is not None:
@@ -109,6 +111,11 @@ class Experiment(Section):
             return None if zone == "UTC" else ZoneInfo(zone)
         moved = (domain.reference_latitude, domain.reference_longitude, domain.reference_index)
         return JST if (domain.preset or "").startswith("japan-") and moved == (None, None, None) else None
+
+    @property
+    def has_observations(self) -> bool:
+        """Whether files of observations are named; a real case without them makes forecasts alone."""
+        return bool(self.observations.files or self.observations.sources)
 
     @property
     def steady_words(self) -> str:

@@ -16,7 +16,7 @@ from kaiseki.archive.store.schema import ANALYSIS
 from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.core.progress import say
-from kaiseki.core.timing import HOUR, format_utc, hours
+from kaiseki.core.timing import HOUR, format_utc, hours, to_datetime
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.free_forecasts import FreeForecasts, Start
 from kaiseki.cycle.snapshot import from_tree
@@ -138,8 +138,8 @@ def forecast_cost(experiment: Experiment, domain: Domain, request: Request) -> C
         experiment,
         period=dataclasses.replace(
             experiment.period,
-            cold_start=_utc(request.starts[0]),
-            end=_utc(end),
+            cold_start=to_datetime(request.starts[0]),
+            end=to_datetime(end),
             window_hours=float(request.length / HOUR),
         ),
         assimilation=dataclasses.replace(experiment.assimilation, engine="none"),
@@ -147,12 +147,6 @@ def forecast_cost(experiment: Experiment, domain: Domain, request: Request) -> C
     )
     one, n = estimate(of_one, domain), len(request.starts)
     return dataclasses.replace(one, steps=n * one.steps, cycles=0, seconds=n * one.seconds, disk=n * one.disk)
-
-
-def _utc(time: np.datetime64) -> Any:
-    from kaiseki.core.timing import to_datetime
-
-    return to_datetime(time)
 
 
 def check_covered(case: PreparedCase, request: Request) -> None:
