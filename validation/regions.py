@@ -20,6 +20,7 @@ folder already are not run again.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import subprocess
 import sys
@@ -31,6 +32,7 @@ import pyproj
 import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 import kaiseki
 from kaiseki.archive import open_domain
@@ -58,7 +60,8 @@ REGIONS = {
 COAST = "static/ne_50m_coastline.geojson"
 SOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "gfs": ("driving/gfs/gfs_20170322_00Z_analysis_2p5deg.grib2", "2017-03-22T00:00Z", tuple(REGIONS)),
-    "era5": ("driving/era5/era5_tl31_1959010200.nc", "1959-01-02T00:00Z", tuple(REGIONS)),
+    # Its grid ends at 85.8N, short of the domain of Svalbard.
+    "era5": ("driving/era5/era5_tl31_1959010200.nc", "1959-01-02T00:00Z", tuple(REGIONS)[:-1]),
     "ecmwf": (
         "driving/ecmwf_137ml_20181115/ecmwf_20181115_12Z_137ml_1p5deg.grib",
         "2018-11-15T12:00Z",
@@ -183,7 +186,7 @@ def draw(stores: dict[tuple[str, str], Path], coast: Path) -> None:
     columns = ("gfs", "era5")
     titles = {"gfs": "GFS 2017-03-22", "era5": "ERA5 1959-01-02"}
     width, gap, head = 3.6, 0.35, 0.55
-    height = width + 0.25
+    height = width + 0.42
     size = (len(REGIONS) * (width + gap) + gap, len(columns) * height + head + 0.75)
     with map_style():
         figure = Figure(figsize=size)
@@ -207,7 +210,10 @@ def draw(stores: dict[tuple[str, str], Path], coast: Path) -> None:
             bar.ax.set_xticklabels([f"{level:g}" for level in RAIN_LEVELS])
             bar.set_label("precipitation since the start (mm); isobars every 4 hPa", fontsize=8)
         FigureCanvasAgg(figure)
-        figure.savefig(PICTURE, dpi=90, metadata={"Software": None})
+        buffer = io.BytesIO()
+        figure.savefig(buffer, dpi=75)
+    # Maps have few colours: a palette takes a third of the bytes.
+    Image.open(buffer).convert("RGB").quantize(128).save(PICTURE, optimize=True)
 
 
 def line(name: str, source: str, row: dict[str, Any]) -> str:
