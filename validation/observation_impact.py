@@ -12,8 +12,7 @@ import argparse
 from pathlib import Path
 
 from kaiseki.archive.run import RunFolder
-from kaiseki.core.memory import keep_freed_memory
-from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
+from kaiseki.experiments.compilation import prepare_process
 from kaiseki.experiments.impact import study
 from kaiseki.experiments.twin import prepare
 from kaiseki.experiments.twin.case import twin_case
@@ -31,9 +30,7 @@ SOURCE = Source(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
-    keep_loops_apart()
-    keep_compiled()
-    keep_freed_memory()
+    prepare_process()
     rows = []
     for path in parser.parse_args().folders:
         folder = RunFolder(path)

@@ -70,8 +70,7 @@ def forecast(
     need("run", what="kaiseki forecast")
     from kaiseki.cli.config import check_experiment
     from kaiseki.core.files import make_folder
-    from kaiseki.core.memory import keep_freed_memory
-    from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
+    from kaiseki.experiments.compilation import prepare_process
     from kaiseki.experiments.forecasts import check_covered, check_grid, check_starts, open_forecasts, run_forecasts
 
     if data is not None and not data.is_dir():
@@ -83,9 +82,7 @@ def forecast(
     request = _request(chosen, options, source)
     if source is not None:
         check_starts(source, request.starts)
-    keep_loops_apart()
-    keep_compiled()
-    keep_freed_memory()
+    prepare_process()
     check_experiment(chosen)
     _announce(chosen, request, force)
     name = f"forecast-{request.source}-{format_utc(request.starts[0]).replace(':', '').replace('-', '')}.store"

@@ -173,8 +173,7 @@ def _whole(
 ) -> None:
     from kaiseki.archive.run import RunFolder
     from kaiseki.cli.config import check_experiment
-    from kaiseki.core.memory import keep_freed_memory
-    from kaiseki.experiments.compilation import give_back_after_compiling, keep_compiled, keep_loops_apart
+    from kaiseki.experiments.compilation import prepare_process
     from kaiseki.experiments.run import announce, run_whole
 
     if data is not None and not data.is_dir():
@@ -187,10 +186,7 @@ def _whole(
             "kaiseki forecast, or name observations.files"
         )
     folder = RunFolder(out or Path("out") / experiment.case.name)
-    keep_loops_apart()
-    keep_compiled()
-    give_back_after_compiling()
-    keep_freed_memory()
+    prepare_process()
     check_experiment(experiment)
     announce(experiment, force=force)
     seconds = run_whole(

@@ -10,7 +10,7 @@ import jax
 import jax.monitoring
 
 from kaiseki.core.files import cache_folder
-from kaiseki.core.memory import give_freed_memory_back
+from kaiseki.core.memory import give_freed_memory_back, keep_freed_memory
 
 LEAST_SECONDS = 0.5
 """Compilations that took less are not kept [s]."""
@@ -22,6 +22,14 @@ COMPILED = "/jax/core/compile/backend_compile_duration"
 LOOPS_APART = "xla_cpu_small_while_loop_byte_threshold=1,xla_cpu_disable_loop_unrolling=true"
 """XLA's CPU compiler makes one function of a loop that it takes for small, such as the steps of a window, and LLVM then
 needs minutes for it: five times as long for the linear model of 28 x 34 x 40 cells, which runs no faster."""
+
+
+def prepare_process() -> None:
+    """Set compiler and memory of this process up for a long computation; to be called before JAX is used."""
+    keep_loops_apart()
+    keep_compiled()
+    give_back_after_compiling()
+    keep_freed_memory()
 
 
 def keep_loops_apart() -> None:
