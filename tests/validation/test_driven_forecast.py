@@ -31,7 +31,7 @@ def domain() -> Domain:
         reference_longitude=-90.0,
         standard_parallels=(35.0, 41.0),
         central_longitude=-90.0,
-        levels=Levels(number=4, top=4000.0, first_thickness=500.0),
+        levels=Levels(number=8, top=16_000.0, first_thickness=500.0),
         rim_width=6,
     )
     return domain_from_section(settings)

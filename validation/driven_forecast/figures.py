@@ -19,7 +19,7 @@ from kaiseki.report.basemap import Basemap
 from kaiseki.report.style import MAP_INK, MAP_MUTED
 from validation.driven_forecast import merra2, ruc13
 from validation.driven_forecast.boxes import Boxes
-from validation.driven_forecast.forecast import HOUR, Hourly
+from validation.driven_forecast.forecast import Hourly
 
 OURS, THEIRS, THIRD = "#0072B2", "#D55E00", "#009E73"
 """Colours of our forecast, of what it is judged by, and of a third (Okabe and Ito)."""
@@ -57,9 +57,10 @@ def _boxes(axes: Axes, base: Basemap, lat: np.ndarray, lon: np.ndarray, field: n
 
 
 def _norm(levels: np.ndarray, colours: str, extend: str) -> dict[str, Any]:
+    """Colours between levels; under the lowest white where there is no colour for it."""
     map_ = mpl.colormaps[colours].copy()
-    if extend in ("max", "neither"):
-        map_.set_under("white", 0.0)
+    if extend == "max":
+        map_.set_under("white")
     return {"cmap": map_, "norm": BoundaryNorm(levels, map_.N, extend=extend)}
 
 
@@ -73,12 +74,12 @@ def _bar(figure: Figure, axes: Sequence[Axes], drawn: Any, words: str) -> None:
     )
     bar = figure.colorbar(drawn, cax=slot, orientation="horizontal")
     bar.set_label(words, fontsize=7.5, labelpad=1.5)
-    bar.ax.tick_params(labelsize=7, length=2, pad=1.5)
+    bar.ax.tick_params(labelsize=6.5, length=2, pad=1.5)
 
 
 def _panels(rows: int, columns: int, base: Basemap, width: float = 10.6) -> tuple[Figure, list[list[Axes]]]:
     """A figure of maps with room for titles and colour bars."""
-    left, gap, top, between = 0.35, 0.28, 0.62, 0.80
+    left, gap, top, between = 0.35, 0.28, 0.72, 0.80
     wide = (width - left - 0.1 - (columns - 1) * gap) / columns
     high = wide * base.aspect
     total = top + rows * (high + between)
@@ -119,7 +120,6 @@ def merra2_maps(ours: Hourly, truth: merra2.Truth, path: Path, coast: Path, hour
     lat, lon = np.meshgrid(truth.latitude, truth.longitude, indexing="ij")
     boxes = Boxes.of(ours.domain, lat, lon)
     figure, panels = _panels(4, 3, base)
-    time = format_utc(ours.start + hour * HOUR)
     _head(
         figure,
         f"Eastern United States, {format_utc(ours.start)} + {hour} h: MERRA-2 and a forecast driven by it",
@@ -129,8 +129,8 @@ def merra2_maps(ours: Hourly, truth: merra2.Truth, path: Path, coast: Path, hour
     quantities = {q.name: q for q in (*merra2.INSTANT, *merra2.MEAN)}
     rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, str]] = []
     for name, levels, step, colours in (
-        ("sea_level_pressure", np.arange(1000.0, 1033.0, 2.0), 0.5, "cividis"),
-        ("temperature_2m", np.arange(-2.0, 34.0, 2.0), 1.0, "turbo"),
+        ("sea_level_pressure", np.arange(1004.0, 1029.0, 2.0), 0.5, "viridis"),
+        ("temperature_2m", np.arange(0.0, 32.0, 2.0), 1.0, "turbo"),
         ("shortwave_down", np.arange(0.0, 1001.0, 100.0), 50.0, "inferno"),
     ):
         q = quantities[name]
@@ -138,8 +138,8 @@ def merra2_maps(ours: Hourly, truth: merra2.Truth, path: Path, coast: Path, hour
         at = hour if part == "instant" else hour - 1
         mine, theirs = (getattr(one, part)[name][at] * q.shown + q.offset for one in (ours, truth))
         words = f"{q.words} ({q.unit})" + (", 10-m wind" if name == "sea_level_pressure" else "")
-        when = time if part == "instant" else f"mean of the hour to {time[-9:]}"
-        rows.append((f"{words}, {when}", mine, theirs, levels, step * STEPS, colours, q.unit))
+        words += "" if part == "instant" else f", +{hour - 1} to +{hour} h"
+        rows.append((words, mine, theirs, levels, step * STEPS, colours, q.unit.replace("°C", "K")))
     sums = [one.mean["precipitation"].sum(axis=0) for one in (ours, truth)]
     rows.append((f"precipitation in {ours.hours} h (mm)", *sums, RAIN, 0.5 * RAIN_STEPS, "YlGnBu", "mm"))
     for (words, mine, theirs, levels, differences, colours, unit), axes in zip(rows, panels, strict=True):
@@ -154,10 +154,13 @@ def merra2_maps(ours: Hourly, truth: merra2.Truth, path: Path, coast: Path, hour
         axes[0].set_title(words, fontsize=8.5, loc="left")
         axes[1].set_title("forecast", fontsize=8.5, loc="left")
         axes[2].set_title(f"difference, rms {merra2.rms(error[boxes.inside]):.3g} {unit}", fontsize=8.5, loc="left")
-        _bar(figure, axes[:2], drawn, unit)
+        _bar(figure, axes[:2], drawn, words[words.index("(") + 1 : words.index(")")])
         _bar(figure, axes[2:], difference, f"forecast minus MERRA-2 ({unit})")
     every = slice(2, None, 4)
     x, y = base.place(lat, lon)
+    isobars = {"levels": np.arange(960.0, 1060.0, 2.0), "colors": "#1f2730", "linewidths": 0.6, "zorder": 3}
+    panels[0][0].contour(x, y, 0.01 * truth.instant["sea_level_pressure"][hour], **isobars)
+    panels[0][1].contour(base.x, base.y, 0.01 * ours.instant["sea_level_pressure"][hour], **isobars)
     _wind(panels[0][0], x[every, every], y[every, every],
           *(truth.instant[n][hour][every, every] for n in ("eastward_wind_10m", "northward_wind_10m")))  # fmt: skip
     step = max(1, round(220e3 / ours.domain.spacing))
@@ -225,6 +228,7 @@ def ruc13_figure(ours: Hourly, rain: ruc13.Rain, found: dict[str, Any], path: Pa
         "broken line.",
     )
     style = _norm(np.array([0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0]), "YlGnBu", "max")
+    style["cmap"].set_bad("#dcdcdc")
     shown = [
         (panels[0][0], "NCEP Stage II", rain.stage2.sum(axis=0)),
         (panels[1][0], "WRF from the RUC, which drives", rain.wrf.sum(axis=0)),
@@ -238,8 +242,7 @@ def ruc13_figure(ours: Hourly, rain: ruc13.Rain, found: dict[str, Any], path: Pa
     for axes in (panels[0][0], panels[0][1], panels[1][0]):
         base.draw(axes, tint=False)
         base.rim(axes)
-        axes.set_facecolor("#e4e4e4")
-    _bar(figure, panels[0], drawn, "mm in 24 h; grey where Stage II has no value")
+    _bar(figure, panels[0], drawn, "mm in 24 h; grey: no value")
     box = panels[1][1].get_position()
     panels[1][1].remove()
     half = 0.5 * box.width
@@ -256,15 +259,13 @@ def ruc13_figure(ours: Hourly, rain: ruc13.Rain, found: dict[str, Any], path: Pa
         left.set_xticks(range(0, 25, 6))
         left.legend(loc="upper center")
         widths = np.array(ruc13.NEIGHBOURHOODS) * 40.6
-        for who, colour, words in (("ours", OURS, "forecast"), ("wrf", THIRD, "WRF")):
+        for who, colour in (("ours", OURS), ("wrf", THIRD)):
             for threshold, dash in (("1", "-"), ("5", "--")):
                 skill = found["day"][who]["fractions_skill"][threshold]
-                right.plot(widths, list(skill.values()), color=colour, ls=dash, marker="o", ms=2.5,
-                           label=f"{words}, {threshold} mm")  # fmt: skip
+                right.plot(widths, list(skill.values()), color=colour, ls=dash, marker="o", ms=2.5)
         right.set_ylim(0, 1)
-        right.set_title("fractions skill score")
+        right.set_title("skill, 1 mm (line), 5 mm (broken)")
         right.set_xlabel("side of the squares (km)")
-        right.legend(loc="upper left")
     _save(figure, path)
 
 

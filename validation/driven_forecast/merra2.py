@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 from kaiseki.config import DomainSettings, Levels
+from kaiseki.core.constants import SOLAR_CONSTANT
+from kaiseki.forecast.physics.sun import cosine_of_zenith, sun_clock
 from kaiseki.grid import Domain
 from validation.driven_forecast.boxes import Boxes
 from validation.driven_forecast.forecast import Hourly, grid
@@ -202,9 +205,34 @@ def compare(forecast: Hourly, truth: Truth) -> dict[str, Any]:
                     "theirs": theirs[:, place].mean(axis=1).tolist(),
                 }
             result[part][q.name] = one
+    result["sun"] = _sun(truth)
     result["clear_sky"] = _clear_sky(forecast, truth, boxes, chosen)
     result["profile"] = {name: a.tolist() for name, a in forecast.profile.items()}
     return result
+
+
+def _sun(truth: Truth) -> dict[str, Any]:
+    """Solar radiation at the top of the atmosphere against that of MERRA-2, W m-2, in hours of full daylight.
+
+    Returns:
+        rms: of our sun; best_seconds: change of its clock with which it is most like that of MERRA-2, to 30 s;
+        rms_at_best.
+    """
+    lat, lon = np.meshgrid(np.deg2rad(truth.latitude), np.deg2rad(truth.longitude), indexing="ij")
+    place = jnp.asarray(lat), jnp.asarray(lon)
+    clock, hours, parts = sun_clock(START), (12, 14, 16, 18, 20), np.arange(150, 3600, 300)
+
+    def error(late: int) -> float:
+        made = []
+        for hour in hours:
+            suns = [cosine_of_zenith(clock, jnp.asarray(3600 * hour + part + late), *place) for part in parts]
+            mean = np.mean([np.maximum(cosine, 0.0) * distance for cosine, distance in suns], axis=0)
+            made.append(SOLAR_CONSTANT * mean - truth.incoming[hour])
+        return rms(np.stack(made))
+
+    errors = {late: error(late) for late in range(0, 421, 30)}
+    best = min(errors, key=lambda late: errors[late])
+    return {"rms": errors[0], "best_seconds": best, "rms_at_best": errors[best]}
 
 
 def _clear_sky(forecast: Hourly, truth: Truth, boxes: Boxes, chosen: np.ndarray) -> dict[str, Any]:
