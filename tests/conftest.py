@@ -83,7 +83,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def judged(twin: Path) -> Judgement:
-    """Its scores."""
+    """Scores of the twin run."""
     from kaiseki.archive.run import Run
     from kaiseki.verification.run import judge
 

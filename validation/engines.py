@@ -35,7 +35,16 @@ from kaiseki.verification import align
 from kaiseki.verification.departures import NEEDED, Departures, pool
 from kaiseki.verification.paired import compare
 from kaiseki.verification.run import comparable
-from kaiseki.verification.scores import HEIGHT, PRESSURE, TEMPERATURE, WIND, Sample, Target, sample, targets
+from kaiseki.verification.scores import (
+    HEIGHT,
+    PRESSURE,
+    TEMPERATURE,
+    WIND,
+    Sample,
+    Target,
+    sample,
+    targets,
+)
 from kaiseki.verification.truth import (
     ENERGY,
     TRUTH_LEVELS,
@@ -45,6 +54,7 @@ from kaiseki.verification.truth import (
     errors_inside,
     truth_rows,
 )
+from validation.stored_errors import calibration_of, stored_errors_of, table_of_calibration, table_of_stored_errors
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "engine_cases"
@@ -131,36 +141,6 @@ def seconds_per_cycle(store: Path) -> float:
     opened = RunStore.open(store, "r")
     times = opened.completed_cycles()[1:]
     return float(np.median([sum(opened.read_diagnostics(time)["seconds"].values()) for time in times]))
-
-
-def calibration_of(folder: Path) -> list[dict[str, Any]]:
-    """Expected and found size of the departures of the analyses of a run from withheld stations, as scored."""
-    rows = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    kept = ("variable", "level", "time", "n", "rms", "expected")
-    return [{name: row[name] for name in kept} for row in rows if "expected" in row]
-
-
-def table_of_calibration(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Expected over found root mean square of withheld departures, all cases and analyses together, by engine."""
-    sums: dict[tuple[str, str, Any], np.ndarray] = {}
-    for record in records:
-        for engine, rows in record.get("calibration", {}).items():
-            for row in rows:
-                if isinstance(row["level"], float):
-                    continue
-                cell = sums.setdefault((engine, row["variable"], row["level"]), np.zeros(3))
-                cell += row["n"] * np.array([1.0, row["rms"] ** 2, row["expected"] ** 2])
-    return [
-        {
-            "experiment": engine,
-            "variable": variable,
-            "level": level,
-            "n": int(n),
-            "rms": float(np.sqrt(found / n)),
-            "ratio": float(np.sqrt(expected / found)),
-        }
-        for (engine, variable, level), (n, found, expected) in sums.items()
-    ]
 
 
 def departures_of(
@@ -379,6 +359,7 @@ def main() -> None:
             keep_fold(case, folders)
         else:
             record["rows"] = keep_twin(case, folders)
+            record["stored_errors"] = stored_errors_of(folders, REFERENCE)
         (KEPT / f"{case}.json").write_text(json.dumps(record, indent=1) + "\n")
     write_table()
 
@@ -389,7 +370,7 @@ def write_table() -> None:
     tables: dict[str, list[dict[str, Any]]] = {}
     defaults: dict[str, list[dict[str, Any]]] = {}
     scores = {}
-    calibration = {}
+    calibration, stored = {}, {}
     for group in (*TWINS, FOLDS):
         members = [record for record in records if group_of(record["case"]) == group]
         cases = [record["case"] for record in members]
@@ -401,6 +382,7 @@ def write_table() -> None:
             scores[group] = scores_of([row for row in tables[group] if row["n"] >= MINIMUM])
             defaults[group] = default_of_folds(cases)
         else:
+            stored[group] = table_of_stored_errors(members)
             seeds = [row for record in members for row in record["rows"]]
             tables[group] = [*seeds, *table_of_twins(group, cases)]
             scores[group] = scores_of(seeds)
@@ -408,6 +390,7 @@ def write_table() -> None:
     result = {
         "scores": scores,
         "calibration": calibration,
+        "stored_errors": stored,
         "cases": [record["case"] for record in records],
         "seconds": {record["case"]: record["seconds"] for record in records},
         "default_engine": {"engine": DEFAULT, **defaults},
@@ -423,6 +406,10 @@ def write_table() -> None:
         for row in cells:
             where = f"{row['experiment']:22s} {row['variable'] + ' ' + str(row['level'] or ''):32s}"
             print(f"expected over found departure, {group:8s} {where} n={row['n']:6d} {row['ratio']:.2f}")
+    for group, cells in stored.items():
+        for row in cells:
+            where = f"{row['experiment']:22s} {row['variable']:32s}"
+            print(f"stored over actual error, {group:8s} {where} n={row['n']:6d} {row['ratio']:.2f}")
     for group, found in scores.items():
         for name, score in sorted(found.items(), key=lambda item: item[1]):
             print(f"score on {group:8s} {name:22s} {score:.3f}")

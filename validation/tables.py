@@ -207,6 +207,44 @@ def scores() -> str:
     return markdown(["engine", *("Japan 1989" if group == "folds" else group for group in groups)], lines)
 
 
+def estimated() -> str:
+    """Japan 1989 with three sets of errors: rms with those set by hand, and the ratios of the others to it."""
+    study = read("validation/estimated_errors.json")
+    lines = []
+    for time, rows in study["rows"].items():
+        found = {(row["errors"], row["variable"]): row for row in rows if row["n"] >= MINIMUM}
+        for name, (_, _, digits) in QUANTITIES.items():
+            if (own := found.get(("by hand", name))) is None:
+                continue
+            cells = (interval(found[errors, name]) for errors in ("defaults", "estimated"))
+            lines.append([quantity(own, time), str(own["n"]), f"{own['rms']:.{digits}f}", *cells])
+    engine = NAMES[study["engine"]]
+    return markdown(
+        [engine, "n", "rms, errors set by hand", "ratio with the defaults", "ratio with the estimate"], lines
+    )
+
+
+def calibration() -> str:
+    """Expected over found departures from withheld stations, and for twins stored over actual error, by engine."""
+    study = read("validation/engines.json")
+    groups = [group for group in ("folds", "twin-2", "twin-1") if group in study["calibration"]]
+    columns = [
+        (f"{'Japan 1989' if one == 'folds' else one}, at withheld stations", study["calibration"][one])
+        for one in groups
+    ]
+    columns += [(f"{one}, against the truth", rows) for one, rows in study["stored_errors"].items()]
+    lines = []
+    for experiment, words in NAMES.items():
+        for name, (quantity_words, _, _) in QUANTITIES.items():
+            cells = []
+            for _, rows in columns:
+                row = next((row for row in rows if (row["experiment"], row["variable"]) == (experiment, name)), None)
+                cells.append(f"{row['ratio']:.2f} (n = {row['n']})" if row else "")
+            if any(cells):
+                lines.append([words, quantity_words, *cells])
+    return markdown(["engine", "quantity", *(head for head, _ in columns)], lines)
+
+
 def crossval() -> str:
     """Analysis and background of the cross-validation against its baselines."""
     study = read("validation/japan_1989_crossval.json")
@@ -387,6 +425,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "default-1989": lambda: default_engine("folds"),
     "engines-1989": lambda: engines("folds"),
     "crossval-1989": crossval,
+    "estimated-1989": estimated,
     "allowed-1989": allowed,
     "heights-1989": heights,
     "default-twin-2": lambda: default_engine("twin-2"),
@@ -394,6 +433,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "default-twin-1": lambda: default_engine("twin-1"),
     "engines-twin-1": lambda: engines("twin-1"),
     "scores": scores,
+    "calibration": calibration,
     "published": published,
     "failing": failing,
     "inner-model": lambda: case_rows("inner_model"),

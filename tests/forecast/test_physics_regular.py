@@ -123,7 +123,7 @@ def test_in_the_limit_it_is_the_adjustment_of_the_forecast_model(x64: None) -> N
 
 
 def test_changes_of_saturated_air_become_over_a_window_what_the_forecast_model_makes_of_them(x64: None) -> None:
-    """Of what its adjustment takes at once, a window of twelve times the relaxation time leaves little."""
+    """A window of twelve times the relaxation time leaves little of what saturation adjustment removes at once."""
     t, rv, pressure = air((1.05, 1.1, 1.2))
     none = jnp.zeros_like(rv)
 
@@ -170,7 +170,7 @@ def test_heat_and_water_are_conserved(x64: None) -> None:
 
 
 def uniform(dt: float, humidity: float, wind: float = 0.0) -> tuple[Model, State]:
-    """The same column everywhere over a flat plane, 90 km between its cells."""
+    """One column, repeated in every cell of a flat plane with a spacing of 90 km."""
     domain = plane(np.zeros((4, 4)), stretched_levels(12, 15000.0, 1.2), 90_000.0)
     usual = default_parameters(90_000.0, lateral="periodic")
     model = Model.make(domain, REFERENCE, dataclasses.replace(usual, time_step=dt), dtype=np.float64)

@@ -37,8 +37,15 @@ class Window:
 class Grid(Protocol):
     """Rectangular grid in any projection."""
 
-    dims: tuple[str, str]
-    shape: tuple[int, int]
+    @property
+    def dims(self) -> tuple[str, str]:
+        """Names of the two axes, slow one first."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Lengths of the two axes."""
+        ...
 
     def window(self, domain: Any = None) -> Window:
         """The part that a domain needs with a margin, or all of it."""
@@ -99,7 +106,7 @@ class LatitudeLongitude:
         return cls(latitude, turned)
 
     @property
-    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+    def shape(self) -> tuple[int, int]:
         """Rows and columns in the file."""
         return self.latitude.size, self.longitude.size
 
@@ -143,11 +150,12 @@ def near(
     """Rows and columns of a latitude-longitude grid within `MARGIN` and some cells of a domain, from south to north and
     from west to east, and the columns' longitudes, rising without a jump."""
     step = float(np.abs(np.diff(latitude)).max()) if latitude.size > 1 else 0.0
-    margin = float(np.rad2deg(MARGIN / EARTH_RADIUS)) + cells * step
-    south, north = float(domain.lat.min()) - margin, float(domain.lat.max()) + margin
+    margin = float(np.rad2deg(MARGIN / EARTH_RADIUS))
+    lowest, highest = float(domain.lat.min()) - margin, float(domain.lat.max()) + margin
+    south, north = lowest - cells * step, highest + cells * step
     rows = np.argsort(latitude)
     rows = rows[(latitude[rows] >= south) & (latitude[rows] <= north)]
-    poleward = max(abs(south), abs(north))
+    poleward = max(abs(lowest), abs(highest))
     middle = float(domain.lon.flat[domain.lon.size // 2])
 
     def about(lon: np.ndarray) -> np.ndarray:
@@ -183,7 +191,7 @@ class Lambert:
     dims: tuple[str, str] = ("y", "x")
 
     @property
-    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+    def shape(self) -> tuple[int, int]:
         """Rows and columns in the file."""
         return self.y.size, self.x.size
 
