@@ -51,6 +51,24 @@ QUANTITIES = {
     "dry_total_energy": ("dry energy norm", "(J kg-1)^1/2", 2),
 }
 """What is scored: words, unit, digits behind the point."""
+DRIVEN = {
+    "eastward_wind_10m": ("eastward wind at 10 m, m/s", 1.0, 2),
+    "northward_wind_10m": ("northward wind at 10 m, m/s", 1.0, 2),
+    "sea_level_pressure": ("pressure at mean sea level, hPa", 0.01, 2),
+    "temperature_2m": ("temperature at 2 m, K", 1.0, 2),
+    "specific_humidity_2m": ("specific humidity at 2 m, g/kg", 1e3, 2),
+    "column_vapour": ("water vapour of the column, kg/m2", 1.0, 2),
+}
+"""Errors of the forecast driven by MERRA-2 in the tables: words, factor, digits behind the point."""
+DRIVEN_FLUXES = {
+    "sensible_heat": "sensible heat flux, W/m2",
+    "latent_heat": "latent heat flux, W/m2",
+    "shortwave_down": "solar radiation at the ground, W/m2",
+    "longwave_down": "thermal radiation down at the ground, W/m2",
+    "outgoing_longwave": "thermal radiation to space, W/m2",
+    "precipitation": "precipitation, mm in 21 h",
+}
+"""Means of the forecast driven by MERRA-2 in the tables."""
 MINIMUM = 15
 """Rows of fewer values are left out, as they are from the scores (`validation.engines.MINIMUM`)."""
 
@@ -335,6 +353,51 @@ def whole_runs() -> str:
     return markdown([*head, "announced, GB", "cores", "load before"], lines)
 
 
+def driven_errors() -> str:
+    """Errors of the forecast driven by MERRA-2, those of persistence in brackets."""
+    found = read("validation/driven_forecast.json")["merra2"]
+    lines = []
+    for name, (words, factor, digits) in DRIVEN.items():
+        one = found["instant"][name]
+        pairs = [[factor * one[kind][hour] for kind in ("rms", "persistence")] for hour in (6, 12, 18, 21)]
+        lines.append([words, *(f"{ours:.{digits}f} ({still:.{digits}f})" for ours, still in pairs)])
+    return markdown([f"n = {found['points']['all']}", "+6 h", "+12 h", "+18 h", "+21 h"], lines)
+
+
+def driven_fluxes() -> str:
+    """Means over 21 hours of the forecast and of MERRA-2, over land and over sea."""
+    found = read("validation/driven_forecast.json")["merra2"]
+    lines = []
+    for name, words in DRIVEN_FLUXES.items():
+        cells = []
+        for place in ("land", "sea"):
+            both = found["mean"][name][place]
+            total = sum if name == "precipitation" else lambda a: sum(a) / len(a)
+            digits = 2 if name == "precipitation" else 0
+            cells += [f"{total(both[who]):.{digits}f}" for who in ("ours", "theirs")]
+        clear = found["clear_sky"].get(name)
+        cells += [f"{clear['ours']:.0f}", f"{clear['theirs']:.0f}"] if clear else ["", ""]
+        lines.append([words, *cells])
+    head = ["mean of 21 h"]
+    for place in ("land", "sea", "clear sky"):
+        head += [f"{place}: forecast", f"{place}: MERRA-2"]
+    return markdown(head, lines)
+
+
+def driven_rain() -> str:
+    """Rain of the day of convection."""
+    found = read("validation/driven_forecast.json")["ruc13"]
+    lines = []
+    for who, words in (("stage2", "Stage II"), ("ours", "forecast"), ("wrf", "WRF, which drives")):
+        one = found["day"][who]
+        parts = [f"{100 * part:.0f}" for part in one["part_above"].values()]
+        skill = one.get("fractions_skill", {})
+        skills = [", ".join(f"{skill[t][w]:.2f}" for w in ("1", "5")) if skill else "" for t in ("1", "5")]
+        lines.append([words, f"{one['mean']:.2f}", f"{one['largest']:.0f}", *parts, *skills])
+    head = [f"n = {found['boxes']} boxes", "mean, mm", "largest, mm", "1 mm or more, % of area", "5 mm", "10 mm"]
+    return markdown([*head, "skill, 1 mm, 41 and 203 km", "skill, 5 mm"], lines)
+
+
 def presets() -> str:
     """What a run of `cases/japan-1989.toml` announces for each preset, before it starts."""
     from kaiseki.config import Experiment
@@ -377,6 +440,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "lorenz96": lambda: case_rows("lorenz96"),
     "quasi-geostrophic": lambda: case_rows("quasi_geostrophic"),
     "observation-impact": lambda: case_rows("observation_impact"),
+    "driven-errors": driven_errors,
+    "driven-rows": lambda: case_rows("driven_forecast"),
+    "driven-fluxes": driven_fluxes,
+    "driven-rain": driven_rain,
     "forecast-speed": forecast_speed,
     "whole-runs": whole_runs,
     "presets": presets,

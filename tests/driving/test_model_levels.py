@@ -13,7 +13,7 @@ from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.driving import read_global
-from kaiseki.driving.sources import model_levels
+from kaiseki.driving.sources import geos_72, model_levels
 from kaiseki.formats.grib.library import eccodes
 
 ECMWF_137 = "driving/ecmwf_137ml_20181115/ecmwf_20181115_12Z_137ml_1p5deg.grib"
@@ -166,3 +166,32 @@ def test_netcdf_of_the_ifs_without_coefficients(data: Path, tmp_path: Path) -> N
         single = float(np.finfo(np.float32).eps)
         wanted = whole[name].values
         np.testing.assert_allclose(found[name].values, wanted, rtol=0, atol=single * np.ptp(wanted), err_msg=name)
+
+
+def test_heights_of_mean_pressure_in_a_known_atmosphere() -> None:
+    """Temperature falls by 6.5 K/km, so that pressure is known at every height; the layers are those of GEOS."""
+    lapse, warm, surface = 6.5e-3, 288.0, np.array([[1.0e5, 8.5e4]])
+    exponent = GRAVITY / (R_DRY * lapse)
+
+    def height_of(pressure: np.ndarray) -> np.ndarray:
+        return np.asarray(warm / lapse * (1.0 - (pressure / 1.0e5) ** (1.0 / exponent)))
+
+    half = model_levels.half_pressure(np.stack([geos_72.A, geos_72.B]), surface)
+    levels = [72, 63, 53, 48, 45, 43, 41]
+    below = np.array(levels)
+    mean_pressure = 0.5 * (half[below] + half[below - 1])
+    mean_height = 0.5 * (height_of(half[below]) + height_of(half[below - 1]))
+    wanted = height_of(mean_pressure)
+    assert np.abs(mean_height - wanted).max() > 15.0
+    found_half = model_levels.geos_72_half_pressure(levels, mean_pressure)
+    assert found_half is not None
+    np.testing.assert_allclose(found_half, half, rtol=1e-12)
+    got = model_levels.heights_of_mean_pressure(mean_height, found_half, levels, warm - lapse * wanted)
+    np.testing.assert_allclose(got, wanted, atol=0.3)
+
+
+def test_levels_of_another_model_are_not_taken_for_those_of_geos() -> None:
+    half = model_levels.half_pressure(model_levels.ifs_137(), np.full((2, 2), 1.0e5))
+    pressure = model_levels.full_pressure(half)[[71, 60, 50, 40]]
+    assert model_levels.geos_72_half_pressure([72, 61, 51, 41], pressure) is None
+    assert model_levels.geos_72_half_pressure([137, 136, 135], pressure[:3]) is None

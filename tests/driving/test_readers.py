@@ -11,7 +11,9 @@ from pyproj import Proj
 
 from driving.cases import PlainDomain
 from kaiseki.core.constants import GRAVITY
+from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.driving import atmosphere_on_domain, open_driving, read_global
+from kaiseki.driving.column import thickness_correction
 from kaiseki.driving.sources.grids import projection_of
 from kaiseki.formats.grib.library import eccodes
 
@@ -137,13 +139,16 @@ def test_merra_2_on_its_model_levels_with_constants(data: Path) -> None:
             ("V", "northward_wind"),
             ("QV", "specific_humidity"),
             ("PL", "air_pressure"),
-            ("H", "geopotential_height"),
         ):
             wanted = raw[short].values[4].astype(np.float64)
             wanted = np.maximum(wanted, 0.0) if short == "QV" else wanted
             got = found[name].values
             np.testing.assert_array_equal(np.sort(np.mod(raw["lon"].values, 360.0)), found["longitude"].values)
             np.testing.assert_allclose(got, wanted, rtol=1e-7, err_msg=short)
+        lowering = raw["H"].values[4] - found["geopotential_height"].values
+    # The height of a layer's mean pressure lies under the mean of the heights of its edges.
+    assert (lowering > 0.0).all()
+    np.testing.assert_allclose(lowering.mean(axis=(1, 2))[[7, 8, -1]], [5.5, 17.5, 22.0], rtol=0.1)
     with xr.open_dataset(folder / "MERRA2.const_2d_asm_Nx.00000000.nc4", engine="h5netcdf", decode_times=False) as raw:
         np.testing.assert_allclose(found["surface_altitude"].values, raw["PHIS"].values[0] / GRAVITY, rtol=1e-6)
     assert found["air_pressure"].values[0].mean() > found["air_pressure"].values[-1].mean()
@@ -174,3 +179,15 @@ def test_gfs_of_a_thredds_server(data: Path) -> None:
         wanted = raw["Temperature_isobaric"].values[0, ::-1, ::-1].astype(np.float64)
     np.testing.assert_array_equal(found["air_temperature"].values[0], wanted)
     assert found["time"].values[0] == np.datetime64("2010-10-26T12")
+
+
+def test_heights_and_temperatures_of_merra_2_belong_together(data: Path) -> None:
+    """In the troposphere, where temperature falls evenly, thickness is that of the temperatures at the levels."""
+    folder = data / MERRA
+    found = open_driving([folder / "MERRA_pres_20200330.nc4"]).at(np.datetime64("2020-03-30T00"))
+    tv = virtual_temperature(found["air_temperature"].values, found["specific_humidity"].values)
+    height, log_p = found["geopotential_height"].values, np.log(found["air_pressure"].values)
+    correction = thickness_correction(height, log_p, tv).mean(axis=(1, 2))
+    middle = 0.5 * (height[1:] + height[:-1]).mean(axis=(1, 2))
+    assert np.abs(correction[middle < 7000.0]).max() < 0.1
+    assert np.abs(correction[middle < 10_500.0]).max() < 0.6

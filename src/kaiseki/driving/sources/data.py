@@ -246,6 +246,8 @@ class DrivingData:
             if "geopotential_height" not in fields and set(levels) <= set(catalogue.held(name)) and levels:
                 values = catalogue.read(name, time, levels, self.window)
                 fields["geopotential_height"] = values if scale == 1.0 else values / scale
+        if hybrid and "air_pressure" in catalogue and "geopotential_height" in fields:
+            fields["geopotential_height"] = self._at_mean_pressure(pressure, fields)
         if not hybrid and "surface_air_pressure" in ground and any(np.isnan(f).any() for f in fields.values()):
             fields = derived.filled_under_ground(fields, pressure, ground["surface_air_pressure"])
         if "air_temperature" in fields and "geopotential_height" in fields:
@@ -280,6 +282,16 @@ class DrivingData:
                 f"{coefficients.shape[1] - 1} levels only."
             )
         return model_levels.half_pressure(coefficients, ground["surface_air_pressure"])
+
+    def _at_mean_pressure(self, pressure: np.ndarray, fields: dict[str, np.ndarray]) -> np.ndarray:
+        """Heights of the levels' pressures: those of the file, but of GEOS, whose heights are of another place."""
+        height, levels = fields["geopotential_height"], self.catalogue.levels
+        half = model_levels.geos_72_half_pressure(levels, pressure)
+        if half is None or "air_temperature" not in fields:
+            return height
+        humidity = fields.get("specific_humidity", np.zeros_like(height))
+        tv = virtual_temperature(fields["air_temperature"], humidity)
+        return model_levels.heights_of_mean_pressure(height, half, levels, tv)
 
     def _integrated(self, half: np.ndarray, fields: dict[str, np.ndarray], altitude: np.ndarray) -> np.ndarray:
         """Heights of all levels from the ground, which needs every level from there up."""

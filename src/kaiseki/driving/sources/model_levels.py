@@ -17,7 +17,11 @@ import numpy as np
 
 from kaiseki.core.constants import GRAVITY, R_DRY
 from kaiseki.core.errors import InputError
+from kaiseki.driving.sources import geos_72
 from kaiseki.driving.sources.ifs_137 import A, B
+
+GEOS_AGREE = 50.0
+"""Largest difference of the pressure of a file's levels from that of the levels of GEOS, Pa."""
 
 
 def ifs_137() -> np.ndarray:
@@ -28,6 +32,52 @@ def ifs_137() -> np.ndarray:
 def is_ifs_137(levels: Sequence[float]) -> bool:
     """Whether numbers of model levels are those of the IFS with 137 levels, down to the lowest."""
     return max(levels) == 137.0 and min(levels) >= 1.0
+
+
+def geos_72_half_pressure(levels: Sequence[float], pressure: np.ndarray) -> np.ndarray | None:
+    """Pressure (73, ...) of the half levels of GEOS with 72 layers, Pa, from the mean pressure of some of its layers;
+    None where they are not its layers.
+
+    Args:
+        levels: numbers of the layers, 72 at the ground, the lowest first.
+        pressure: (n, ...), Pa.
+    """
+    numbers = [round(level) for level in levels]
+    if len(numbers) < 3 or min(numbers) < 1 or max(numbers) > geos_72.A.size - 1:
+        return None
+    a, b = full_pressure(geos_72.A), full_pressure(geos_72.B)
+    lowest = numbers[0] - 1
+    # Where pressure does not depend on that at the ground, any serves.
+    surface = (pressure[0] - a[lowest]) / b[lowest] if b[lowest] > 0.01 else np.full_like(pressure[0], 1.0e5)
+    half = half_pressure(np.stack([geos_72.A, geos_72.B]), surface)
+    expected = full_pressure(half)[[number - 1 for number in numbers]]
+    return half if bool((np.abs(expected - pressure) < GEOS_AGREE).all()) else None
+
+
+def heights_of_mean_pressure(
+    height: np.ndarray, half: np.ndarray, levels: Sequence[float], virtual_temperature: np.ndarray
+) -> np.ndarray:
+    """Heights (n, ...), m, at which layers have the mean of the pressures at their edges, from the means of the heights
+    of their edges.
+
+    GEOS gives both means for every layer, and they do not belong to one place: in a layer of one temperature the mean
+    height has the geometric mean of the pressures, which is less than their arithmetic mean; where temperature falls
+    with height it has a little more. Between layers of unequal depth the difference, 10 m in the upper troposphere,
+    would count as temperature. Of second order in the depth of the layers.
+
+    Args:
+        height: means of the heights of the edges (n, ...), m.
+        half: pressure of the half levels (nhalf, ...), Pa, from the top.
+        levels: numbers of the n layers, 1 at the top.
+        virtual_temperature: of the layers (n, ...), K.
+    """
+    below = [round(level) for level in levels]
+    upper, lower = half[[number - 1 for number in below]], half[below]
+    log_mean = np.log(0.5 * (lower + upper))
+    excess = log_mean - 0.5 * np.log(lower * upper)
+    slope = np.diff(virtual_temperature, axis=0) / np.diff(log_mean, axis=0)
+    slope = np.concatenate([slope[:1], 0.5 * (slope[1:] + slope[:-1]), slope[-1:]])
+    return np.asarray(height - R_DRY / GRAVITY * (virtual_temperature - slope) * excess)
 
 
 def ordered(where: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
