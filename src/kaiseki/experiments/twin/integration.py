@@ -16,7 +16,7 @@ from kaiseki.core.timing import format_utc, hours
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.forecast.model import Forcing, Model, default_parameters, with_time_steps
 from kaiseki.forecast.reference import ReferenceProfile
-from kaiseki.forecast.state import begin_interval
+from kaiseki.forecast.state import State, begin_interval
 from kaiseki.grid import Domain
 
 INTERVAL_HOURS: Final = 1
@@ -25,6 +25,14 @@ INTERVAL_HOURS: Final = 1
 STEP_PER_KILOMETRE: Final = 6.7
 """Time step per spacing, s/km: a Courant number of 0.65 in the strongest jet of these flows, 95 m/s. Longer than the
 model's own choice, which must bear any weather."""
+
+LASTING_STEP: Final = 450.0
+"""Longest time step of runs of many days, s: with 900 s on cells of 300 km the vertical motion over a coast at the edge
+of the rim grows by half each eight hours, and the model fails on day 9; with 450 s it does not grow at all."""
+
+RELAXATION_HOURS: Final = 12.0
+"""Time in which a run that is drawn towards fields comes near them, h: short against the days in which weather leaves a
+region."""
 
 type Fields = dict[str, np.ndarray]
 """Fields at cell centres by internal name, as `forecast.Model.start` takes them."""
@@ -68,6 +76,8 @@ def make_model(experiment: Experiment, domain: Domain, physics: Physics, start: 
     virtual = virtual_temperature(start["temperature"], start["qv"])
     reference = ReferenceProfile.fit(domain.z, virtual, start["pressure"])
     step = time_step(domain.spacing)
+    if twin_of(experiment).perturbation_hours > 0.0:
+        step = min(step, LASTING_STEP)
     base = default_parameters(domain.spacing, float(domain.map_factor.max()))
     short = 2 * math.ceil(step / base.dt * base.substeps[-1] / 2.0)
     own_steps = dataclasses.replace(experiment.dynamics, time_step=step, acoustic_substeps=short)
@@ -82,6 +92,7 @@ def integrate(
     times: np.ndarray,
     title: str,
     filter_: DigitalFilter | None = None,
+    towards: Callable[[np.datetime64], Fields] | None = None,
 ) -> Iterator[tuple[np.datetime64, Fields]]:
     """States of the model at `times`, from fields at the first of them.
 
@@ -92,6 +103,7 @@ def integrate(
         times: (nt,) datetime64[s], hourly.
         title: what the progress is called.
         filter_: digital filter of the start; None leaves it as it is.
+        towards: fields that the state is drawn to every hour, `RELAXATION_HOURS`; None leaves it alone.
 
     Yields:
         Time and fields, float32: all of the atmosphere and of the ground; precipitation of the hour before.
@@ -110,6 +122,17 @@ def integrate(
                 after = model.boundary(boundary(time))
                 state = model.advance(begin_interval(state), Forcing(before, after), seconds)
                 before = after
+                if towards is not None:
+                    state = model.add_increment(state, _relaxation(model, state, towards(time)))
                 progress.advance(note=format_utc(time))
             fields = model.atmosphere(state).as_dict() | model.surface_fields(state)
             yield time, {name: np.asarray(values, dtype=np.float32) for name, values in fields.items()}
+
+
+def _relaxation(model: Model, state: State, target: Fields) -> Fields:
+    """The part of the way from a state to the fields of the same time that is gone in an hour."""
+    have = model.atmosphere(state).as_dict()
+    part = INTERVAL_HOURS / RELAXATION_HOURS
+    return {
+        name: part * (target[name] - np.asarray(have[name])) for name in ("u", "v", "temperature", "pressure", "qv")
+    }

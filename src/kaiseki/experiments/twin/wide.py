@@ -18,7 +18,7 @@ import numpy as np
 from kaiseki.config import DigitalFilter, DomainSettings, Experiment
 from kaiseki.driving import atmosphere_on_domain
 from kaiseki.experiments.twin.flow import Flow
-from kaiseki.experiments.twin.integration import Fields, integrate, make_model
+from kaiseki.experiments.twin.integration import Fields, integrate, make_model, twin_of
 from kaiseki.experiments.twin.kept import digest_of
 from kaiseki.experiments.twin.states import States, kept_or_made
 from kaiseki.grid import Domain
@@ -75,17 +75,27 @@ def run_wide(experiment: Experiment, flow: Flow, times: np.ndarray, title: str, 
         title: what the progress is called.
         path: file where the same run is looked for and kept; None keeps nothing.
 
+    Where the errors of the driving last (`twin.perturbation_hours`), the weather does too: the run is drawn towards the
+    flow of each hour. By itself it would be without weather after three days, for what leaves it in the east is not
+    followed by anything.
+
     Raises:
         NumericsError: the model failed.
         StoreError: the run could not be kept.
     """
     domain, origin = wide_domain(experiment), experiment.period.first
+    lasts = twin_of(experiment).perturbation_hours > 0.0
 
     def make() -> Iterator[tuple[np.datetime64, Fields]]:
         start = atmosphere_on_domain(flow.dataset(times[0], origin), domain)
         model = make_model(experiment, domain, experiment.physics, start, times[0])
         # At the far boundary there are no waves, so that it stays as it is.
-        return integrate(model, start, lambda _: start, times, title, DigitalFilter())
+        return integrate(model, start, lambda _: start, times, title, DigitalFilter(), weather if lasts else None)
 
-    digest = digest_of(experiment, ("domain", "dynamics", "physics"), "wide", origin, flow, times[0], times[-1])
+    def weather(time: np.datetime64) -> Fields:
+        return atmosphere_on_domain(flow.dataset(time, origin), domain)
+
+    further = ("lasting",) if lasts else ()
+    decisive = ("wide", origin, flow, times[0], times[-1], *further)
+    digest = digest_of(experiment, ("domain", "dynamics", "physics"), *decisive)
     return kept_or_made(path, digest, domain, make)
