@@ -149,8 +149,7 @@ def test_driving_fields_err_about_the_weather_by_what_the_flow_errs() -> None:
         assert 0.4 < np.sqrt(np.mean((other["temperature"] - one["temperature"])[layer] ** 2)) < 3.0
         assert 30.0 < np.sqrt(np.mean((other["surface_pressure"] - one["surface_pressure"]) ** 2)) < 500.0
         assert (other["qv"] >= 0.0).all()
-        for name in ("skin_temperature", "sst"):
-            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+        np.testing.assert_array_equal(other["w"], one["w"])  # what has no error is left as it is
         virtual = virtual_temperature(other["temperature"].astype(float), other["qv"].astype(float))
         wanted = hydrostatic_pressure(other["surface_pressure"].astype(float), virtual, domain.z, domain.terrain)
         np.testing.assert_allclose(other["pressure"], wanted, rtol=2e-3)
