@@ -14,9 +14,12 @@ from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.driving.column import hydrostatic_pressure
 from kaiseki.experiments.twin import make_driving
 from kaiseki.experiments.twin.flow import Flow
+from kaiseki.experiments.twin.integration import Relaxation
 from kaiseki.experiments.twin.ripples import PARALLEL, SPEED, Ripples
+from kaiseki.experiments.twin.wide import outside, wide_domain
 from kaiseki.grid.build import domain_from_section
 
+FIRST = np.datetime64("1989-01-01T12:00:00")
 DAY = 86_400.0
 DEGREE = np.deg2rad(1.0) * EARTH_RADIUS
 SEEDS = range(1, 41)
@@ -120,6 +123,23 @@ SMALL = {
 }
 
 
+def test_weather_is_drawn_in_from_outside_and_left_alone_over_the_region() -> None:
+    """A twelfth of the way in an hour far outside, nothing over the region, between them in proportion to distance."""
+    experiment = Experiment.from_mapping({**SMALL, "twin": {}})
+    inner, domain = domain_from_section(experiment.domain), wide_domain(experiment)
+    weight = outside(experiment, domain)
+    j, i = inner.index(domain.lat, domain.lon)
+    beyond = np.hypot(*(np.maximum(np.maximum(-k, k - n + 1), 0.0) for k, n in ((j, inner.ny), (i, inner.nx))))
+    np.testing.assert_allclose(weight, np.clip(200e3 * beyond / 600e3, 0.0, 1.0), atol=1e-6)
+    assert weight.min() == 0.0
+    assert weight.max() == 1.0
+    names = ("u", "v", "temperature", "pressure", "qv")
+    relaxation = Relaxation(lambda _: dict.fromkeys(names, np.full((2, *weight.shape), 13.0)), weight)
+    found = relaxation.increment(FIRST, dict.fromkeys(names, np.ones((2, *weight.shape))))
+    for name in names:
+        np.testing.assert_allclose(found[name], np.broadcast_to(weight, found[name].shape), err_msg=name)
+
+
 @pytest.mark.slow
 def test_driving_fields_err_about_the_weather_by_what_the_flow_errs() -> None:
     """Size 0 gives the weather; size 1 its error, hydrostatic and positive; the cold start has a size of its own."""
@@ -136,12 +156,11 @@ def test_driving_fields_err_about_the_weather_by_what_the_flow_errs() -> None:
 
     domain = domain_from_section(Experiment.from_mapping({**SMALL, "twin": {}}).domain)
     (right, start), (wrong, same) = driving(0.0, 1.0), driving(1.0, 1.0)
-    first = np.datetime64("1989-01-01T12:00:00")
-    for name, field in wrong(first).items():  # type: ignore[operator]
+    for name, field in wrong(FIRST).items():  # type: ignore[operator]
         np.testing.assert_array_equal(same[name], field, err_msg=name)
         np.testing.assert_array_equal(start[name], field, err_msg=name)
     for hour in (0, 2):
-        time = first + np.timedelta64(hour * 3600, "s")
+        time = FIRST + np.timedelta64(hour * 3600, "s")
         one, other = right(time), wrong(time)  # type: ignore[operator]
         layer = one["pressure"] > 2e4
         wind = np.sqrt(np.mean(((other["u"] - one["u"]) ** 2 + (other["v"] - one["v"]) ** 2)[layer]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from kaiseki.core.timing import format_utc, hours
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.forecast.model import Forcing, Model, default_parameters, with_time_steps
 from kaiseki.forecast.reference import ReferenceProfile
-from kaiseki.forecast.state import State, begin_interval
+from kaiseki.forecast.state import begin_interval
 from kaiseki.grid import Domain
 
 INTERVAL_HOURS: Final = 1
@@ -36,6 +37,24 @@ region."""
 
 type Fields = dict[str, np.ndarray]
 """Fields at cell centres by internal name, as `forecast.Model.start` takes them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """Fields that a run is drawn to.
+
+    Attributes:
+        fields: u, v, temperature, pressure and qv on the domain of the run at any of its times.
+        weight: (ny, nx) 1 where the run comes near them within `RELAXATION_HOURS`, 0 where it is left alone.
+    """
+
+    fields: Callable[[np.datetime64], Fields]
+    weight: np.ndarray
+
+    def increment(self, time: np.datetime64, have: Fields) -> Fields:
+        """The part of the way from fields of a time to those wanted that is gone in an hour."""
+        wanted, part = self.fields(time), INTERVAL_HOURS / RELAXATION_HOURS * self.weight
+        return {name: part * (wanted[name] - have[name]) for name in ("u", "v", "temperature", "pressure", "qv")}
 
 
 def twin_of(experiment: Experiment) -> Twin:
@@ -92,7 +111,7 @@ def integrate(
     times: np.ndarray,
     title: str,
     filter_: DigitalFilter | None = None,
-    towards: Callable[[np.datetime64], Fields] | None = None,
+    towards: Relaxation | None = None,
 ) -> Iterator[tuple[np.datetime64, Fields]]:
     """States of the model at `times`, from fields at the first of them.
 
@@ -103,7 +122,7 @@ def integrate(
         times: (nt,) datetime64[s], hourly.
         title: what the progress is called.
         filter_: digital filter of the start; None leaves it as it is.
-        towards: fields that the state is drawn to every hour, `RELAXATION_HOURS`; None leaves it alone.
+        towards: what the state is drawn to every hour; None leaves it alone.
 
     Yields:
         Time and fields, float32: all of the atmosphere and of the ground; precipitation of the hour before.
@@ -123,16 +142,8 @@ def integrate(
                 state = model.advance(begin_interval(state), Forcing(before, after), seconds)
                 before = after
                 if towards is not None:
-                    state = model.add_increment(state, _relaxation(model, state, towards(time)))
+                    have = {name: np.asarray(field) for name, field in model.atmosphere(state).as_dict().items()}
+                    state = model.add_increment(state, towards.increment(time, have))
                 progress.advance(note=format_utc(time))
             fields = model.atmosphere(state).as_dict() | model.surface_fields(state)
             yield time, {name: np.asarray(values, dtype=np.float32) for name, values in fields.items()}
-
-
-def _relaxation(model: Model, state: State, target: Fields) -> Fields:
-    """The part of the way from a state to the fields of the same time that is gone in an hour."""
-    have = model.atmosphere(state).as_dict()
-    part = INTERVAL_HOURS / RELAXATION_HOURS
-    return {
-        name: part * (target[name] - np.asarray(have[name])) for name in ("u", "v", "temperature", "pressure", "qv")
-    }
