@@ -130,6 +130,6 @@ def test_they_stand_in_the_scores_and_in_the_report(twin: Path, judged: Judgemen
     assert {block["against"] for block in blocks} == {"the truth", "withheld stations"}
     for block in blocks:
         for line in block["rows"]:
-            assert len(line["values"]) == len(block["experiments"])
+            assert len(line["errors"]) == len(block["experiments"])
     days = {str(time)[:10] for time in synthetic.START + 3 * synthetic.HOUR * np.arange(0, 3, 2)}
     assert {line["day"] for line in blocks[0]["rows"]} <= days

@@ -51,10 +51,10 @@ def _lines(rows: Sequence[Mapping[str, Any]], names: Sequence[str], variable: st
             here = {row["experiment"]: row for row in rows if (row["time"], row["distance"]) == (day, distance)}
             if not here:
                 continue
-            values = [words.number(here[name]["rms"], variable) if name in here else "–" for name in names]
+            errors = [words.number(here[name]["rms"], variable) if name in here else "–" for name in names]
             word = "–"
             if {"analysis", "background"} <= here.keys():
                 word = "better" if here["analysis"]["rms"] <= here["background"]["rms"] else "worse"
             most = max(int(row["n"]) for row in here.values())
-            lines.append({"day": day, "distance": text, "n": most, "values": values, "word": word})
+            lines.append({"day": day, "distance": text, "n": most, "errors": errors, "word": word})
     return lines

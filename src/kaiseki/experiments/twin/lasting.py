@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kaiseki.core.progress import Progress
+from kaiseki.core.timing import format_utc
 from kaiseki.driving import atmosphere_on_domain
 from kaiseki.experiments.coarse_analysis import added
 from kaiseki.experiments.twin.flow import Flow
@@ -71,7 +73,9 @@ def with_errors(weather: States, errors: LastingErrors, times: np.ndarray, path:
     """
 
     def make() -> Iterator[tuple[np.datetime64, Fields]]:
-        for time in times:
-            yield time, errors.onto(weather, time)
+        with Progress("errors of the driving fields", len(times), unit="hour") as progress:
+            for time in times:
+                yield time, errors.onto(weather, time)
+                progress.advance(note=format_utc(time))
 
     return kept_or_made(path, digest, weather.domain, make)
