@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 
 from kaiseki.archive import RunStore
-from kaiseki.archive.products.pressure_levels import interpolate_to_pressure
 from kaiseki.archive.run import DEPARTURES, Run
 from kaiseki.config import Assimilation, Experiment
 from kaiseki.core.timing import parse_time
@@ -38,7 +37,6 @@ from kaiseki.verification.paired import compare
 from kaiseki.verification.run import comparable
 from kaiseki.verification.scores import (
     HEIGHT,
-    MANDATORY_LEVELS,
     PRESSURE,
     TEMPERATURE,
     WIND,
@@ -51,12 +49,12 @@ from kaiseki.verification.truth import (
     ENERGY,
     TRUTH_LEVELS,
     ErrorsInside,
-    blocks,
     compare_errors,
     compare_with_truth,
     errors_inside,
     truth_rows,
 )
+from validation.stored_errors import calibration_of, stored_errors_of, table_of_calibration, table_of_stored_errors
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "engine_cases"
@@ -72,12 +70,6 @@ DRIVING = "driving"
 """The driving fields themselves. Fewer observations have an equivalent in them, so that they are compared apart."""
 FOLDS = "folds"
 SEEDS = (1, 2, 3)
-STORED = {
-    PRESSURE: {"surface_pressure": "surface_pressure_spread"},
-    TEMPERATURE: {"temperature": "temperature_spread"},
-    WIND: {"u": "eastward_wind_spread", "v": "northward_wind_spread"},
-}
-"""Fields whose error an archive gives, and its name there."""
 OWN = ("experiment.toml", "analysis.store", "report.html", "scores.json", "inventory.json")
 """What belongs to one engine alone in the folder of a run."""
 
@@ -149,94 +141,6 @@ def seconds_per_cycle(store: Path) -> float:
     opened = RunStore.open(store, "r")
     times = opened.completed_cycles()[1:]
     return float(np.median([sum(opened.read_diagnostics(time)["seconds"].values()) for time in times]))
-
-
-def calibration_of(folder: Path) -> list[dict[str, Any]]:
-    """Expected and found size of the departures of the analyses of a run from withheld stations, as scored."""
-    rows = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    kept = ("variable", "level", "time", "n", "rms", "expected")
-    return [{name: row[name] for name in kept} for row in rows if "expected" in row]
-
-
-def table_of_calibration(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Expected over found root mean square of withheld departures, all cases and analyses together, by engine."""
-    sums: dict[tuple[str, str, Any], np.ndarray] = {}
-    for record in records:
-        for engine, rows in record.get("calibration", {}).items():
-            for row in rows:
-                if isinstance(row["level"], float):
-                    continue
-                cell = sums.setdefault((engine, row["variable"], row["level"]), np.zeros(3))
-                cell += row["n"] * np.array([1.0, row["rms"] ** 2, row["expected"] ** 2])
-    return [
-        {
-            "experiment": engine,
-            "variable": variable,
-            "level": level,
-            "n": int(n),
-            "rms": float(np.sqrt(found / n)),
-            "ratio": float(np.sqrt(expected / found)),
-        }
-        for (engine, variable, level), (n, found, expected) in sums.items()
-    ]
-
-
-def stored_errors_of(folders: dict[str, Path]) -> dict[str, list[dict[str, Any]]]:
-    """What each engine of a twin stores as the error of its last analysis, over its error against the truth.
-
-    Both as root mean squares inside the rim: of surface pressure, and of temperature and wind at the mandatory levels
-    from 850 to 250 hPa.
-    """
-    base = Run(folders[REFERENCE])
-    time = base.cycles[-1]
-    source = base.fields("truth", time)
-    assert source is not None
-    truth = comparable(source, base.stores["truth"].domain(), base.domain)
-    inside = blocks(base.domain) >= 0
-    levels = [TRUTH_LEVELS.index(level) for level in MANDATORY_LEVELS]
-    found: dict[str, list[dict[str, Any]]] = {}
-    for name, folder in folders.items():
-        run = Run(folder)
-        dataset, errors = run.fields("analysis", time), run.errors(time)
-        assert dataset is not None
-        assert errors is not None
-        state = comparable(dataset, base.domain, base.domain)
-        rows = []
-        for variable, parts in STORED.items():
-            stored, actual = [], []
-            for part, spread in parts.items():
-                values, wrong = errors[spread], truth[part] - state[part]
-                if variable != PRESSURE:
-                    values = interpolate_to_pressure(values, errors["pressure"], np.array(MANDATORY_LEVELS))
-                    wrong = wrong[levels]
-                stored.append(values[..., inside].ravel())
-                actual.append(wrong[..., inside].ravel())
-            sizes, misses = np.concatenate(stored), np.concatenate(actual)
-            known = np.isfinite(sizes) & np.isfinite(misses)
-            rms, size = (float(np.sqrt(np.mean(one[known] ** 2))) for one in (misses, sizes))
-            rows.append({"variable": variable, "n": int(known.sum()), "rms": rms, "ratio": size / rms})
-        found[name] = rows
-    return found
-
-
-def table_of_stored_errors(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Stored over actual error of the last analyses of all seeds together, by engine."""
-    sums: dict[tuple[str, str], np.ndarray] = {}
-    for record in records:
-        for engine, rows in record.get("stored_errors", {}).items():
-            for row in rows:
-                cell = sums.setdefault((engine, row["variable"]), np.zeros(3))
-                cell += row["n"] * np.array([1.0, row["rms"] ** 2, (row["ratio"] * row["rms"]) ** 2])
-    return [
-        {
-            "experiment": engine,
-            "variable": variable,
-            "n": int(n),
-            "rms": float(np.sqrt(actual / n)),
-            "ratio": float(np.sqrt(stored / actual)),
-        }
-        for (engine, variable), (n, actual, stored) in sums.items()
-    ]
 
 
 def departures_of(
@@ -455,7 +359,7 @@ def main() -> None:
             keep_fold(case, folders)
         else:
             record["rows"] = keep_twin(case, folders)
-            record["stored_errors"] = stored_errors_of(folders)
+            record["stored_errors"] = stored_errors_of(folders, REFERENCE)
         (KEPT / f"{case}.json").write_text(json.dumps(record, indent=1) + "\n")
     write_table()
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kaiseki.archive import RunStore
-from kaiseki.archive.store.layout import Layout
+from kaiseki.archive import ForecastStore, RunStore
+from kaiseki.archive.store.layout import ForecastLayout, Layout
 from kaiseki.grid import Domain, LambertConformal
 
 START = np.datetime64("1989-01-01T12:00", "s")
@@ -145,3 +145,43 @@ def same_values(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> boo
         and one[name].tobytes() == other[name].tobytes()
         for name in one
     )
+
+
+LEADS = HOUR * np.arange(4)
+
+
+def forecast_layout(starts: int, **more: Any) -> ForecastLayout:
+    """Forecasts of three hours from every hour, in stretches of two hours."""
+    given = {
+        "experiment_json": EXPERIMENT,
+        "domain": small_domain(),
+        "attributes": {"forecasts": "made up"},
+        "reference_times": START + HOUR * np.arange(starts),
+        "lead_times": LEADS,
+        "stretch": 2 * HOUR,
+    }
+    return ForecastLayout(**{**given, **more})
+
+
+def write_stretch(store: ForecastStore, number: int) -> None:
+    """The whole of one stretch; the fields of a lead time are those of a run's hour, 100 later for every start."""
+    stretch = store.stretches[number]
+    row = int((stretch.reference - START) / HOUR)
+    with store.stretch(stretch) as out:
+        for hour in range(4):
+            lead = HOUR * hour
+            if stretch.start < lead <= stretch.end or (stretch.is_first and hour == 0):
+                fields = forecast_fields(100 * row + hour)
+                if hour == 0:
+                    fields.pop("precipitation", None)
+                out.write_fields("forecast", stretch.reference + lead, fields)
+        out.write_diagnostics({"row": row})
+        out.write_restart({} if stretch.end == LEADS[-1] else restart(row))
+
+
+def whole_forecasts(path: Path, starts: int, stretches: int | None = None) -> Path:
+    """Forecasts at the path, all or the first so many stretches."""
+    with ForecastStore.create(path, forecast_layout(starts)) as store:
+        for stretch in store.stretches[:stretches]:
+            write_stretch(store, stretch.number)
+    return path

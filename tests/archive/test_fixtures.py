@@ -10,20 +10,50 @@ import pytest
 
 import kaiseki
 from archive.fixtures import make
-from archive.runs import analysis_fields, cycle_times, forecast_fields, restart, small_domain, table
-from kaiseki.archive import SCHEMA_VERSION, RunStore, observations
+from archive.runs import (
+    HOUR,
+    START,
+    analysis_fields,
+    cycle_times,
+    forecast_fields,
+    restart,
+    small_domain,
+    table,
+    write_stretch,
+)
+from kaiseki.archive import SCHEMA_VERSION, ForecastStore, RunStore, observations
+
+
+def unpacked(name: str, version: int, folder: Path) -> Path:
+    with tarfile.open(Path(make.__file__).parent / f"{name}_v{version}.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / name
 
 
 @pytest.fixture
 def run(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    with tarfile.open(Path(make.__file__).parent / f"run_v{request.param}.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    return tmp_path / "run"
+    return unpacked("run", request.param, tmp_path)
 
 
-def test_there_is_a_fixture_of_every_version() -> None:
-    names = {file.name for file in Path(make.__file__).parent.glob("run_*")}
-    assert names == {f"run_v{version}.tar.xz" for version in range(1, SCHEMA_VERSION + 1)}
+@pytest.mark.parametrize("name", ["run", "forecasts"])
+def test_there_is_a_fixture_of_every_version(name: str) -> None:
+    names = {file.name for file in Path(make.__file__).parent.glob(f"{name}_*")}
+    assert names == {f"{name}_v{version}.tar.xz" for version in range(1, SCHEMA_VERSION + 1)}
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_old_forecasts_are_read_and_gone_on_with(version: int, tmp_path: Path) -> None:
+    path = unpacked("forecasts", version, tmp_path)
+    opened = kaiseki.open(path)
+    for row in (0, 1):
+        now = opened.sel(forecast_reference_time=START + row * HOUR, forecast_period="2h")
+        assert now["time"].values == START + (row + 2) * HOUR
+        assert np.array_equal(now["temperature"], forecast_fields(100 * row + 2)["temperature"])
+        assert np.array_equal(now["precipitation"], forecast_fields(100 * row + 2)["precipitation"])
+    with ForecastStore.open(path) as store:
+        assert store.read_restart()["time"] == restart(1)["time"]
+        write_stretch(store, 3)
+    assert np.array_equal(kaiseki.open(path)["temperature"][1, 3], forecast_fields(103)["temperature"])
 
 
 @pytest.mark.parametrize("run", range(1, SCHEMA_VERSION + 1), indirect=True)

@@ -71,6 +71,34 @@ def test_other_places(center: str, projection: str, tmp_path: Path, capsys: pyte
     assert checked["cost"]["disk"] > 0.0
 
 
+def test_an_experiment_for_forecasts_alone_needs_no_observations(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "old.toml"
+    sample = ("--driving", "driving/era5/era5_tl31_1959010200.nc", *GLOBAL, "--data", str(data))
+    period = ("--start", "1959-01-02T00:00Z", "--hours", "6")
+    assert main(["new", str(file), *PLACE, *period, *sample, "--steady", "--forecast-only"]) == 0
+    experiment = Experiment.load(file)
+    assert experiment.driving.steady
+    assert not experiment.has_observations
+    assert experiment.assimilation.engine == "none"
+    assert "# The analysis of the start is held constant" in file.read_text()
+    capsys.readouterr()
+    assert main(["config", "check", str(file), "--data", str(data), "--json"]) == 0
+    checked = json.loads(capsys.readouterr().out)
+    assert checked["ready"] is True
+    assert "held constant in time" in checked["remarks"][0]
+    assert main(["run", str(file), "--data", str(data), "--out", str(tmp_path / "run")]) == 2
+    assert "old names no observations, so that there is nothing to analyse" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    both = ("--observations", "a", "--forecast-only", "--force")
+    assert main(["new", str(file), *PLACE, *period, *sample, *both]) == 2
+    assert "leave --observations out" in capsys.readouterr().err
+    # Nothing of this is implied.
+    assert main(["new", str(file), *PLACE, *PERIOD, *ERA5, "--force"]) == 0
+    assert not Experiment.load(file).driving.steady
+
+
 def test_a_preset_and_an_experiment_like_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = tmp_path / "first.toml", tmp_path / "second.toml"
     assert main(["new", str(first), "--preset", "japan-60km", *PERIOD, *ERA5]) == 0

@@ -113,7 +113,7 @@ REFUSED = [
     ("period.end", "1989-01-02T05:00Z", "whole number of windows of 3 h after cold_start"),
     ("period.end", "1989-01-01T12:00Z", "end must lie after cold_start"),
     ("period.output_hours", 2.0, "output_hours must divide window_hours"),
-    ("case.kind", "real", 'kind = "real" needs observations.files or observations.sources'),
+    ("case.kind", "real", 'kind = "real" needs observations.files or observations.sources, unless'),
     ("case.name", "a b/c", "name = 'a b/c', but it becomes part of file names"),
     ("case.name", "a" * 300, "name has 300 characters; 100 are allowed"),
     ("domain.spacing", True, "domain.spacing is true or false, but must be a number"),

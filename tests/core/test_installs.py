@@ -64,7 +64,9 @@ file, *blocked = sys.argv[1:]
 for name in blocked:
     sys.modules[name] = None
 groups = {"config": [["config", "show", file], ["config", "check", file], ["config", "schema"]],
-          "demo": [["demo"]], "info": [["info"]], "tune": [["tune", file, "--until", "1989-01-02T00:00Z"]]}
+          "demo": [["demo"]], "info": [["info"]], "doctor": [["doctor"]],
+          "forecast": [["forecast", file, "--at", "1989-01-01T15:00Z", "--hours", "3"]],
+          "tune": [["tune", file, "--until", "1989-01-02T00:00Z"]]}
 found = {}
 for name in COMMANDS:
     for tokens in groups.get(name, [[name, file]]):
@@ -90,7 +92,11 @@ def answers(tmp_path: Path, *blocked: str) -> dict[str, tuple[int, str]]:
 
 def test_with_the_client_alone_every_command_says_which_extra_it_needs(tmp_path: Path) -> None:
     found = answers(tmp_path, *EVERY_EXTRA)
-    without = {"config show", "config check", "config schema", "info"}
+    without = {"config show", "config check", "config schema", "doctor", "info"}
+    # Writing an experiment needs no extra: the file is there already.
+    code, words = found.pop("new")
+    assert code == 2
+    assert "exists" in words
     assert {name for name, (code, _) in found.items() if code == 0} == without
     # Scores need no extra: the file is no folder of a run.
     code, words = found["verify"]

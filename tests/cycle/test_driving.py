@@ -13,11 +13,22 @@ import xarray as xr
 import zarr
 
 from cycle import small
+from kaiseki.archive import RunStore
+from kaiseki.archive.store.layout import Layout
 from kaiseki.archive.store.restart import read_tree, write_tree
 from kaiseki.core.errors import ConfigError, InputError, StoreError
 from kaiseki.core.files import files_of
-from kaiseki.cycle.driving_fields import Analyses, Boundaries, BoundaryCorrection, Dataset, mixed
+from kaiseki.cycle.driving_fields import (
+    Analyses,
+    Boundaries,
+    BoundaryCorrection,
+    Dataset,
+    Steady,
+    WiderRun,
+    mixed,
+)
 from kaiseki.cycle.snapshot import from_tree, to_tree
+from kaiseki.driving import Nest
 
 NOON, SIX = np.datetime64("1989-01-01T12:00:00"), np.datetime64("1989-01-01T18:00:00")
 
@@ -118,6 +129,33 @@ def test_a_step_that_does_not_divide_the_output_is_refused(tmp_path: Path) -> No
     case = small.case(tmp_path, small.experiment(dynamics={"time_step": 720.0}))
     with pytest.raises(ConfigError, match="does not divide the output interval of 1800 s"):
         case.model  # noqa: B018
+
+
+def test_a_wider_run_does_not_cover_what_comes_after_its_end(tmp_path: Path) -> None:
+    """Its last fields stand only for the boundary time that closes the interval in which it ends."""
+    hour = np.timedelta64(1, "h")
+    domain = small.case(tmp_path / "case").domain
+    half = NOON + np.array([0, 1, 2, 2.5]) * 60 * np.timedelta64(1, "m")
+    for name, times in (("whole", NOON + hour * np.arange(4)), ("half", half)):
+        layout = Layout(experiment_json="{}", domain=domain, times=times, cycle_times=times[:1])
+        with RunStore.create(tmp_path / name, layout):
+            pass
+    wider = WiderRun(RunStore.open(tmp_path / "whole", "r"), Nest.build(domain, domain))
+    asked = NOON + hour * np.arange(-1, 6)
+    np.testing.assert_array_equal(wider.missing(asked), asked[[0, 5, 6]])
+    assert wider.missing(asked[1:5]).size == 0
+    ending = dataclasses.replace(wider, store=RunStore.open(tmp_path / "half", "r"))
+    np.testing.assert_array_equal(ending.missing(asked[1:]), asked[5:])
+    assert ending.missing(asked[1:5]).size == 0
+
+
+def test_one_analysis_held_constant_covers_all_times(tmp_path: Path) -> None:
+    driving = small.case(tmp_path).driving
+    steady = Steady(driving, NOON)
+    for name, field in driving(NOON).items():
+        np.testing.assert_array_equal(steady(SIX)[name], field)
+    assert np.abs(driving(SIX)["u"] - steady(SIX)["u"]).max() > 1.0
+    assert steady.missing(np.array([NOON, SIX])).size == 0
 
 
 def test_missing_driving_hours_are_refused_before_the_first_step(tmp_path: Path) -> None:

@@ -281,10 +281,10 @@ def test_the_archive_holds_all_that_fell(tmp_path: Path, monkeypatch: pytest.Mon
     experiments.run_experiment(case, "free_run")
     root = RunStore.open(tmp_path / "free_run.store", "r").root()
     intervals = np.asarray(root["forecast"]["precipitation"][...], np.float64)
-    monkeypatch.setattr("kaiseki.cycle.stream.begin_interval", lambda state: state)
+    monkeypatch.setattr("kaiseki.cycle.integration.begin_interval", lambda state: state)
     stream, period = experiments._stream(case, "free_run", None), case.experiment.period
     start = stream.model.start(case.driving(period.first))
-    state = stream._initialise(start, period.first, fd.of_state(case.model, start))[0]
+    state = stream.initialise(start, period.first, fd.of_state(case.model, start))[0]
     state = stream.advance(state, period.first, period.last)
     total = np.asarray(state.precipitation, np.float64)
     assert len(intervals) == 5

@@ -119,7 +119,7 @@ def test_an_experiment_takes_the_engine_where_it_is_installed(
     command = ("-m", "kaiseki", "config", "check", experiment(root, tmp_path))
     done = python(*command, sites=(site,))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.rstrip().endswith("engine cressman")
+    assert "engine cressman" in done.stdout
     done = python(*command)
     assert done.returncode == 2
     assert re.fullmatch(r"kaiseki: .*case\.toml: assimilation\.engine.* no such assimilation engine; .*\n", done.stderr)

@@ -36,3 +36,18 @@ def test_programs_that_were_given_back_are_compiled_again() -> None:
     compilation.give_back()
     assert float(double(jnp.ones(()))) == 2.0
     assert len(traced) == 2
+
+
+def test_memory_is_given_back_after_long_compilations(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[bool] = []
+    monkeypatch.setattr(compilation, "give_freed_memory_back", lambda: given.append(True))
+    monkeypatch.setattr(compilation, "LEAST_SECONDS", 0.0)
+    compilation.give_back_after_compiling()
+    compilation.give_back_after_compiling()
+    triple = jax.jit(lambda x: 3.0 * x).lower(jnp.ones(()))
+    given.clear()
+    triple.compile()
+    assert given == [True]
+    monkeypatch.setattr(compilation, "LEAST_SECONDS", 3600.0)
+    jax.jit(lambda x: 5.0 * x).lower(jnp.ones(())).compile()
+    assert given == [True]

@@ -15,7 +15,7 @@ from kaiseki.grid.presets import GridSpecification
 from kaiseki.report import words
 from kaiseki.report.basemap import Basemap, coast_files
 from kaiseki.report.impact import impact_chart, read
-from kaiseki.report.maps import _barbs, _centres, _round_up, _steps, uncertainty_map
+from kaiseki.report.maps import _round_up, _steps, barbs, centres, uncertainty_map
 from kaiseki.report.network import _places, inventory_maps, longitudes
 from kaiseki.report.style import light
 from kaiseki.report.tables import _unused, inventory
@@ -98,7 +98,7 @@ def test_barbs_point_to_the_low_pressure_on_both_sides_of_the_equator():
     ).domain()
     assert 5 < np.count_nonzero(domain.lat[:, 0] < 0.0) < 15
     axes = Figure().add_subplot()
-    _barbs(axes, Basemap(domain), np.full((20, 20), 10.0), np.zeros((20, 20)), across=20)
+    barbs(axes, Basemap(domain), np.full((20, 20), 10.0), np.zeros((20, 20)), across=20)
     tips = [path.vertices[np.argmax(np.abs(path.vertices[:, 1])), 1] for path in axes.collections[0].get_paths()]
     np.testing.assert_array_equal(np.sign(tips), np.where(domain.lat.ravel() < 0.0, -1.0, 1.0))
 
@@ -178,7 +178,7 @@ def test_highs_and_lows_are_marked_where_they_are(spacing: float):
 
     low, high = cells // 3, 2 * cells // 3
     axes = Figure().subplots()
-    _centres(axes, Basemap(domain), 1010.0 - 25.0 * hill(low, high) + 20.0 * hill(high, low) + 0.5 * hill(low, low))
+    centres(axes, Basemap(domain), 1010.0 - 25.0 * hill(low, high) + 20.0 * hill(high, low) + 0.5 * hill(low, low))
     found = {text.get_text().split("\n")[0]: (text.get_position(), text.get_text()) for text in axes.texts}
     assert set(found) == {"H", "L"}  # the third hill is too low
     for letter, i, j, value in (("L", low, high, 985.0), ("H", high, low, 1030.0)):

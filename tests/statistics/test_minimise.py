@@ -223,7 +223,11 @@ def test_entries_that_are_not_robust_keep_the_quadratic_penalty() -> None:
     assert (found.weights[robust] < 1.0).any()
 
 
-def test_ritz_pairs_are_known_as_well_as_they_say_and_speed_up_the_next_search() -> None:
+@pytest.mark.parametrize("part", [65_536, 60, 17, 1])
+def test_ritz_pairs_are_known_as_well_as_they_say_and_speed_up_the_next_search(
+    part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaiseki.statistics.conjugate_gradients.PART", part)
     matrix, right = positive(60, 11, rank=25), np.arange(60.0)
     first = conjugate_gradients(lambda v: matrix @ v, right, iterations=20, reduction=1e-12)
     spectrum = first.spectrum

@@ -12,9 +12,8 @@ from validation.engines import (
     experiment_of,
     group_of,
     scores_of,
-    stored_errors_of,
-    table_of_stored_errors,
 )
+from validation.stored_errors import stored_errors_of, table_of_stored_errors
 
 from kaiseki.archive.run import Run
 from kaiseki.verification.run import judge
@@ -50,7 +49,7 @@ def test_a_score_is_the_geometric_mean_of_those_that_ran_everywhere() -> None:
 
 
 def test_stored_errors_are_set_against_those_that_the_truth_shows(twin: Path) -> None:
-    rows = stored_errors_of({"3dfgat": twin})["3dfgat"]
+    rows = stored_errors_of({"3dfgat": twin}, "3dfgat")["3dfgat"]
     stored = {row["variable"]: row["ratio"] * row["rms"] for row in rows}
     # What the synthetic run stores, the same in all cells: 55 Pa, 0.9 K, 2.5 and 2.0 m/s.
     assert stored["surface_air_pressure"] == pytest.approx(55.0)

@@ -15,16 +15,18 @@ import zarr
 
 from kaiseki.archive.store import schema
 from kaiseki.archive.store.arrays import values_at
+from kaiseki.archive.store.forecast_store import ForecastStore
 from kaiseki.archive.store.metadata import GRID_MAPPING
 from kaiseki.archive.store.run_store import RunStore
 from kaiseki.archive.store.storage import Location, storage_errors
+from kaiseki.archive.store.transactional import kind_at
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.core.files import whole_file
 from kaiseki.core.timing import parse_time
 from kaiseki.core.variables import VARIABLES
 from kaiseki.grid import Domain
 
-FieldKind = Literal["analysis", "background"]
+FieldKind = Literal["analysis", "background", "forecast"]
 
 _GROUPS: Mapping[str, str] = {"analysis": schema.ANALYSIS, "background": schema.FORECAST}
 _COORDINATES = ("x", "y", "level", "soil_level", "lat", "lon", "altitude", "decay", "terrain", GRID_MAPPING)
@@ -33,31 +35,42 @@ _HEIGHTS = {"_2m": 2.0, "_10m": 10.0}
 
 
 def open_archive(
-    location: Location, kind: FieldKind = "analysis", *, storage_options: Mapping[str, Any] | None = None
+    location: Location, kind: FieldKind | None = None, *, storage_options: Mapping[str, Any] | None = None
 ) -> xr.Dataset:
-    """The fields of a run, as far as its complete cycles go.
+    """The fields of a run, as far as its complete cycles go, or free forecasts.
 
     Nothing but the axes is read before it is used (xarray's own lazy indexing; Dask is not needed). Variables have
     their internal names with CF standard names and units; winds are eastward and northward. Coordinates: `time` (UTC),
     `level` (nominal height [m]), `lat`, `lon` (y, x), `altitude` (level, y, x) [m above mean sea level], `x`, `y` of
     the map. `time_bnds` is there when a variable is a sum or mean over the interval that ends at its label.
 
+    Forecasts have the dimensions `forecast_reference_time` (start, UTC) and `forecast_period` (lead time) in the place
+    of `time`, which is a coordinate of both: the time for which the forecast is valid. Sums are missing at the start.
+
     Args:
-        location: folder of a run (its analysis is opened) or one of its stores, "s3://bucket/prefix" or an
-            `icechunk.Storage`.
-        kind: "analysis" (at the analysis times) or "background" (the trajectory along the cycles, hourly).
+        location: folder of a run (its analysis is opened), one of its stores, or a store of forecasts;
+            "s3://bucket/prefix" or an `icechunk.Storage`.
+        kind: "analysis" (at the analysis times, usual for a run), "background" (the trajectory along the cycles,
+            hourly), or "forecast", the only kind of a store of forecasts.
         storage_options: for S3, see `storage.resolve`.
 
     Raises:
-        StoreError: the location is no run store, or holds no fields of this kind yet.
+        StoreError: the location is no store, or holds no fields of this kind yet.
         InputError: no such kind.
     """
-    if kind not in _GROUPS:
+    if kind is not None and kind not in _GROUPS and kind != "forecast":
         raise InputError(
-            f"There are fields of the kinds analysis and background, not {kind!r}; the observations come from "
-            "kaiseki.open_observations"
+            f"There are fields of the kinds analysis and background, in a store of forecasts forecast, not {kind!r}; "
+            "the observations come from kaiseki.open_observations"
         )
-    store = RunStore.open(analysis_of(location), "r", storage_options=storage_options)
+    location = analysis_of(location)
+    if kind == "forecast" or (kind is None and kind_at(location, storage_options) == schema.FORECASTS_KIND):
+        return _forecasts(ForecastStore.open(location, "r", storage_options=storage_options))
+    return _run(RunStore.open(location, "r", storage_options=storage_options), kind or "analysis")
+
+
+def _run(store: RunStore, kind: FieldKind) -> xr.Dataset:
+    """The fields of a run store, as of `open_archive`."""
     root, snapshot = store.root(), store.snapshot()
     with storage_errors(store.where, "read"):
         fields = _lazy(root, _GROUPS[kind])
@@ -74,11 +87,42 @@ def open_archive(
         dataset["time"].attrs["bounds"] = "time_bnds"
         dataset["time_bnds"].encoding.update(units=schema.TIME_ATTRIBUTES["units"], dtype="int64")
     dataset = dataset if whole else dataset.isel(time=produced)
+    return _described(dataset, static, _attributes(dict(root.attrs), kind, snapshot))
+
+
+def _forecasts(store: ForecastStore) -> xr.Dataset:
+    """The fields of a store of forecasts, as of `open_archive`; without lead times that none has reached."""
+    root, snapshot = store.root(), store.snapshot()
+    with storage_errors(store.where, "read"):
+        fields = _lazy(root, schema.FORECAST)
+        static = _lazy(root, schema.STATIC)
+    produced = fields["cycle"].values >= 0
+    if not produced.any():
+        raise StoreError(f"{store.where} holds no forecast yet; call kaiseki forecast again, which goes on")
+    dataset = fields.drop_vars("cycle").set_coords("time")[[name for name in VARIABLES if name in fields]]
+    if any(_has_interval(array) for array in dataset.values()):
+        time = fields["time"].values
+        # Nothing is summed up at the start: an interval of no length.
+        bounds = np.stack([np.concatenate([time[:, :1], time[:, :-1]], axis=1), time], axis=-1)
+        dataset["time_bnds"] = ((*fields["time"].dims, "bounds"), bounds)
+        dataset["time"].attrs["bounds"] = "time_bnds"
+        dataset["time_bnds"].encoding.update(units=schema.TIME_ATTRIBUTES["units"], dtype="int64")
+    used = {
+        schema.REFERENCE_TIME: np.flatnonzero(produced.any(axis=1)),
+        schema.PERIOD: np.flatnonzero(produced.any(axis=0)),
+    }
+    if not all(chosen.size == dataset.sizes[name] for name, chosen in used.items()):
+        dataset = dataset.isel(used)
+    return _described(dataset, static, _attributes(dict(root.attrs), "forecast", snapshot))
+
+
+def _described(dataset: xr.Dataset, static: xr.Dataset, attributes: Mapping[str, Any]) -> xr.Dataset:
+    """Fields with their coordinates in space and global attributes."""
     dataset = dataset.assign_coords({name: static[name] for name in _COORDINATES if name in static})
     dataset = _with_heights(dataset)
     for array in dataset.values():
         _set_coordinates(array)
-    dataset.attrs = _attributes(dict(root.attrs), kind, snapshot, store.where)
+    dataset.attrs = dict(attributes)
     return dataset
 
 
@@ -91,7 +135,7 @@ def analysis_of(location: Location) -> Location:
 
 def _lazy(root: zarr.Group, group: str) -> xr.Dataset:
     """One group of the store as a dataset without reading its arrays."""
-    return xr.open_zarr(root.store, group=group, consolidated=False, zarr_format=3, chunks=None)
+    return xr.open_zarr(root.store, group=group, consolidated=False, zarr_format=3, chunks=None, decode_timedelta=True)
 
 
 def _alternative(root: zarr.Group, kind: str) -> str:
@@ -124,12 +168,13 @@ def _set_coordinates(array: xr.DataArray) -> None:
     """The auxiliary coordinates that belong to a variable when it is written to a file."""
     if "y" not in array.dims:
         return
-    names = ["lat", "lon", *(["altitude"] if "level" in array.dims else [])]
+    more = {schema.PERIOD: "time", "level": "altitude"}
+    names = ["lat", "lon", *(name for axis, name in more.items() if axis in array.dims)]
     names += [f"height{suffix}" for suffix in _HEIGHTS if str(array.name).endswith(suffix)]
     array.encoding["coordinates"] = " ".join(names)
 
 
-def _attributes(root: Mapping[str, Any], kind: str, snapshot: str, where: str) -> dict[str, Any]:
+def _attributes(root: Mapping[str, Any], kind: str, snapshot: str) -> dict[str, Any]:
     """Global attributes: what it is, how to cite it, how it came about."""
     keep = ("Conventions", "title", "source", "history", "comment", *root["described_by"], "schema_version")
     attributes = {name: root[name] for name in keep}
@@ -140,11 +185,13 @@ def _attributes(root: Mapping[str, Any], kind: str, snapshot: str, where: str) -
 
 
 def open_domain(location: Location, *, storage_options: Mapping[str, Any] | None = None) -> Domain:
-    """The `Domain` of a run.
+    """The `Domain` of a run or of forecasts.
 
     Raises:
-        StoreError: the location is no run store.
+        StoreError: the location is no store.
     """
+    if kind_at(location, storage_options) == schema.FORECASTS_KIND:
+        return ForecastStore.open(location, "r", storage_options=storage_options).domain()
     return RunStore.open(location, "r", storage_options=storage_options).domain()
 
 

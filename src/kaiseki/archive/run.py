@@ -120,6 +120,7 @@ class RunFolder:
                 soil_depth=soil_depth,
                 title=f"{experiment.case.title or experiment.case.name}: {name.replace('_', ' ')}",
                 encoding=experiment.archive,
+                attributes=experiment.remarks,
             ),
         )
 

@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("kaiseki.cli.runs:demo", "The main job: a twin experiment, or a case on real data, with its report."),
     "run": ("kaiseki.cli.runs:run", "Run an experiment, its baselines, scores and report."),
     "resume": ("kaiseki.cli.runs:resume", "Go on with a run that was ended."),
+    "forecast": ("kaiseki.cli.forecast:forecast", "Free forecasts from the analyses of a run or the driving fields."),
     "verify": ("kaiseki.cli.runs:verify", "Score a run; writes scores.json."),
     "report": ("kaiseki.cli.runs:report", "Make the page with maps, profiles and scores of a run."),
     "impact": ("kaiseki.cli.impact:impact", "What each kind of observation did to an analysis of a run."),

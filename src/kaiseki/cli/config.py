@@ -76,6 +76,7 @@ def check(file: Path, /, *, data: Data = None, json: Json = False) -> None:
     result |= {
         "cost": None if cost is None else cost.as_dict(),
         "inputs": [one.as_dict() for one in needed],
+        "remarks": list(experiment.remarks.values()),
         "ready": all(one.files for one in needed if one.needed),
     }
     sentence = (
@@ -86,6 +87,7 @@ def check(file: Path, /, *, data: Data = None, json: Json = False) -> None:
     lines = [sentence]
     if cost is not None:
         lines.append(cost.sentence("cost"))
+    lines += experiment.remarks.values()
     lines += [one.sentence() for one in needed]
     if missing := [one for one in needed if one.needed and one.missing]:
         lines.append(f"{len(missing)} of {len(needed)} inputs are missing, without which the run will not begin")

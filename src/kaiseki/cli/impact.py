@@ -39,13 +39,10 @@ def impact(
     begin(json)
     need("run", "report", what="kaiseki impact")
     from kaiseki.archive.run import Run, RunFolder
-    from kaiseki.core.memory import keep_freed_memory
-    from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
+    from kaiseki.experiments.compilation import prepare_process
     from kaiseki.experiments.impact import study
 
-    keep_loops_apart()
-    keep_compiled()
-    keep_freed_memory()
+    prepare_process()
     place = RunFolder(folder)
     noted = place.noted()
     chosen = Run(folder).main_time if time is None else parse_time(time)

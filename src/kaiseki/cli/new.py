@@ -45,6 +45,10 @@ class Options:
     """A preset grid instead of center, size and spacing."""
     like: Path | None = None
     """Experiment file from which all that is not given is taken."""
+    steady: Annotated[bool, Parameter(negative="")] = False
+    """Hold the driving fields of the start constant, for tries with one analysis alone."""
+    forecast_only: Annotated[bool, Parameter(negative="")] = False
+    """Without observations and assimilation, for `kaiseki forecast` from the driving data."""
     observations: Files = None
     """Files of observations instead of the usual ones; may be repeated."""
     terrain: Files = None
@@ -72,6 +76,8 @@ class Options:
             spacing=None if self.spacing is None else 1000.0 * self.spacing,
             preset=self.preset,
             like=self.like,
+            steady=self.steady,
+            forecast_only=self.forecast_only,
             observations=tuple(self.observations or ()),
             terrain=tuple(self.terrain or ()),
             mask=tuple(self.mask or ()),

@@ -178,18 +178,20 @@ def _whole(
 ) -> None:
     from kaiseki.archive.run import RunFolder
     from kaiseki.cli.config import check_experiment
-    from kaiseki.core.memory import keep_freed_memory
-    from kaiseki.experiments.compilation import keep_compiled, keep_loops_apart
+    from kaiseki.experiments.compilation import prepare_process
     from kaiseki.experiments.run import announce, run_whole
 
     if data is not None and not data.is_dir():
         raise ConfigError(
             f"There is no data folder {data}; give the folder that the experiment's paths are relative to"
         )
+    if experiment.case.kind == "real" and not experiment.has_observations:
+        raise ConfigError(
+            f"{experiment.case.name} names no observations, so that there is nothing to analyse; make forecasts with "
+            "kaiseki forecast, or name observations.files"
+        )
     folder = RunFolder(out or Path("out") / experiment.case.name)
-    keep_loops_apart()
-    keep_compiled()
-    keep_freed_memory()
+    prepare_process()
     check_experiment(experiment)
     announce(experiment, force=force)
     seconds = run_whole(

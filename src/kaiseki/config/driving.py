@@ -28,6 +28,10 @@ class Driving(Section):
     sea_temperature_climatology: bool = False
     """Whether `sea_temperature_files` hold the twelve monthly means of a climatology, valid in the middles of the
     months of any year; else they are analyses, of which one time serves for a fortnight."""
+    steady: bool = False
+    """Whether the analysis of the cold start, which `first_guess_files` must hold, is held constant in time and so
+    drives a period that they do not cover. For tries and for tests: weather that should come in from outside does not.
+    Without it every time must be covered."""
     first_guess_wavenumber: Count = 8
     """Total wavenumber to which the averaged first guess is smoothed (planetary scales)."""
     coarse: DomainSettings | None = None
@@ -49,5 +53,7 @@ class Driving(Section):
             raise ConfigError("analysis_hours are hours of the day from 0 to 23")
         if any(wide <= narrow for wide, narrow in zip(self.scales, self.scales[1:], strict=False)):
             raise ConfigError("scales must fall from value to value")
+        if self.steady and self.coarse is not None:
+            raise ConfigError("steady holds an analysis of the files constant and cannot be joined with coarse")
         if self.sea_temperature_climatology and not self.sea_temperature_files:
             raise ConfigError("sea_temperature_climatology needs sea_temperature_files")

@@ -27,7 +27,7 @@ from kaiseki.config.physics import Physics
 from kaiseki.config.writing import to_mapping, to_toml
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.files import write_text
-from kaiseki.core.timing import JST
+from kaiseki.core.timing import JST, format_utc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +51,12 @@ class Experiment(Section):
         super().__post_init__()
         if self.case.kind == "twin" and self.twin is None:
             object.__setattr__(self, "twin", Twin())
-        if self.case.kind == "real" and not (self.observations.files or self.observations.sources):
-            raise ConfigError('kind = "real" needs observations.files or observations.sources')
+        if self.case.kind == "real" and not self.has_observations and self.assimilation.engine != "none":
+            raise ConfigError(
+                'kind = "real" needs observations.files or observations.sources, unless assimilation.engine = "none"'
+            )
+        if self.case.kind == "twin" and self.driving.steady:
+            raise ConfigError('driving.steady belongs to kind = "real" only')
         if self.case.kind == "real" and self.twin is not None:
             raise ConfigError('the section twin belongs to kind = "twin" only')
 
@@ -107,6 +111,26 @@ class Experiment(Section):
             return None if zone == "UTC" else ZoneInfo(zone)
         moved = (domain.reference_latitude, domain.reference_longitude, domain.reference_index)
         return JST if (domain.preset or "").startswith("japan-") and moved == (None, None, None) else None
+
+    @property
+    def has_observations(self) -> bool:
+        """Whether files of observations are named; a real case without them makes forecasts alone."""
+        return bool(self.observations.files or self.observations.sources)
+
+    @property
+    def steady_words(self) -> str:
+        """What every report, log and store says of driving fields that are held constant; empty where they are not."""
+        if not self.driving.steady:
+            return ""
+        return (
+            f"The driving fields are steady (driving.steady): the analysis of {format_utc(self.period.first)} is held "
+            "constant in time."
+        )
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """Global attributes of every store made with this experiment that say what must not be overlooked."""
+        return {"driving_fields": self.steady_words} if self.steady_words else {}
 
     def to_json(self) -> str:
         """The whole experiment as JSON, as it is stored in the archive."""

@@ -81,6 +81,27 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Steady:
+    """Driving fields of one time, held constant.
+
+    Attributes:
+        driving: the fields.
+        time: of theirs that is held, UTC.
+    """
+
+    driving: DrivingFields
+    time: np.datetime64
+
+    def __call__(self, time: np.datetime64) -> Fields:
+        """Fields at a time (UTC), as of `DrivingFields`: always the same."""
+        return self.driving(self.time)
+
+    def missing(self, times: np.ndarray) -> np.ndarray:
+        """Times that nothing covers, as of `Covering`: none."""
+        return times[:0]
+
+
+@dataclass(frozen=True)
 class WithSea:
     """Driving fields with a sea-surface temperature of its own, which stays as it is throughout the run.
 
@@ -200,7 +221,12 @@ class WiderRun:
     def missing(self, times: np.ndarray) -> np.ndarray:
         """Times that the wider run does not cover, as of `Covering`."""
         known = self.store.times.astype("datetime64[s]")
-        return _uncovered(times[times <= known[-1]] if len(known) else times, known)
+        late = times > known[-1]
+        beyond = times[late]
+        # Where the run ends between two boundary times, the later one is as its end; nothing is constant beyond that.
+        if known[-1] not in times:
+            beyond = beyond[1:]
+        return np.concatenate([_uncovered(times[~late], known), beyond])
 
     def _analysed(self, time: np.datetime64) -> bool:
         return bool(self.store.read_diagnostics(time).get("engine", "none") != "none")

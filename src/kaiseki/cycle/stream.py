@@ -12,20 +12,17 @@ import numpy as np
 from kaiseki.archive import CycleTransaction, RunStore
 from kaiseki.assimilation import Analysis, Trajectory
 from kaiseki.assimilation.inner import InnerModel
-from kaiseki.config import DigitalFilter
 from kaiseki.core.memory import give_freed_memory_back
 from kaiseki.core.progress import Progress, say
-from kaiseki.core.timing import HOUR, Window, format_utc
+from kaiseki.core.timing import Window, format_utc
 from kaiseki.cycle import fields as fd
 from kaiseki.cycle.checkpoint import MinimisationCheckpoint
-from kaiseki.cycle.driving_fields import Boundaries, floored
 from kaiseki.cycle.ensemble import EnsembleRun
+from kaiseki.cycle.integration import Integration
 from kaiseki.cycle.snapshot import from_tree, to_tree
 from kaiseki.cycle.window import OuterWindow, brought
-from kaiseki.forecast.integrate import Forcing
-from kaiseki.forecast.model import Model
 from kaiseki.forecast.rim import Boundary
-from kaiseki.forecast.state import State, begin_interval
+from kaiseki.forecast.state import State
 from kaiseki.observations import Table
 
 type Analyst = Callable[[Trajectory, Window, OuterWindow], Analysis]
@@ -42,17 +39,12 @@ class ColdStart(NamedTuple):
 
 
 @dataclass
-class Stream:
-    """One run of the model through the cycles of a store.
+class Stream(Integration):
+    """One run of the model through the cycles of a store; observations are compared with it at the output times.
 
     Attributes:
-        name: how progress and messages call it.
-        model: on the store's domain.
-        boundaries: what drives it.
         cold_start: makes the state at the first cycle time.
         analyst: of every later cycle time.
-        filter_: digital filter after each change by an analysis; None leaves it out.
-        output: interval of the stored forecast and of the slots that observations are compared with.
         window: length of the window of observations; the forecast from one cycle to the next may be longer.
         ensemble: members beside the run; None where the engine needs none.
         checkpoint: keeps the minimisation of the cycle that is not complete; None keeps nothing.
@@ -60,13 +52,8 @@ class Stream:
         inner: models of 4D-Var by coarsening, made when an engine asks for them.
     """
 
-    name: str
-    model: Model
-    boundaries: Boundaries
     cold_start: Callable[[], ColdStart]
     analyst: Analyst
-    filter_: DigitalFilter | None
-    output: np.timedelta64
     window: np.timedelta64
     ensemble: EnsembleRun | None = None
     checkpoint: MinimisationCheckpoint | None = None
@@ -118,7 +105,7 @@ class Stream:
         state = self.model.start(start.fields)
         found = fd.of_state(self.model, state)
         out.write_fields(fd.ANALYSIS, time, fd.instantaneous(found))
-        state, tendency = self._initialise(state, time, found)
+        state, tendency = self.initialise(state, time, found)
         begun_with = fd.of_state(self.model, state)
         out.write_fields(fd.FORECAST, time, begun_with)
         if self.ensemble is not None:
@@ -136,8 +123,6 @@ class Stream:
         forecast_done = clock.perf_counter()
         if self.ensemble is not None:
             model.members = self.ensemble.forecast(start, model.times)
-            # What compiling the members' forecast took; the minimisation comes on top of what is left.
-            give_freed_memory_back()
         if self.checkpoint is not None:
             self.checkpoint.open(end)
             model.checkpoint = self.checkpoint
@@ -154,12 +139,12 @@ class Stream:
             assert model.change is not None
             self.boundaries.correction.add(model.change, end)
             analysed = continued = model.last
-            tendency = {"before": self._tendency(state, end, analysed)}
+            tendency = {"before": self.tendency(state, end, analysed)}
         elif changed:
             before, state = state, self.model.add_increment(state, analysis.increment)
             self.boundaries.correction.add(Boundary.of(state).less(Boundary.of(before)), end)
             analysed = fd.of_state(self.model, state)
-            state, tendency = self._initialise(state, end, analysed)
+            state, tendency = self.initialise(state, end, analysed)
             continued = fd.of_state(self.model, state)
         out.write_fields(fd.ANALYSIS, end, fd.instantaneous(analysed))
         spread = {f"{name}_spread": field for name, field in (analysis.errors or {}).items()}
@@ -206,43 +191,3 @@ class Stream:
         times, states, fields = zip(*slots, strict=True)
         times = np.array(times, "datetime64[s]")
         return state, OuterWindow(self.model, self.advance, times, states, fields, current, self.inner)
-
-    def advance(self, state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> State:
-        """Carry the state from start to end, from one boundary time to the next; `change` is added to the boundary.
-
-        Its precipitation is then what fell from start to end.
-        """
-        state = begin_interval(state)
-        step = self.boundaries.interval
-        time, origin = start, floored(start, step)
-        while time < end:
-            after = origin + step
-            stop = min(after, end)
-            forcing = self.boundaries.between(origin, after, change)
-            seconds, elapsed = (float(d / np.timedelta64(1, "s")) for d in (stop - time, time - origin))
-            state = self.model.advance(state, forcing, seconds, float(step / np.timedelta64(1, "s")), elapsed)
-            time, origin = stop, after
-        return state
-
-    def _initialise(self, state: State, time: np.datetime64, fields: fd.Fields) -> tuple[State, Mapping[str, float]]:
-        """The filtered state of one whose fields are given, and the domain-mean |dps/dt| of the first step before and
-        after."""
-        before = self._tendency(state, time, fields)
-        if self.filter_ is None:
-            return state, {"before": before}
-        filtered = self.model.initialise(state, self.boundaries.at(time), self.filter_)
-        return filtered, {
-            "before": before,
-            "after": self._tendency(filtered, time, self.model.surface_fields(filtered)),
-        }
-
-    def _tendency(self, state: State, time: np.datetime64, fields: fd.Fields) -> float:
-        """Mean of |dps/dt| inside the rim over one time step, Pa per hour (unit of the usual plots of spin-up); the
-        boundary stands still, for at the end of a period there is none after it."""
-        dt = self.model.parameters.dt
-        step = np.timedelta64(round(dt), "s")
-        inside = self.model.domain.inside_rim
-        one = fields["surface_pressure"]
-        held = Forcing(*[self.boundaries.at(time)] * 2)
-        two = self.model.surface_fields(self.model.advance(state, held, dt))["surface_pressure"]
-        return float(np.mean(np.abs(np.asarray(two) - np.asarray(one))[inside])) * float(HOUR / step)

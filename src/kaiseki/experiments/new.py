@@ -48,6 +48,8 @@ class Wishes:
         spacing: of the grid.
         preset: name of a preset grid in the place of centre, size and spacing.
         like: experiment file from which everything else is taken.
+        steady: hold the analysis of the start constant.
+        forecast_only: an experiment without observations, for free forecasts from its driving data.
         observations, terrain, mask, coast: patterns of files in the place of the usual ones.
     """
 
@@ -60,6 +62,8 @@ class Wishes:
     spacing: float | None = None
     preset: str | None = None
     like: Path | None = None
+    steady: bool = False
+    forecast_only: bool = False
     observations: tuple[str, ...] = ()
     terrain: tuple[str, ...] = ()
     mask: tuple[str, ...] = ()
@@ -107,7 +111,7 @@ def new_experiment(wishes: Wishes, data: Path | None = None) -> NewExperiment:
     values["period"] = period
     if values["case"]["kind"] == "real":
         _inputs(wishes, values, comments)
-    elif wishes.driving or wishes.observations:
+    elif wishes.driving or wishes.observations or wishes.steady or wishes.forecast_only:
         raise ConfigError(f"{wishes.like} is a twin experiment, which makes its own driving data and observations")
     experiment = Experiment.from_mapping(values, source=f"the experiment {wishes.name}")
     domain, has_terrain = _domain(experiment, data)
@@ -250,6 +254,18 @@ def _inputs(wishes: Wishes, values: dict[str, Any], comments: Comments) -> None:
             f"A new experiment needs driving data: give --driving with one of {', '.join(surroundings.DRIVING)}, or a "
             "pattern of files"
         )
+    if wishes.steady:
+        values["driving"]["steady"] = True
+        comments["driving", "steady"] = "The analysis of the start is held constant: no weather comes in from outside."
+    if wishes.forecast_only:
+        if wishes.observations:
+            raise ConfigError("--forecast-only is without observations; leave --observations out")
+        values.pop("observations", None)
+        values.setdefault("assimilation", {})["engine"] = "none"
+        comments["assimilation", "engine"] = (
+            "The model alone, without observations: for kaiseki forecast FILE --from driving."
+        )
+        return
     observations = values.setdefault("observations", {})
     if wishes.observations:
         observations["files"] = list(wishes.observations)
@@ -257,7 +273,7 @@ def _inputs(wishes: Wishes, values: dict[str, Any], comments: Comments) -> None:
         if first < surroundings.FIRST_OBSERVATIONS:
             raise ConfigError(
                 f"There is no archive of observations before {surroundings.FIRST_OBSERVATIONS}; name files of your own "
-                "with --observations"
+                "with --observations, or take --forecast-only"
             )
         observations["files"] = list(surroundings.OBSERVATIONS)
         comments["observations", "files"] = "PREPBUFR of the joint archive of NOAA and NASA."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from kaiseki.archive import RunStore
 from kaiseki.archive.run import RunFolder
@@ -13,8 +16,9 @@ from kaiseki.config import Experiment
 from kaiseki.core.errors import InputError
 from kaiseki.core.files import files_of, write_text
 from kaiseki.core.progress import Log, say
+from kaiseki.core.timing import format_utc
 from kaiseki.cycle import observing
-from kaiseki.cycle.driving_fields import Dataset, WiderRun, WithSea
+from kaiseki.cycle.driving_fields import Dataset, DrivingFields, Steady, WiderRun, WithSea
 from kaiseki.driving import Nest, ground_on_domain, open_driving
 from kaiseki.experiments.case import PreparedCase, reference_of
 from kaiseki.experiments.nesting import coarse_driving
@@ -50,50 +54,88 @@ def save_inventory(table: Table, folder: RunFolder) -> None:
 
 def real_case(experiment: Experiment, folder: RunFolder, data: Path | None, log: Log | None = None) -> PreparedCase:
     """A case on real data: with a coarse stream of our own where the experiment has one, else driven by its files."""
+    if experiment.driving.coarse is None:
+        case = driven_case(experiment, folder, data)
+        return dataclasses.replace(case, table=real_observations(experiment, folder, data, case.domain))
     domain = domain_from_section(experiment.domain, data)
     files = files_of(experiment.driving.first_guess_files, data, "driving.first_guess_files")
     sea = sea_temperature(experiment, data)
-    if experiment.driving.coarse is None:
-        driving, domain = direct_driving(files, domain, sea)
-        start = driving(experiment.period.first)
-        check_sea(experiment, start, domain, files)
-        table = real_observations(experiment, folder, data, domain)
-        return PreparedCase(experiment, folder, domain, table, driving, reference_of(start, domain))
     wide = domain_from_section(experiment.driving.coarse, data)
     table = real_observations(experiment, folder, data, wide)
     return coarse_driving(experiment, folder, domain, wide, table, files, sea, log)
 
 
+def driven_case(experiment: Experiment, folder: RunFolder, data: Path | None) -> PreparedCase:
+    """A case on real data that its files drive, without its observations.
+
+    Raises:
+        ConfigError: files are not there.
+        InputError: they cannot be used, or hold no sea temperature where one is needed.
+    """
+    domain = domain_from_section(experiment.domain, data)
+    files = files_of(experiment.driving.first_guess_files, data, "driving.first_guess_files")
+    driving, domain = direct_driving(experiment, files, domain, sea_temperature(experiment, data))
+    start = driving(experiment.period.first)
+    check_sea(experiment, start, domain, files)
+    return PreparedCase(experiment, folder, domain, Table.empty(), driving, reference_of(start, domain))
+
+
 def direct_driving(
-    files: Sequence[Path], domain: Domain, sea: SeaTemperature | None = None
-) -> tuple[Dataset | WiderRun | WithSea, Domain]:
+    experiment: Experiment, files: Sequence[Path], domain: Domain, sea: SeaTemperature | None = None
+) -> tuple[DrivingFields, Domain]:
     """Driving by the files themselves, or by the store of a run of our own, and the domain that they drive.
 
     The terrain of the domain goes over to that of the files in the rim.
 
     Args:
+        experiment: says whether one analysis is held constant.
         files: split in any way, read a time at a time, about the domain only; or one store of a run.
         domain: which they drive.
         sea: sea-surface temperature of the experiment's own.
 
     Raises:
         InputError: the files cannot be read or joined, lack a level or a variable, or the domain reaches beyond
-            them.
+            them; or one analysis is to be held, and they do not have that of the cold start.
     """
-    driving: Dataset | WiderRun
+    driving: DrivingFields
     if any(path.is_dir() and RunStore.exists(path) for path in files):
         if len(files) > 1:
             raise InputError(f"{files[0]} and {files[1]}: a store of a run drives alone; name no other file beside it.")
         store = RunStore.open(files[0], "r")
         domain = blend_rim(domain, Nest.build(store.domain(), domain).ground)
-        driving = WiderRun.onto(store, domain)
-        return (driving if sea is None else WithSea(driving, sea(domain), domain)), domain
-    data = open_driving(files, domain)
-    ground = ground_on_domain(data, domain)
-    if ground is None:
-        # Their surface pressure is then that of our own ground, and there is nothing to go over to.
-        say(f"{data.file}: no terrain; {domain.name} keeps its own in the rim")
+        driving, where, times = WiderRun.onto(store, domain), store.where, store.times
     else:
-        domain = blend_rim(domain, ground)
-    driving = Dataset(data, domain)
+        data = open_driving(files, domain)
+        ground = ground_on_domain(data, domain)
+        if ground is None:
+            # Their surface pressure is then that of our own ground, and there is nothing to go over to.
+            say(f"{data.file}: no terrain; {domain.name} keeps its own in the rim")
+        else:
+            domain = blend_rim(domain, ground)
+        driving, where, times = Dataset(data, domain), data.file, data.times
+    if experiment.driving.steady:
+        driving = held(driving, experiment, where, times)
     return (driving if sea is None else WithSea(driving, sea(domain), domain)), domain
+
+
+def held(driving: DrivingFields, experiment: Experiment, where: str, times: np.ndarray) -> Steady:
+    """Driving fields of the cold start, held constant; says so.
+
+    Args:
+        driving: the fields.
+        experiment: that wants it.
+        where: the fields are from, for the message.
+        times: of theirs.
+
+    Raises:
+        InputError: they do not have the time of the cold start.
+    """
+    first = experiment.period.first
+    if first not in times:
+        there = f"{format_utc(times[0])} to {format_utc(times[-1])}" if len(times) > 1 else format_utc(times[0])
+        raise InputError(
+            f"{where}: driving.steady holds the analysis of the cold start, {format_utc(first)}, but the driving data "
+            f"are of {there}; set period.cold_start to a time of theirs"
+        )
+    say(experiment.steady_words)
+    return Steady(driving, first)

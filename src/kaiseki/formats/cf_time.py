@@ -54,7 +54,7 @@ def _julian_dates(days: np.ndarray) -> np.ndarray:
 
 
 def _offset(zone: str | None) -> int:
-    """Seconds by which a time zone is ahead of UTC."""
+    """Offset of a time zone from UTC in seconds, positive to the east."""
     if zone is None or zone.upper() in ("UTC", "GMT", "Z"):
         return 0
     digits = zone[1:].replace(":", "")

@@ -17,7 +17,8 @@ from kaiseki.report.weather import Weather
 
 _HPA = 100.0
 _WIDTH = 6.2
-_RAIN_LEVELS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0)
+RAIN_LEVELS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0)
+"""Edges of the shades of precipitation, mm."""
 _BARBS = {"half": 2.5, "full": 5.0, "flag": 25.0}
 BARB_WORDS = "barbs: half 2.5, full 5, pennant 25 m s⁻¹"
 
@@ -51,7 +52,7 @@ def colour_bar(figure: Figure, axes: Axes, drawn: Any, words: str, **options: An
     bar.outline.set_linewidth(0.4)
 
 
-def _contours(axes: Axes, base: Basemap, field: np.ndarray, step: float, thick: float, **style: Any) -> None:
+def contours(axes: Axes, base: Basemap, field: np.ndarray, step: float, thick: float, **style: Any) -> None:
     """Labelled contours every `step`, heavier every `thick`."""
     finite = field[np.isfinite(field)]
     if finite.size == 0:
@@ -65,7 +66,7 @@ def _contours(axes: Axes, base: Basemap, field: np.ndarray, step: float, thick: 
     axes.clabel(drawn, fmt="%g", fontsize=7.0, inline_spacing=3)
 
 
-def _barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int = 15) -> None:
+def barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int = 15) -> None:
     """Wind barbs on every so-manieth cell."""
     step = max(1, round(len(base.x) / across))
     chosen = slice(step // 2, None, step)
@@ -81,7 +82,7 @@ def _barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int 
     )  # fmt: skip
 
 
-def _centres(axes: Axes, base: Basemap, field: np.ndarray, reach: float = 600e3, least: float = 2.0) -> None:
+def centres(axes: Axes, base: Basemap, field: np.ndarray, reach: float = 600e3, least: float = 2.0) -> None:
     """Marks H and L where a field is the highest or lowest within `reach` [m], by `least` over the mean there."""
     # On a fine grid every so-manieth cell is enough, and the windows stay small.
     step = max(1, round(50e3 / base.domain.spacing))
@@ -120,9 +121,9 @@ def _surface(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
     with map_style():
         figure, axes = frame(base, "Pressure at mean sea level and wind near the ground", label(time), bar=False)
         base.draw(axes)
-        _contours(axes, base, now.sea_level_pressure / _HPA, 4.0, 20.0, color="#0b4a7a")
-        _barbs(axes, base, now.u, now.v)
-        _centres(axes, base, now.sea_level_pressure / _HPA)
+        contours(axes, base, now.sea_level_pressure / _HPA, 4.0, 20.0, color="#0b4a7a")
+        barbs(axes, base, now.u, now.v)
+        centres(axes, base, now.sea_level_pressure / _HPA)
         low, high = (value / _HPA for value in (now.sea_level_pressure.min(), now.sea_level_pressure.max()))
         alt = (
             f"Map of the pressure at mean sea level at {format_utc(time)}: isobars every 4 hPa from {low:.0f} to "
@@ -137,7 +138,7 @@ def _near_ground(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
         base.draw(axes, tint=False)
         celsius = now.temperature - 273.15
         drawn = _shade(axes, base, celsius, _steps(celsius, 4.0), light("RdYlBu_r", 0.45))
-        _contours(axes, base, celsius, 4.0, 20.0)
+        contours(axes, base, celsius, 4.0, 20.0)
         colour_bar(figure, axes, drawn, "temperature (°C)")
         alt = (
             f"Map of the temperature {now.temperature_height} at {format_utc(time)} from {np.nanmin(celsius):.0f} to "
@@ -154,8 +155,8 @@ def _middle(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
         drawn = _shade(
             axes, base, level.temperature - 273.15, _steps(level.temperature - 273.15, 4.0), light("RdYlBu_r", 0.45)
         )
-        _contours(axes, base, level.height, 60.0, 300.0)
-        _barbs(axes, base, level.u, level.v)
+        contours(axes, base, level.height, 60.0, 300.0)
+        barbs(axes, base, level.u, level.v)
         colour_bar(figure, axes, drawn, "temperature (°C)")
         alt = (
             f"Map at 500 hPa at {format_utc(time)}: height contours every 60 m from "
@@ -171,8 +172,8 @@ def _jet(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
         base.draw(axes, tint=False)
         top = max(60.0, 10.0 * np.ceil(np.nanpercentile(level.speed, 99.5) / 10.0))
         drawn = _shade(axes, base, level.speed, np.arange(20.0, top + 1.0, 10.0), light("YlGnBu", 0.2), "max")
-        _contours(axes, base, level.height, 120.0, 600.0)
-        _barbs(axes, base, level.u, level.v, across=13)
+        contours(axes, base, level.height, 120.0, 600.0)
+        barbs(axes, base, level.u, level.v, across=13)
         colour_bar(figure, axes, drawn, "wind speed (m s⁻¹)")
         alt = (
             f"Map of the wind speed at 250 hPa at {format_utc(time)}, greatest value "
@@ -188,8 +189,8 @@ def _low(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
         base.draw(axes, tint=False)
         celsius = level.temperature - 273.15
         drawn = _shade(axes, base, celsius, _steps(celsius, 3.0), light("RdYlBu_r", 0.45))
-        _contours(axes, base, celsius, 3.0, 15.0, color="#8a2f1d")
-        _contours(axes, base, level.height, 30.0, 150.0)
+        contours(axes, base, celsius, 3.0, 15.0, color="#8a2f1d")
+        contours(axes, base, level.height, 30.0, 150.0)
         colour_bar(figure, axes, drawn, "temperature (°C)")
         alt = (
             f"Map of the temperature at 850 hPa at {format_utc(time)} from {np.nanmin(celsius):.0f} to "
@@ -197,6 +198,27 @@ def _low(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
         )
         caption = "Temperature every 3 °C (shades and red lines), height every 30 m (dark lines); blank below ground."
         return png_picture(figure, alt, caption)
+
+
+def shade_rain(figure: Figure, axes: Axes, base: Basemap, rain: np.ndarray, bar: bool = True) -> Any:
+    """Shades of precipitation (y, x) [kg m-2], which is mm, on a map; below it its colour bar, unless left out."""
+    shades = [
+        "#cfe8f3", "#a6d3e8", "#74b6d9", "#4393c3", "#2b6ca8", "#3b4d9b", "#5a3c99", "#7d2f8a", "#9c2a6b",
+    ]  # fmt: skip
+    drawn = axes.pcolormesh(
+        base.x,
+        base.y,
+        np.ma.masked_less(rain, RAIN_LEVELS[0]),
+        cmap=ListedColormap(shades).with_extremes(over="#5e1440", bad=(0.0, 0.0, 0.0, 0.0)),
+        norm=BoundaryNorm(RAIN_LEVELS, len(shades)),
+        shading="nearest",
+        zorder=1,
+    )
+    if bar:
+        colour_bar(
+            figure, axes, drawn, "precipitation (mm)", extend="max", ticks=RAIN_LEVELS, format="%g", spacing="uniform"
+        )
+    return drawn
 
 
 def precipitation_map(rain: np.ndarray, base: Basemap, start: np.datetime64, end: np.datetime64) -> Picture:
@@ -207,23 +229,8 @@ def precipitation_map(rain: np.ndarray, base: Basemap, start: np.datetime64, end
             base, f"Precipitation of the last {hours:g} h of forecast", f"up to {label(end)}", bar=True
         )
         base.draw(axes)
-        shades = [
-            "#cfe8f3", "#a6d3e8", "#74b6d9", "#4393c3", "#2b6ca8", "#3b4d9b", "#5a3c99", "#7d2f8a", "#9c2a6b",
-        ]  # fmt: skip
-        cmap = ListedColormap(shades).with_extremes(over="#5e1440", bad=(0.0, 0.0, 0.0, 0.0))
-        drawn = axes.pcolormesh(
-            base.x,
-            base.y,
-            np.ma.masked_less(rain, _RAIN_LEVELS[0]),
-            cmap=cmap,
-            norm=BoundaryNorm(_RAIN_LEVELS, len(shades)),
-            shading="nearest",
-            zorder=1,
-        )
-        colour_bar(
-            figure, axes, drawn, "precipitation (mm)", extend="max", ticks=_RAIN_LEVELS, format="%g", spacing="uniform"
-        )
-        wet = 100.0 * float((rain >= _RAIN_LEVELS[0]).mean())
+        shade_rain(figure, axes, base, rain)
+        wet = 100.0 * float((rain >= RAIN_LEVELS[0]).mean())
         alt = (
             f"Map of the precipitation of the {hours:g} hours to {format_utc(end)}: at least 0.1 mm in {wet:.0f} per "
             f"cent of the area, at most {np.nanmax(rain):.1f} mm."

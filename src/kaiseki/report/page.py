@@ -87,7 +87,7 @@ def _context(
         "scores": tables.scores(judgement.rows, main, last),
         "confidence": f"{100 * settings.confidence:g}",
         "minimum": settings.minimum_count,
-        "missing": [_MISSING[name] for name in run.missing],
+        "missing": [*experiment.remarks.values(), *(_MISSING[name] for name in run.missing)],
         "weather": _weather(run, base, last),
         "departures": _departures(run, main),
         "cycles": [

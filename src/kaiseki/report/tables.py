@@ -273,6 +273,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
             "Grid",
             f"{domain.name}: {domain.nx} × {domain.ny}, {domain.nz} levels to {domain.zeta_half[-1] / 1000:.1f} km",
         ),
+        *([("Driving fields", experiment.steady_words)] if experiment.steady_words else []),
         ("Engine", assimilation.engine),
         (
             "Withheld",

@@ -22,6 +22,9 @@ type Vector = np.ndarray
 RITZ_ERROR = 0.05
 """Largest norm of the residual of a Ritz pair, in parts of its value, with which it is used for preconditioning."""
 
+PART = 65_536
+"""Elements of vectors that are combined at a time."""
+
 INFORMATIVE = 1.001
 """Ritz value from which a pair says something of the observations: a thousandth of the variance along it."""
 
@@ -153,12 +156,23 @@ def _tridiagonal(alphas: list[float], betas: list[float]) -> tuple[np.ndarray, n
     return values, vectors
 
 
+def _rotated(basis: list[Vector], rotation: np.ndarray) -> np.ndarray:
+    """Combinations (n, k) of k vectors (n,), a part of the vectors at a time: a copy of them all would be the largest
+    array of an analysis."""
+    size = len(basis[0])
+    made = np.empty((size, len(basis)))
+    for start in range(0, size, PART):
+        part = slice(start, start + PART)
+        np.matmul(np.stack([vector[part] for vector in basis], axis=1), rotation, out=made[part])
+    return made
+
+
 def _spectrum(alphas: list[float], betas: list[float], basis: list[Vector], residual: Vector) -> Spectrum:
     values, rotation = _tridiagonal(alphas, betas)
     remainders = -np.sqrt(betas[-1]) / alphas[-1] * rotation[-1]
     norm = float(np.linalg.norm(residual))
     beyond = residual / norm if norm > 0.0 else np.zeros_like(residual)
-    return Spectrum(values, np.stack(basis, axis=1) @ rotation, remainders, beyond)
+    return Spectrum(values, _rotated(basis, rotation), remainders, beyond)
 
 
 def conjugate_gradients(

@@ -8,6 +8,7 @@ Nichols 2005, Q. J. R. Meteorol. Soc. 131, 459-476).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -174,6 +175,8 @@ def outer_loops(
         if learn is not None and loop == 1:
             learn(inner.spectrum, here.weights)
         known = known if len(known.values) else inner.spectrum.leading()
+        # Its vectors are many times the control variable and would be kept through the next loop.
+        inner = dataclasses.replace(inner, spectrum=Spectrum())
         steps.extend(inner.steps)
         before, here = here, _not_above(here, inner.control, linearise, loop + 1, likelihood, log)
         costs.append(here.cost)

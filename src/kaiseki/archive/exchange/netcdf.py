@@ -13,6 +13,7 @@ import xarray as xr
 
 from kaiseki.archive.reader import FieldKind, open_archive
 from kaiseki.archive.store.metadata import program_version
+from kaiseki.archive.store.schema import REFERENCE_TIME
 from kaiseki.archive.store.storage import Location
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.core.files import whole_file
@@ -25,7 +26,7 @@ def export_netcdf(
     *,
     times: Sequence[str | np.datetime64] | np.ndarray | None = None,
     variables: Sequence[str] | None = None,
-    kind: FieldKind = "analysis",
+    kind: FieldKind | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write fields of a run to one NetCDF-4 file, losslessly compressed, whole or not at all.
@@ -33,9 +34,9 @@ def export_netcdf(
     Args:
         location: directory of the run, "s3://bucket/prefix" or an `icechunk.Storage`.
         file: path of the new file; an existing one is replaced.
-        times: instants in UTC, None for all that there are.
+        times: instants in UTC, None for all that there are; of forecasts their start times.
         variables: internal names, None for all.
-        kind: "analysis" or "background".
+        kind: of the fields, as of `archive.open_archive`.
         storage_options: for S3, see `storage.resolve`.
 
     Returns:
@@ -55,20 +56,23 @@ def export_netcdf(
         missing = [name for name in variables if name not in dataset]
         if missing:
             known = ", ".join(str(name) for name in dataset)
-            raise InputError(f"The {kind} fields of {location} have no variable {missing[0]!r}; there are {known}")
+            raise InputError(
+                f"The {dataset.attrs['kind']} fields of {location} have no variable {missing[0]!r}; there are {known}"
+            )
         keep = [*variables, *(["time_bnds"] if "time_bnds" in dataset else [])]
         dataset = dataset[keep]
     if times is not None:
         wanted = np.array([parse_time(time) for time in times], "datetime64[s]")
-        axis = dataset["time"].values.astype("datetime64[s]")
+        along = REFERENCE_TIME if REFERENCE_TIME in dataset.dims else "time"
+        axis = dataset[along].values.astype("datetime64[s]")
         absent = wanted[~np.isin(wanted, axis)]
         if wanted.size == 0 or absent.size:
             what = format_utc(absent[0]) if absent.size else "no time at all"
             raise InputError(
-                f"{what} was asked of the {kind} fields of {location}, "
+                f"{what} was asked of the {dataset.attrs['kind']} fields of {location}, "
                 f"which go from {format_utc(axis[0])} to {format_utc(axis[-1])} ({axis.size} times)"
             )
-        dataset = dataset.isel(time=np.searchsorted(axis, np.sort(wanted)))
+        dataset = dataset.isel({along: np.searchsorted(axis, np.sort(wanted))})
     dataset = _without_helpers(dataset)
     encoding: dict[str, dict[str, Any]] = {"time": {"units": "seconds since 1970-01-01 00:00:00", "dtype": "int64"}}
     for name, array in dataset.variables.items():

@@ -24,10 +24,10 @@ def codec(level: int = COMPRESSION_LEVEL) -> BloscCodec:
     return BloscCodec(cname="zstd", clevel=level, shuffle="shuffle")
 
 
-def field_chunks(shape: Sequence[int], chunk: Sequence[int]) -> tuple[int, ...]:
-    """Chunk of a field (time, [level,] y, x): one time, some levels, `chunk` cells."""
-    *levels, ny, nx = shape[1:]
-    return (1, *(min(n, LEVELS_PER_CHUNK) for n in levels), min(ny, chunk[0]), min(nx, chunk[1]))
+def field_chunks(shape: tuple[Sequence[int], Sequence[int]], chunk: Sequence[int]) -> tuple[int, ...]:
+    """Chunk of a field with axes in time and ([level,] y, x): one time, some levels, `chunk` cells."""
+    times, (*levels, ny, nx) = shape
+    return (*(1 for _ in times), *(min(n, LEVELS_PER_CHUNK) for n in levels), min(ny, chunk[0]), min(nx, chunk[1]))
 
 
 def block_chunks(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
@@ -41,17 +41,17 @@ def block_chunks(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
 def create_field(
     group: zarr.Group,
     name: str,
-    shape: Sequence[int],
+    shape: tuple[Sequence[int], Sequence[int]],
     axes: Sequence[str],
     attributes: Mapping[str, Any],
     *,
     chunk: Sequence[int],
     level: int,
 ) -> zarr.Array:
-    """A float32 field over the whole time axis, NaN until it is written."""
+    """A float32 field of a shape in time and one in space, over the whole axes, NaN until it is written."""
     return group.create_array(
         name,
-        shape=tuple(shape),
+        shape=(*shape[0], *shape[1]),
         chunks=field_chunks(shape, chunk),
         dtype="float32",
         fill_value=np.nan,

@@ -3,6 +3,9 @@
 Groups (Zarr v3): `static` (what does not change in time), `forecast` (the trajectory along the cycles, hourly),
 `analysis` (at the analysis times), `cycles` (which cycles are complete; one group per cycle with its diagnostics and
 its observation table), `restart` (what the next cycle needs, of the last complete cycle only).
+
+A store of forecasts has the same groups but `analysis`; its fields have the axes `forecast_reference_time` and
+`forecast_period` in the place of `time`, which becomes a coordinate of both, and its cycles are stretches of forecasts.
 """
 
 from __future__ import annotations
@@ -20,7 +23,13 @@ SCHEMA_VERSION: Final = 1
 """Version written by this program; all versions from 1 on are read."""
 
 KIND: Final = "kaiseki-run-store"
-"""Value of the root attribute `kaiseki_store` that tells our stores from other Zarr."""
+"""Value of the root attribute `kaiseki_store` of a run store, which tells it from other Zarr."""
+
+FORECASTS_KIND: Final = "kaiseki-forecast-store"
+"""Value of the root attribute `kaiseki_store` of a store of forecasts."""
+
+KINDS: Final[Mapping[str, str]] = {KIND: "a run store", FORECASTS_KIND: "a store of forecasts"}
+"""Kinds of stores, in words."""
 
 STATIC, FORECAST, ANALYSIS, CYCLES, RESTART = "static", "forecast", "analysis", "cycles", "restart"
 
@@ -34,6 +43,23 @@ TIME_ATTRIBUTES: Final = {
     "axis": "T",
 }
 """CF attributes of every time axis; values are int64."""
+
+REFERENCE_TIME, PERIOD = "forecast_reference_time", "forecast_period"
+
+REFERENCE_TIME_ATTRIBUTES: Final = {
+    "standard_name": "forecast_reference_time",
+    "long_name": "time at which the forecast starts (UTC)",
+    "units": TIME_ATTRIBUTES["units"],
+    "calendar": "standard",
+}
+"""CF attributes of the start times of forecasts; values are int64."""
+
+PERIOD_ATTRIBUTES: Final = {
+    "standard_name": "forecast_period",
+    "long_name": "lead time: time since the start of the forecast",
+    "units": "seconds",
+}
+"""CF attributes of lead times; values are int64."""
 
 AIR_AXES: Final = ("time", "level", "y", "x")
 SOIL_AXES: Final = ("time", "soil_level", "y", "x")
@@ -94,16 +120,19 @@ def check_experiment(text: str) -> None:
         raise StoreError(f"The experiment of a run store must be JSON text: {error}") from None
 
 
-def check_version(attributes: Mapping[str, Any], where: str) -> None:
-    """Refuse what is not a run store or is newer than this program.
+def check_version(attributes: Mapping[str, Any], where: str, kind: str = KIND) -> None:
+    """Refuse what is not a store of the kind that is wanted, or is newer than this program.
 
     Raises:
         StoreError: either.
     """
-    if attributes.get("kaiseki_store") != KIND:
+    found = attributes.get("kaiseki_store")
+    if found not in KINDS:
         raise StoreError(
             f"{where} holds an Icechunk repository that is not a Kaiseki run store; give the path of a run"
         )
+    if found != kind:
+        raise StoreError(f"{where} is {KINDS[str(found)]} and not {KINDS[kind]}; give the path of {KINDS[kind]}")
     version = attributes.get("schema_version")
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise StoreError(

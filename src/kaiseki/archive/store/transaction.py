@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import zarr
 
 from kaiseki.archive.store import schema
-from kaiseki.archive.store.arrays import array_at, create_field, group_at, values_at
+from kaiseki.archive.store.arrays import array_at, create_field, group_at
 from kaiseki.archive.store.columns import as_table, write_table
 from kaiseki.archive.store.metadata import GRID_MAPPING
 from kaiseki.archive.store.restart import write_tree
@@ -23,26 +24,61 @@ from kaiseki.core.variables import Variable, variable
 _WINDS = {"u": "eastward_wind", "v": "northward_wind"}
 
 
+@dataclass(frozen=True)
+class TimeAxes:
+    """Axes in time of a group of fields, and the times that a piece of work may write.
+
+    Attributes:
+        names: of the axes.
+        shape: their lengths.
+        times: (n,) datetime64[s], rising, along the last axis.
+        before: index along the axes before that.
+    """
+
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+    times: np.ndarray
+    before: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is committed together: a cycle, or a stretch of a forecast.
+
+    Attributes:
+        number: from 0, in the order of writing.
+        name: of its group.
+        words: how messages call it.
+        time: its end (UTC).
+        axes: of the groups of fields.
+    """
+
+    number: int
+    name: str
+    words: str
+    time: np.datetime64
+    axes: Mapping[str, TimeAxes]
+
+
 class CycleTransaction:
-    """The writes of one cycle, made by `RunStore.cycle`; nothing can be seen by readers before its end.
+    """The writes of one cycle, made by `RunStore.cycle`, or of one stretch of a forecast, made by
+    `ForecastStore.stretch`; nothing can be seen by readers before its end.
 
     Attributes:
         number: number of the cycle, from 0.
         time: end of the cycle (UTC).
     """
 
-    def __init__(
-        self, root: zarr.Group, where: str, number: int, time: np.datetime64, turn: tuple[np.ndarray, np.ndarray]
-    ) -> None:
-        self.number, self.time = number, time
-        self._root, self._where = root, where
+    def __init__(self, root: zarr.Group, where: str, piece: Piece, turn: tuple[np.ndarray, np.ndarray]) -> None:
+        self.number, self.time = piece.number, piece.time
+        self._root, self._where, self._words = root, where, piece.words
         self._cos, self._sin = turn
-        self._cycle = root.create_group(f"{schema.CYCLES}/{schema.label(time)}", attributes={"number": number})
-        self._axes = {name: schema.decode_time(values_at(root, f"{name}/time")) for name in schema.FIELD_GROUPS}
+        self._cycle = root.create_group(f"{schema.CYCLES}/{piece.name}", attributes={"number": piece.number})
+        self._axes = piece.axes
         static = group_at(root, schema.STATIC)
         names = ("level", "soil_level", "y", "x")
         self._sizes = {name: array_at(static, name).shape[0] for name in names if name in static}
-        self._owners = {name: array_at(root, f"{name}/cycle") for name in schema.FIELD_GROUPS}
+        self._owners = {name: array_at(root, f"{name}/cycle") for name in self._axes}
         self._fields: dict[tuple[str, str], zarr.Array] = {}
         self._open, self._failed = True, False
 
@@ -64,8 +100,8 @@ class CycleTransaction:
             ResourceError: the disk is full.
         """
         with self._writing():
-            if group not in schema.FIELD_GROUPS:
-                raise StoreError(f"A run store has the field groups forecast and analysis, not {group!r}")
+            if group not in self._axes:
+                raise StoreError(f"{self._where} has the field groups {' and '.join(self._axes)}, not {group!r}")
             index = self._claim(group, time)
             for name, values in self._east_north(fields).items():
                 row = variable(name)
@@ -88,7 +124,7 @@ class CycleTransaction:
         """
         with self._writing():
             if "observations" in self._cycle:
-                raise StoreError(f"The observations of cycle {format_utc(self.time)} were written already")
+                raise StoreError(f"The observations of {self._words} were written already")
             write_table(self._cycle.create_group("observations"), as_table(columns))
 
     def write_restart(self, tree: Mapping[str, Any]) -> None:
@@ -122,9 +158,7 @@ class CycleTransaction:
             StoreError: one of the writes failed, so that the cycle is not whole.
         """
         if self._failed:
-            raise StoreError(
-                f"A write of cycle {format_utc(self.time)} to {self._where} failed; nothing of the cycle was kept"
-            )
+            raise StoreError(f"A write of {self._words} to {self._where} failed; nothing of it was kept")
         with self._writing():
             array_at(self._root, f"{schema.CYCLES}/complete")[self.number] = 1
         self._open = False
@@ -137,7 +171,7 @@ class CycleTransaction:
     def _writing(self) -> Iterator[None]:
         """Refuse writes after the end, and remember a failure: a cycle with a hole must not be committed."""
         if not self._open:
-            raise StoreError(f"The cycle {format_utc(self.time)} is closed; nothing more can be written to it")
+            raise StoreError(f"The {self._words} is closed; nothing more can be written to it")
         try:
             with storage_errors(self._where, "written"):
                 yield
@@ -145,9 +179,9 @@ class CycleTransaction:
             self._failed = True
             raise
 
-    def _claim(self, group: str, time: np.datetime64) -> int:
+    def _claim(self, group: str, time: np.datetime64) -> tuple[int, ...]:
         """Index of the time, which from now on belongs to this cycle."""
-        axis = self._axes[group]
+        axis = self._axes[group].times
         moment = np.datetime64(time, "s")
         index = int(np.searchsorted(axis, moment))
         if index == axis.size or axis[index] != moment:
@@ -155,12 +189,12 @@ class CycleTransaction:
                 f"{format_utc(moment)} is not among the {axis.size} {group} times of {self._where} "
                 f"({format_utc(axis[0])} to {format_utc(axis[-1])})"
             )
-        owners = self._owners[group]
-        owner = int(np.asarray(owners[index]))
+        owners, place = self._owners[group], (*self._axes[group].before, index)
+        owner = int(np.asarray(owners[place]))
         if owner not in (-1, self.number):
             raise StoreError(f"The {group} fields of {format_utc(moment)} were written by an earlier cycle and stay")
-        owners[index] = self.number
-        return index
+        owners[place] = self.number
+        return place
 
     def _east_north(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The fields with grid-relative winds replaced by eastward and northward ones."""
@@ -187,9 +221,7 @@ class CycleTransaction:
             raise StoreError(f"{row.name} must have the shape {expected} along {axes[1:]}; got {tuple(shape)}")
         known = self._fields.get((group, row.name))
         if known is None:
-            known = self._fields[group, row.name] = self._laid_out(
-                group, row, (self._axes[group].size, *expected), comment
-            )
+            known = self._fields[group, row.name] = self._laid_out(group, row, expected, comment)
         return known
 
     def _laid_out(self, group: str, row: Variable, shape: tuple[int, ...], comment: str) -> zarr.Array:
@@ -198,13 +230,14 @@ class CycleTransaction:
         if row.name in members:
             return array_at(members, row.name)
         encoding: Any = self._root.attrs["field_encoding"]
+        times = self._axes[group]
         attributes = row.attributes() | {"grid_mapping": GRID_MAPPING, "coordinates": "lat lon"}
         attributes |= {"comment": comment} if comment else {}
         return create_field(
             members,
             row.name,
-            shape,
-            schema.AXES[row.levels],
+            (times.shape, shape),
+            (*times.names, *schema.AXES[row.levels][1:]),
             attributes,
             chunk=encoding["chunk"],
             level=encoding["compression_level"],

@@ -179,34 +179,44 @@ class Catalogue:
                     yield places[0][0]
 
     def check_repeated(self, window: Window) -> None:
-        """Refuse files that give different values of one field, and forget what they repeat.
+        """Refuse files that give different values of one quantity at one time, and forget what they repeat.
 
         Raises:
             InputError: names the files, the quantity and the time.
         """
         for quantity, found in self.places.items():
+            repeated: dict[np.datetime64 | None, list[tuple[Place, Place]]] = {}
             for (time, _), places in found.items():
-                first = places[0]
-                for other in places[1:]:
-                    one, two = (piece.read(at, [position], window) for piece, at, position in (first, other))
-                    if not alike(one, two):
-                        both = f"{first[0].path} and {other[0].path}"
-                        if time is None:
-                            raise InputError(
-                                f"{both} differ in {quantity}, which does not change in time within one analysis "
-                                "system; end the run where the system changes."
-                            )
-                        raise InputError(
-                            f"{both} hold different values of {quantity} at {format_utc(time)}; name only one of them."
-                        )
+                repeated.setdefault(time, []).extend((places[0], other) for other in places[1:])
                 del places[1:]
+            for time, pairs in repeated.items():
+                fields = [tuple(piece.read(at, [at_level], window) for piece, at, at_level in pair) for pair in pairs]
+                # A file of NetCDF packs all levels of a variable by one scale, so that the range is that of them all.
+                spread = spread_of([one for one, _ in fields])
+                for ((first, *_), (other, *_)), (one, two) in zip(pairs, fields, strict=True):
+                    if alike(one, two, _PACKED * spread):
+                        continue
+                    both = f"{first.path} and {other.path}"
+                    if time is None:
+                        raise InputError(
+                            f"{both} differ in {quantity}, which does not change in time within one analysis "
+                            "system; end the run where the system changes."
+                        )
+                    raise InputError(
+                        f"{both} hold different values of {quantity} at {format_utc(time)}; name only one of them."
+                    )
 
 
-def alike(one: np.ndarray, two: np.ndarray, tolerance: float = _PACKED) -> bool:
-    """Whether two fields are the same but for rounding, missing values included."""
-    known = one[np.isfinite(one)]
-    spread = float(np.ptp(known)) if known.size else 0.0
-    return bool(np.allclose(one, two, rtol=1e-7, atol=tolerance * spread, equal_nan=True))
+def spread_of(fields: Sequence[np.ndarray]) -> float:
+    """Range of the values of several fields together, 0 where there are none."""
+    known = [field[np.isfinite(field)] for field in fields]
+    known = [values for values in known if values.size]
+    return max(float(values.max()) for values in known) - min(float(values.min()) for values in known) if known else 0.0
+
+
+def alike(one: np.ndarray, two: np.ndarray, tolerance: float) -> bool:
+    """Whether two fields differ by the tolerance and rounding at most, missing values included."""
+    return bool(np.allclose(one, two, rtol=1e-7, atol=tolerance, equal_nan=True))
 
 
 def _kind(pieces: Sequence[Piece]) -> str:

@@ -1,4 +1,4 @@
-"""From what files hold to what drives a model: humidity, heights, pressure of model levels, columns under ground."""
+"""Quantities that drive a model, made of those that files hold: humidity, heights, pressure, columns under ground."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ PRESSURE_UNITS = {"isobaricInhPa": 100.0, "isobaricInPa": 1.0}
 SOIL_TYPES = ("depthBelowLandLayer", "depthBelowLand", "soilLayer")
 MISSING = 1.0e36
 _ROUNDED = 2.0e-3
-"""Degrees by which GRIB 1, in thousandths, rounds the ends and the step of a grid."""
+"""Error in degrees with which GRIB 1, in thousandths, rounds the ends and the step of a grid."""
 
 
 @dataclass(frozen=True)

@@ -150,11 +150,12 @@ def near(
     """Rows and columns of a latitude-longitude grid within `MARGIN` and some cells of a domain, from south to north and
     from west to east, and the columns' longitudes, rising without a jump."""
     step = float(np.abs(np.diff(latitude)).max()) if latitude.size > 1 else 0.0
-    margin = float(np.rad2deg(MARGIN / EARTH_RADIUS)) + cells * step
-    south, north = float(domain.lat.min()) - margin, float(domain.lat.max()) + margin
+    margin = float(np.rad2deg(MARGIN / EARTH_RADIUS))
+    lowest, highest = float(domain.lat.min()) - margin, float(domain.lat.max()) + margin
+    south, north = lowest - cells * step, highest + cells * step
     rows = np.argsort(latitude)
     rows = rows[(latitude[rows] >= south) & (latitude[rows] <= north)]
-    poleward = max(abs(south), abs(north))
+    poleward = max(abs(lowest), abs(highest))
     middle = float(domain.lon.flat[domain.lon.size // 2])
 
     def about(lon: np.ndarray) -> np.ndarray:

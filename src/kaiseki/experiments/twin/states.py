@@ -74,6 +74,10 @@ class Nested:
         """
         return self.nest(self.run.at(np.datetime64(time, "s")))
 
+    def missing(self, times: np.ndarray) -> np.ndarray:
+        """Times (datetime64, UTC) among those asked for that the run does not have."""
+        return times[~np.isin(times, self.run.times)]
+
 
 def kept_or_made(
     path: Path | None, digest: str, domain: Domain, make: Callable[[], Iterable[tuple[np.datetime64, Fields]]]
