@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kaiseki.core.errors import InputError
 from kaiseki.core.timing import Window, windows
 from kaiseki.observations import Table
-from kaiseki.observations.windows import numbers, report_times, select, split
+from kaiseki.observations import windows as module
+from kaiseki.observations.columns import COLUMNS
+from kaiseki.observations.windows import ObservationFile, numbers, report_times, select, split
 
 START = np.datetime64("1989-01-01T12:00:00", "s")
 THREE_HOURS = np.timedelta64(3 * 3600, "s")
@@ -66,3 +73,78 @@ def test_each_report_enters_exactly_one_window(launches: list[int], rise: int, s
         first = report_times(part)
         assert ((first > window.start) & (first <= window.end)).all()
         assert (numbers(part, START, THREE_HOURS) == number).all()
+
+
+def assert_same(one: Table, other: Table) -> None:
+    assert len(one) == len(other)
+    for name in COLUMNS:
+        np.testing.assert_array_equal(one.column(name), other.column(name), err_msg=name)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    launches=st.lists(
+        st.integers(1, 12 * 3600) | st.sampled_from([10800, 10801, 21600, 43200]), min_size=1, max_size=15
+    ),
+    rise=st.integers(0, 4000),
+    shuffle=st.integers(0, 2**31),
+    group=st.integers(1, 9),
+)
+def test_a_file_gives_each_window_as_the_table_does(
+    tmp_path_factory: pytest.TempPathFactory, launches: list[int], rise: int, shuffle: int, group: int
+) -> None:
+    """Same values in the same order, wherever the row groups end; and the file is read back whole as it was."""
+    table = reports(launches, rise, 4)
+    random = np.random.default_rng(shuffle)
+    table = table.with_columns(
+        station=np.array(["47646", "47401", "", "kush\u012bro"])[random.integers(0, 4, len(table))],
+        flags=random.integers(0, 2**17, len(table)).astype(np.uint32),
+        error=np.where(random.random(len(table)) < 0.5, np.nan, 1.0),
+    )
+    table = table.take(random.permutation(len(table)))
+    path = tmp_path_factory.mktemp("file") / "observations.parquet"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "ROWS_OF_A_GROUP", group)
+        file = ObservationFile.write(table, path)
+    assert pq.ParquetFile(path).num_row_groups == -(-len(table) // group)
+    assert_same(Table.from_parquet(path), table)
+    for window in windows(START - THREE_HOURS, START + 6 * THREE_HOURS, THREE_HOURS):
+        assert_same(select(file, window), select(table, window))
+
+
+def test_only_the_row_groups_of_the_window_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every other row group's bytes destroyed a window can still be read, and another cannot."""
+    monkeypatch.setattr(module, "ROWS_OF_A_GROUP", 40)
+    path = tmp_path / "observations.parquet"
+    table = reports([1 + 3600 * hour for hour in range(24)], 60, 10)
+    file = ObservationFile.write(table, path)
+    window = Window(START, START + np.timedelta64(4 * 3600, "s"))
+    wanted = select(table, window)
+    meta = pq.ParquetFile(path).metadata
+    content = bytearray(path.read_bytes())
+    for group in range(1, meta.num_row_groups):
+        for number in range(meta.num_columns):
+            column = meta.row_group(group).column(number)
+            first = column.dictionary_page_offset or column.data_page_offset
+            content[first : first + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    path.write_bytes(content)
+    assert_same(file.window(window), wanted)
+    with pytest.raises(InputError, match="is not a Parquet file of observations"):
+        file.window(Window(window.end, window.end + THREE_HOURS))
+
+
+def test_a_file_that_is_not_sorted_is_read_too(tmp_path: Path) -> None:
+    """Runs that were begun before have such a file."""
+    table = reports([1, 2 * 3600, 3 * 3600 + 1], 60, 3)
+    table.to_parquet(tmp_path / "old.parquet")
+    window = Window(START, START + THREE_HOURS)
+    assert_same(ObservationFile(tmp_path / "old.parquet").window(window), select(table, window))
+
+
+def test_what_is_no_file_of_observations_is_named(tmp_path: Path) -> None:
+    window = Window(START, START + THREE_HOURS)
+    with pytest.raises(InputError, match=r"no file of observations at .*absent"):
+        ObservationFile(tmp_path / "absent.parquet").window(window)
+    (tmp_path / "text").write_text("nothing")
+    with pytest.raises(InputError, match="is not a Parquet file of observations"):
+        ObservationFile(tmp_path / "text").window(window)

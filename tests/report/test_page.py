@@ -290,7 +290,7 @@ def test_scores_are_json(twin: Path, judged: Judgement, tmp_path: Path):
     from kaiseki.verification.run import write_scores
 
     rows = json.loads(write_scores(Run(twin), judged).read_text(encoding="utf-8"))
-    assert rows == json.loads(json.dumps(judged.rows))
+    assert rows == json.loads(json.dumps(judged.rows + judged.distance_rows))
     assert {row["against"] for row in rows} == {"truth", "withheld", "assimilated"}
 
 

@@ -133,9 +133,14 @@ def verify(folder: Path, /, *, json: Json = False) -> None:
     judgement = judge(opened)
     path = write_scores(opened, judgement)
     emit(
-        {"scores": str(path), "rows": judgement.rows, "scorecard": judgement.card, "truth": judgement.truth_card},
+        {
+            "scores": str(path),
+            "rows": judgement.all_rows,
+            "scorecard": judgement.card,
+            "truth": judgement.truth_card,
+        },
         json=json,
-        text=lambda: f"{_card(judgement, opened.main_time)}\n{len(judgement.rows)} rows in {path}",
+        text=lambda: f"{_card(judgement, opened.main_time)}\n{len(judgement.all_rows)} rows in {path}",
     )
 
 

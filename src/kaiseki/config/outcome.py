@@ -71,6 +71,10 @@ class Twin(Section):
     given, K; a wave pattern, see `kaiseki.experiments.twin.flow`."""
     boundary_perturbation: NotNegative = 1.0
     """Size of the error of the driving fields, in units of a typical error of a global analysis."""
+    perturbation_hours: NotNegative = 0.0
+    """Time in which the correlation of the errors of the driving fields falls to 0.61, h. They then change all the time
+    and keep their size, however long the period is, and so does the weather. At 0 both are those of one start, which
+    leave the region within days; for periods beyond two days give 24 or so."""
     initial_perturbation: NotNegative = 1.0
     """Size of the error of the cold start, in units of a typical error of a global analysis."""
     observation_density: Fraction = 1.0

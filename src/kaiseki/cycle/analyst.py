@@ -17,7 +17,7 @@ from kaiseki.cycle import observing
 from kaiseki.cycle.window import OuterWindow
 from kaiseki.diagnostics.standard_atmosphere import standard_log_pressure
 from kaiseki.grid import Domain
-from kaiseki.observations import Table
+from kaiseki.observations.windows import Observed
 from kaiseki.statistics import BackgroundCovariance
 from kaiseki.statistics.configuration import scaled
 from kaiseki.statistics.covariance import build
@@ -63,7 +63,7 @@ def cycled_covariance(
     return build(domain, errors, fields, cycled_taper(experiment, domain))
 
 
-def compare_only(table: Table, experiment: Experiment) -> Analyst:
+def compare_only(table: Observed, experiment: Experiment) -> Analyst:
     """An analyst that changes nothing: departures of every observation, the same before and after."""
 
     def analyst(trajectory: Trajectory, window: Window, model: OuterWindow | None = None) -> Analysis:
@@ -77,7 +77,7 @@ def compare_only(table: Table, experiment: Experiment) -> Analyst:
 
 def analyst_of(
     engine: Engine | None,
-    table: Table,
+    table: Observed,
     experiment: Experiment,
     covariance: CovarianceAbout | None = None,
     log: Log | None = None,

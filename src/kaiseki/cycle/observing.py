@@ -17,6 +17,7 @@ from kaiseki.observations.selection import select
 from kaiseki.observations.sources.prepbufr import PrepbufrSource
 from kaiseki.observations.sources.registry import read_source
 from kaiseki.observations.thinning import thin, thin_levels
+from kaiseki.observations.windows import Observed
 from kaiseki.observations.windows import select as in_window
 from kaiseki.observations.withholding import assign_folds, withhold
 
@@ -87,11 +88,11 @@ def error_table(experiment: Experiment) -> dict[tuple[str, str], Profile]:
     return overridden(changes)
 
 
-def of_window(table: Table, window: Window, experiment: Experiment, interfaces: np.ndarray) -> Table:
+def of_window(table: Observed, window: Window, experiment: Experiment, interfaces: np.ndarray) -> Table:
     """Observations of one analysis: the reports of (start, end], thinned and with errors.
 
     Args:
-        table: from `quality_controlled`.
+        table: from `quality_controlled`, or the file that it was written to, of which the window alone is read.
         window: of the analysis.
         experiment: thinning and errors.
         interfaces: typical pressures of the model's interfaces [Pa], falling.

@@ -18,7 +18,7 @@ from kaiseki.experiments.model_checks import check_division
 from kaiseki.forecast.model import Model, with_time_steps
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.grid import Domain
-from kaiseki.observations import Table
+from kaiseki.observations.windows import Observed
 
 
 def reference_of(fields: Fields, domain: Domain) -> ReferenceProfile:
@@ -68,7 +68,8 @@ class PreparedCase:
         experiment: the description.
         folder: where results go.
         domain: with its terrain.
-        table: quality-controlled observations of the whole period.
+        table: quality-controlled observations of the whole period, or the file that a window of them is read from at a
+            time.
         driving: fields on the domain at any time.
         reference: profile of the case.
         start: fields of the cold start; the driving fields of that time when absent.
@@ -77,7 +78,7 @@ class PreparedCase:
     experiment: Experiment
     folder: RunFolder
     domain: Domain
-    table: Table
+    table: Observed
     driving: DrivingFields
     reference: ReferenceProfile
     start: Fields | None = None

@@ -28,7 +28,7 @@ from kaiseki.driving import atmosphere_on_domain, planetary_first_guess
 from kaiseki.driving.column import hydrostatic_pressure, surface_pressure_below
 from kaiseki.experiments.sea import SeaFiles, check_sea, surface_start
 from kaiseki.grid import Domain
-from kaiseki.observations import Table
+from kaiseki.observations.windows import Observed
 from kaiseki.statistics import BackgroundCovariance
 from kaiseki.statistics.covariance import build
 
@@ -92,7 +92,7 @@ def successive(
     fields: Fields,
     window: Window,
     domain: Domain,
-    table: Table,
+    table: Observed,
     experiment: Experiment,
     scales: Sequence[BackgroundError],
     log: Log | None = None,
@@ -106,7 +106,7 @@ def successive(
     return fields
 
 
-def compared(experiment: Experiment, table: Table, fields: Fields, domain: Domain) -> ColdStart:
+def compared(experiment: Experiment, table: Observed, fields: Fields, domain: Domain) -> ColdStart:
     """Fields as the beginning of a stream, and the observations of the window before it compared with them."""
     window = Window.ending_at(experiment.period.first, experiment.period.window)
     found = compare_only(table, experiment)(still(fields, window, domain), window)
@@ -119,7 +119,7 @@ class SampleAnalyses:
 
     experiment: Experiment
     domain: Domain
-    table: Table
+    table: Observed
     first_guess: Fields
     log: Log | None = None
 
@@ -128,7 +128,7 @@ class SampleAnalyses:
         cls,
         experiment: Experiment,
         domain: Domain,
-        table: Table,
+        table: Observed,
         files: Sequence[Path],
         sea: SeaFiles | None = None,
         log: Log | None = None,

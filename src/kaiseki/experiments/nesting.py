@@ -27,7 +27,7 @@ from kaiseki.experiments.coarse_analysis import SampleAnalyses, compared, scales
 from kaiseki.experiments.sea import SeaFiles
 from kaiseki.grid import Domain
 from kaiseki.grid.terrain import blend_rim
-from kaiseki.observations import Table
+from kaiseki.observations.windows import Observed
 
 
 def coarse_driving(
@@ -35,7 +35,7 @@ def coarse_driving(
     folder: RunFolder,
     domain: Domain,
     wide: Domain,
-    table: Table,
+    table: Observed,
     files: Sequence[Path],
     sea: SeaFiles,
     log: Log | None = None,
@@ -102,7 +102,7 @@ def in_balance(made: dict[np.datetime64, Fields], domain: Domain) -> dict[np.dat
 
 def _at_sonde_times(
     experiment: Experiment,
-    table: Table,
+    table: Observed,
     analysed: Sequence[np.datetime64],
     spacing: float,
     log: Log | None,

@@ -28,10 +28,11 @@ from kaiseki.grid.build import domain_from_section
 from kaiseki.grid.terrain import blend_rim
 from kaiseki.observations import Table
 from kaiseki.observations.sources.inventory import inventory
+from kaiseki.observations.windows import ObservationFile
 
 
-def real_observations(experiment: Experiment, folder: RunFolder, data: Path | None, widest: Domain) -> Table:
-    """The reports of the experiment's files, checked, divided and saved; read back from there ever after."""
+def real_observations(experiment: Experiment, folder: RunFolder, data: Path | None, widest: Domain) -> ObservationFile:
+    """The file of the reports of the experiment's files, checked and divided; made once, and read by windows."""
     if not folder.observations.exists():
         wanted = experiment.observations
         paths = files_of(wanted.files, data, "observations.files") if wanted.files else []
@@ -42,8 +43,8 @@ def real_observations(experiment: Experiment, folder: RunFolder, data: Path | No
         table, counts = observing.quality_controlled(reports, experiment, widest)
         flagged = sum(count.flagged for count in counts)
         say(f"observations: {len(table)} values of {table.count_reports()} reports, {flagged} flags set")
-        table.to_parquet(folder.observations)
-    return Table.from_parquet(folder.observations)
+        ObservationFile.write(table, folder.observations)
+    return ObservationFile(folder.observations)
 
 
 def save_inventory(table: Table, folder: RunFolder) -> None:

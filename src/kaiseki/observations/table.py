@@ -20,6 +20,11 @@ SCHEMA_VERSION: Final = 1
 
 _VERSION_KEY: Final = b"kaiseki_observation_table"
 
+FILE_TIME: Final = "report_time"
+FILE_ORDER: Final = "row"
+"""Columns that a file sorted by the time of the report has beside those of the table: that time, and where the row was
+in the table (see `windows.ObservationFile`)."""
+
 
 class Coded:
     """Texts as int32 codes into a tuple of distinct words."""
@@ -317,7 +322,7 @@ class Table:
 
     @classmethod
     def from_parquet(cls, path: str | Path) -> Self:
-        """Read a Parquet file written by `to_parquet`.
+        """Read a Parquet file written by `to_parquet` or by `windows.ObservationFile`, rows in the order of its table.
 
         Raises:
             InputError: no such file, not Parquet, or columns that do not fit.
@@ -329,6 +334,8 @@ class Table:
             raise InputError(f"There is no file of observations at {path}") from error
         except (OSError, pa.ArrowInvalid) as error:
             raise InputError(f"{path} is not a Parquet file of observations: {error}") from error
+        if {FILE_TIME, FILE_ORDER} <= set(table.column_names):
+            table = table.unify_dictionaries().sort_by(FILE_ORDER).drop_columns([FILE_TIME, FILE_ORDER])
         try:
             return cls.from_arrow(table)
         except InputError as error:

@@ -17,7 +17,7 @@ from kaiseki.archive.run import Run
 from kaiseki.archive.store.metadata import program_version
 from kaiseki.core.files import write_text
 from kaiseki.core.timing import JST, civil_time, format_utc, label
-from kaiseki.report import charts, impact, maps, network, series, tables, words
+from kaiseki.report import by_distance, charts, impact, maps, network, series, tables, words
 from kaiseki.report.basemap import Basemap, coast_files
 from kaiseki.report.style import Picture
 from kaiseki.report.weather import weather
@@ -95,6 +95,7 @@ def _context(
             *_each(series.pressure_series, judgement.rows),
             *_each(series.tendencies, diagnostics),
         ],
+        "by_distance": by_distance.tables(judgement.distance_rows),
         "calibration": tables.calibration(judgement.rows),
         "cycle_table": tables.cycles(diagnostics),
         "minimisation": _each(series.minimisation, diagnostics),

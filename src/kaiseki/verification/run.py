@@ -17,6 +17,7 @@ from kaiseki.core.files import write_text
 from kaiseki.core.timing import format_utc
 from kaiseki.grid import Domain
 from kaiseki.verification import Departures, align, score_rows, scorecard, verdict
+from kaiseki.verification.by_distance import ByDistance, assimilated_sondes
 from kaiseki.verification.calibration import with_expected
 from kaiseki.verification.scorecard import BASELINES
 from kaiseki.verification.truth import (
@@ -36,16 +37,23 @@ class Judgement:
     """Scores of a run: rows, scorecard, departures.
 
     Attributes:
-        rows: of `scores.json`.
+        rows: of `scores.json`, by time.
+        distance_rows: of `scores.json`, by day and distance to the nearest assimilated sonde (`by_distance`).
         card: scorecard rows of the analysis at every cycle (see `verification.scorecard`).
         background_card: the same for the background.
         truth_card: the same against the truth, empty for real cases.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
+    distance_rows: list[dict[str, Any]] = field(default_factory=list)
     card: list[dict[str, Any]] = field(default_factory=list)
     background_card: list[dict[str, Any]] = field(default_factory=list)
     truth_card: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def all_rows(self) -> list[dict[str, Any]]:
+        """Rows of `scores.json`."""
+        return self.rows + self.distance_rows
 
 
 def departures_at(run: Run, time: np.datetime64) -> Departures | None:
@@ -70,21 +78,31 @@ def departures_at(run: Run, time: np.datetime64) -> Departures | None:
 def judge(run: Run) -> Judgement:
     """Score every cycle of a run against withheld and assimilated observations and, in a twin, against the truth."""
     result, settings = Judgement(), run.experiment.verification
-    case = run.experiment.case.name
+    case, distances = run.experiment.case.name, ByDistance(run.domain)
     for time in run.observed_cycles:
         departures = departures_at(run, time)
         if departures is None or len(departures) == 0:
             continue
         options: dict[str, Any] = {"case": case, "time": time, "settings": settings}
         result.rows += score_rows(departures, **options)
+        distances.add_departures(time, _sondes(run, time), departures, settings.levels)
         for experiment, card in (("analysis", result.card), ("background", result.background_card)):
             card += scorecard(departures, experiment=experiment, against=("withheld", "assimilated"), **options)
     if "truth" in run.stores:
         for time in run.cycles:
-            rows, card = _against_truth(run, time)
+            states, truth = _states_and_truth(run, time)
+            rows, card = _against_truth(states, truth, run, time)
             result.rows += rows
             result.truth_card += card
+            distances.add_truth(time, _sondes(run, time), states, truth)
+    result.distance_rows = distances.rows(case, settings)
     return result
+
+
+def _sondes(run: Run, time: np.datetime64) -> np.ndarray:
+    """Places (n, 2) of the sondes that the analysis of a time used; none at a cold start."""
+    table = run.table("analysis", time)
+    return np.empty((0, 2)) if table is None or time not in run.analysed_cycles else assimilated_sondes(table)
 
 
 def write_scores(run: Run, judgement: Judgement) -> Path:
@@ -93,22 +111,31 @@ def write_scores(run: Run, judgement: Judgement) -> Path:
     Raises:
         StoreError, ResourceError: as `core.files.whole_file`.
     """
-    return write_text(run.folder.scores, json.dumps(judgement.rows, indent=1, allow_nan=False) + "\n")
+    return write_text(run.folder.scores, json.dumps(judgement.all_rows, indent=1, allow_nan=False) + "\n")
 
 
-def _against_truth(run: Run, time: np.datetime64) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Score rows and scorecard rows of one time."""
-    settings = run.experiment.verification
+type _Fields = dict[str, np.ndarray]
+
+
+def _states_and_truth(run: Run, time: np.datetime64) -> tuple[dict[str, _Fields], _Fields]:
+    """Fields of the experiments at a time and the truth, comparable; nothing where there is no truth."""
     source = run.fields("truth", time)
     if source is None:
-        return [], []
+        return {}, {}
     truth = comparable(source, run.stores["truth"].domain(), run.domain)
     states = {}
     for experiment, (store, _) in DEPARTURES.items():
         found = run.fields(store, time, background=experiment == "background")
         if found is not None:
             states[experiment] = comparable(found, run.domain, run.domain)
-    rows = []
+    return states, truth
+
+
+def _against_truth(
+    states: dict[str, _Fields], truth: _Fields, run: Run, time: np.datetime64
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Score rows and scorecard rows of one time."""
+    settings, rows = run.experiment.verification, []
     for experiment, fields in states.items():
         head = {"case": run.experiment.case.name, "experiment": experiment}
         rows += truth_rows(fields, truth, TRUTH_LEVELS, run.domain, **head, time=time, settings=settings)

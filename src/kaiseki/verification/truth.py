@@ -83,7 +83,7 @@ def truth_rows(
     Raises:
         InputError: a field lacks its partner or has another shape.
     """
-    error = _difference(fields, truth)
+    error = difference(fields, truth)
     block, wanted = blocks(domain), np.asarray(levels, float)
     inside = block >= 0
     head = {"case": case, "experiment": experiment, "against": "truth"}
@@ -153,7 +153,7 @@ class ErrorsInside:
 
 def errors_inside(fields: Fields, truth: Fields, levels: Sequence[float] | np.ndarray, domain: Domain) -> ErrorsInside:
     """Errors by cell; arguments as `truth_rows`."""
-    block, error = blocks(domain), _difference(fields, truth)
+    block, error = blocks(domain), difference(fields, truth)
     inside = block >= 0
     energy, mass = column_energy(error, np.asarray(levels, float), BOTTOM, TOP)
     return ErrorsInside(np.sqrt(energy[inside]), mass[inside], error["surface_pressure"][inside], block[inside])
@@ -175,8 +175,12 @@ def compare_errors(
     }
 
 
-def _difference(fields: Fields, truth: Fields) -> dict[str, np.ndarray]:
-    """Truth minus experiment for all fields that both have."""
+def difference(fields: Fields, truth: Fields) -> dict[str, np.ndarray]:
+    """Truth minus experiment for all fields that both have.
+
+    Raises:
+        InputError: a field lacks its partner or has another shape.
+    """
     for name in ("u", "v", "temperature", "surface_pressure"):
         if name not in fields or name not in truth:
             raise InputError(f"A comparison with the truth needs the field {name!r} on both sides")

@@ -87,10 +87,11 @@ def linearise(fields: dict[str, np.ndarray], plan: Plan, *, by_slot: bool = Fals
     derivatives, (found, exists) = _derivatives(
         {name: jnp.asarray(fields[name], dtype=float) for name in ANALYSIS_VARIABLES}, plan.columns, plan.values
     )
-    columns = taken(plan.columns, plan.values.at[:n])
-    slot, late = np.asarray(columns.slot), np.asarray(columns.slot_weight, dtype=np.float64)
+    # In NumPy, for JAX would compile and keep programs for each number of observations, and memory would grow by cycle.
+    columns = taken(jax.tree_util.tree_map(np.asarray, plan.columns), np.asarray(plan.values.at)[:n])
+    slot, late = columns.slot, np.asarray(columns.slot_weight, dtype=np.float64)
     ends = ((slot, 1.0 - late), (np.minimum(slot + 1, nt - 1), late))
-    cells = [(np.asarray(j), np.asarray(i), np.asarray(w, dtype=np.float64)) for j, i, w in corners(columns)]
+    cells = [(j, i, np.asarray(w, dtype=np.float64)) for j, i, w in corners(columns)]
     rows: list[np.ndarray] = []
     places: list[np.ndarray] = []
     weights: list[np.ndarray] = []

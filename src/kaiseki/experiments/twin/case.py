@@ -85,7 +85,7 @@ def twin_case(
     from kaiseki.experiments.real_data import save_inventory
     from kaiseki.experiments.twin import prepare
     from kaiseki.grid.build import domain_from_section
-    from kaiseki.observations import Table
+    from kaiseki.observations.windows import ObservationFile
 
     domain = domain_from_section(experiment.domain)
     twin = prepare(experiment, domain, folder.path / "twin")
@@ -95,13 +95,13 @@ def twin_case(
         save_inventory(reports, folder)
         table, _ = observing.quality_controlled(reports, experiment, domain)
         say(f"observations: {len(table)} values of {table.count_reports()} reports")
-        table.to_parquet(folder.observations)
+        ObservationFile.write(table, folder.observations)
     start = {name: np.asarray(field) for name, field in twin.cold_start.items()}
     return PreparedCase(
         experiment,
         folder,
         domain,
-        Table.from_parquet(folder.observations),
+        ObservationFile(folder.observations),
         twin.driving,
         reference_of(start, domain),
         start,

@@ -39,6 +39,11 @@ TROPOPAUSE = np.log(0.25)
 UPSTREAM = 117.0
 """Longitude of the middle of the waves that an analysis gets wrong, degrees east; within a day they pass over the whole
 region."""
+LASTING_HEIGHT = 13.0
+"""Standard deviation of the waves that an analysis always gets wrong, m; less than those of one start, which lie
+upstream of Japan, for the same error over Japan."""
+COSINES = 16
+"""Number of cosines that an error of a parameter is made of where errors change in time."""
 ANOMALY_WAVES = (24.0, 16.0)
 """Wavelengths of the anomaly of the sea temperature, in degrees of longitude and of latitude, about the width of the
 seas around Japan."""
@@ -100,6 +105,29 @@ class Flow:
         vector wind, 1.2 K and 1.5 hPa (root mean squares); `tests/twin` holds them to that.
         """
         n = np.random.default_rng([seed, 3]).normal(size=9) * size
+        return self._wrong(n, Ripples((seed, 4), 18.0 * size, UPSTREAM))
+
+    def perturbed_at(self, seconds: float, seed: int, size: float, memory: float, longitude: float) -> Flow:
+        """Flow as a series of global analyses gives it: with errors that change in time and keep their size.
+
+        The numbers by which parameters err are stationary Gaussian processes with the correlation
+        exp(-(t / memory)^2 / 2), made of cosines of random phases whose frequencies are drawn from their spectrum
+        (Shinozuka and Deodatis 1991, Appl. Mech. Rev. 44, 191-204); the waves that err are those of `Ripples` with
+        that memory.
+
+        Args:
+            seconds: time since the origin.
+            seed, size: as `perturbed`, whose typical errors these are too.
+            memory: time in which the correlation falls to exp(-1/2), s.
+            longitude: about which the waves err, degrees east.
+        """
+        r = np.random.default_rng([seed, 8])
+        frequency, phase = r.normal(size=(9, COSINES)) / memory, r.uniform(0.0, 2.0 * np.pi, (9, COSINES))
+        n = size * np.sqrt(2.0 / COSINES) * np.cos(frequency * seconds + phase).sum(axis=1)
+        return self._wrong(n, Ripples((seed, 9), LASTING_HEIGHT * size, longitude, memory))
+
+    def _wrong(self, n: np.ndarray, ripples: Ripples) -> Flow:
+        """Flow whose parameters err by the numbers n (9,), in units of typical errors, and with further waves."""
         return replace(
             self,
             jet_speed=self.jet_speed * (1.0 + 0.03 * float(n[0])),
@@ -111,7 +139,7 @@ class Flow:
             front=self.front * (1.0 + 0.2 * float(n[6])),
             humidity=self.humidity * float(np.exp(0.06 * n[7])),
             warmth=self.warmth + 0.4 * float(n[8]),
-            ripples=(*self.ripples, Ripples((seed, 4), 18.0 * size, UPSTREAM)),
+            ripples=(*self.ripples, ripples),
         )
 
     def geopotential(self, lat: np.ndarray, lon: np.ndarray, log_sigma: np.ndarray, seconds: float) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -26,8 +27,34 @@ STEP_PER_KILOMETRE: Final = 6.7
 """Time step per spacing, s/km: a Courant number of 0.65 in the strongest jet of these flows, 95 m/s. Longer than the
 model's own choice, which must bear any weather."""
 
+LASTING_STEP: Final = 450.0
+"""Longest time step of runs of many days, s: with 900 s on cells of 300 km the vertical motion over a coast at the edge
+of the rim grows by half each eight hours, and the model fails on day 9; with 450 s it does not grow at all."""
+
+RELAXATION_HOURS: Final = 12.0
+"""Time in which a run that is drawn towards fields comes near them, h: short against the days in which weather leaves a
+region."""
+
 type Fields = dict[str, np.ndarray]
 """Fields at cell centres by internal name, as `forecast.Model.start` takes them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """Fields that a run is drawn to.
+
+    Attributes:
+        fields: u, v, temperature, pressure and qv on the domain of the run at any of its times.
+        weight: (ny, nx) 1 where the run comes near them within `RELAXATION_HOURS`, 0 where it is left alone.
+    """
+
+    fields: Callable[[np.datetime64], Fields]
+    weight: np.ndarray
+
+    def increment(self, time: np.datetime64, have: Fields) -> Fields:
+        """The part of the way from fields of a time to those wanted that is gone in an hour."""
+        wanted, part = self.fields(time), INTERVAL_HOURS / RELAXATION_HOURS * self.weight
+        return {name: part * (wanted[name] - have[name]) for name in ("u", "v", "temperature", "pressure", "qv")}
 
 
 def twin_of(experiment: Experiment) -> Twin:
@@ -68,6 +95,8 @@ def make_model(experiment: Experiment, domain: Domain, physics: Physics, start: 
     virtual = virtual_temperature(start["temperature"], start["qv"])
     reference = ReferenceProfile.fit(domain.z, virtual, start["pressure"])
     step = time_step(domain.spacing)
+    if twin_of(experiment).perturbation_hours > 0.0:
+        step = min(step, LASTING_STEP)
     base = default_parameters(domain.spacing, float(domain.map_factor.max()))
     short = 2 * math.ceil(step / base.dt * base.substeps[-1] / 2.0)
     own_steps = dataclasses.replace(experiment.dynamics, time_step=step, acoustic_substeps=short)
@@ -82,6 +111,7 @@ def integrate(
     times: np.ndarray,
     title: str,
     filter_: DigitalFilter | None = None,
+    towards: Relaxation | None = None,
 ) -> Iterator[tuple[np.datetime64, Fields]]:
     """States of the model at `times`, from fields at the first of them.
 
@@ -92,6 +122,7 @@ def integrate(
         times: (nt,) datetime64[s], hourly.
         title: what the progress is called.
         filter_: digital filter of the start; None leaves it as it is.
+        towards: what the state is drawn to every hour; None leaves it alone.
 
     Yields:
         Time and fields, float32: all of the atmosphere and of the ground; precipitation of the hour before.
@@ -111,6 +142,9 @@ def integrate(
                 after = model.boundary(around), model.sea(around)
                 state = model.advance(begin_interval(state), Forcing.between(before, after), seconds)
                 before = after
+                if towards is not None:
+                    have = {name: np.asarray(field) for name, field in model.atmosphere(state).as_dict().items()}
+                    state = model.add_increment(state, towards.increment(time, have))
                 progress.advance(note=format_utc(time))
             fields = model.atmosphere(state).as_dict() | model.surface_fields(state)
             yield time, {name: np.asarray(values, dtype=np.float32) for name, values in fields.items()}

@@ -49,6 +49,13 @@ def nature_times(experiment: Experiment) -> np.ndarray:
     return slots(first - spin_up, last, hours(INTERVAL_HOURS))
 
 
+def surrounding_times(experiment: Experiment) -> np.ndarray:
+    """Hours of the driving fields: one beyond the end, since after the last analysis the model is looked at for a few
+    steps more."""
+    times = nature_times(experiment)
+    return np.append(times, times[-1] + hours(INTERVAL_HOURS))
+
+
 def run_nature(experiment: Experiment, directory: Path | None = None) -> States:
     """Make the nature run, or take it from `directory` where the same one was kept.
 
@@ -67,13 +74,19 @@ def run_nature(experiment: Experiment, directory: Path | None = None) -> States:
     twin, domain, own = twin_of(experiment), nature_domain(experiment), nature_of(experiment)
     flow = replace(Flow.drawn(twin.seed), sea_anomaly=twin.sea_anomaly)
     around_it = own if twin.surroundings == "nature" else experiment
-    decisive = (flow, twin.spacing_factor, twin.spin_up_hours, own.dynamics, own.physics)
+    decisive: tuple[object, ...] = (flow, twin.spacing_factor, twin.spin_up_hours, own.dynamics, own.physics)
+    lasts = twin.perturbation_hours > 0.0
+    if lasts:
+        decisive += ("lasting",)
     digest = digest_of(around_it, ("domain", "period", "dynamics", "physics"), "nature", *decisive)
     path = None if directory is None else directory / "nature.npz"
 
     def make() -> Iterator[tuple[np.datetime64, Fields]]:
         times = nature_times(experiment)
-        around = run_wide(around_it, flow, times, "weather around").onto(domain)
+        # Where it lasts, the driving fields may err about the same weather.
+        shared = directory / "weather.npz" if lasts and directory is not None else None
+        around_times = surrounding_times(experiment) if lasts else times
+        around = run_wide(around_it, flow, around_times, "weather around", shared).onto(domain)
         start = around(times[0])
         model = make_model(own, domain, own.physics, start, times[0])
         for time, fields in integrate(model, start, around, times, "nature run"):

@@ -46,11 +46,14 @@ class Ripples:
         seed: what it is drawn from.
         height: standard deviation of geopotential height in the middle of the waves, m.
         longitude: of the middle of the waves, degrees east; see `envelope`.
+        memory: 0 for waves of different speeds. Else all travel alike, and their phases drift, so that the field seen
+            from a place that travels with them has the correlation exp(-(t / memory)^2 / 2) in time, s.
     """
 
     seed: tuple[int, ...]
     height: float
     longitude: float = MIDDLE_LONGITUDE
+    memory: float = 0.0
 
     @cached_property
     def _waves(self) -> dict[str, np.ndarray]:
@@ -61,11 +64,15 @@ class Ripples:
         amplitude = length / MIDDLE_LENGTH
         amplitude *= self.height * GRAVITY / np.sqrt(np.mean(amplitude**2) * COUNT / 4.0)
         kx, ky = 2 * np.pi / length * np.cos(direction), 2 * np.pi / length * np.sin(direction)
+        if self.memory > 0.0:
+            frequency = kx * SPEED[0] + r.normal(0.0, 1.0, COUNT) / self.memory
+        else:
+            frequency = kx * r.normal(*SPEED, COUNT)
         return {
             "amplitude": amplitude,
             "kx": kx,
             "ky": ky,
-            "frequency": kx * r.normal(*SPEED, COUNT),
+            "frequency": frequency,
             "phase": r.uniform(0, 2 * np.pi, COUNT),
             "m": r.uniform(*VERTICAL, COUNT),
             "vertical_phase": r.uniform(0, 2 * np.pi, COUNT),

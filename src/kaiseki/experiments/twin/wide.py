@@ -18,7 +18,7 @@ import numpy as np
 from kaiseki.config import DigitalFilter, DomainSettings, Experiment
 from kaiseki.driving import atmosphere_on_domain
 from kaiseki.experiments.twin.flow import Flow
-from kaiseki.experiments.twin.integration import Fields, integrate, make_model
+from kaiseki.experiments.twin.integration import Fields, Relaxation, integrate, make_model, twin_of
 from kaiseki.experiments.twin.kept import digest_of
 from kaiseki.experiments.twin.states import States, kept_or_made
 from kaiseki.grid import Domain
@@ -29,6 +29,8 @@ COARSENING: Final = 2.5
 BEYOND: Final = (2.0e6, 1.2e6, 0.6e6, 1.2e6)
 """Distances by which the wide domain reaches beyond the region to the west, east, south and north, m: most where the
 wind comes from, least towards the equator, where the flow is not balanced."""
+FADING: Final = 0.6e6
+"""Distance from the region over which the relaxation of a run that lasts rises to its whole strength, m."""
 RIM: Final = 4
 """Width of the relaxation zone of the wide domain, cells."""
 
@@ -75,17 +77,38 @@ def run_wide(experiment: Experiment, flow: Flow, times: np.ndarray, title: str, 
         title: what the progress is called.
         path: file where the same run is looked for and kept; None keeps nothing.
 
+    Where the errors of the driving last (`twin.perturbation_hours`), the weather does too: outside the region the run
+    is drawn towards the flow of each hour, so that waves come in; within, it is left to itself, as the nature run is.
+    Without that it would have no weather after three days.
+
     Raises:
         NumericsError: the model failed.
         StoreError: the run could not be kept.
     """
     domain, origin = wide_domain(experiment), experiment.period.first
+    lasts = twin_of(experiment).perturbation_hours > 0.0
 
     def make() -> Iterator[tuple[np.datetime64, Fields]]:
         start = atmosphere_on_domain(flow.dataset(times[0], origin), domain)
         model = make_model(experiment, domain, experiment.physics, start, times[0])
         # At the far boundary there are no waves, so that it stays as it is.
-        return integrate(model, start, lambda _: start, times, title, DigitalFilter())
+        towards = Relaxation(weather, outside(experiment, domain)) if lasts else None
+        return integrate(model, start, lambda _: start, times, title, DigitalFilter(), towards)
 
-    digest = digest_of(experiment, ("domain", "dynamics", "physics"), "wide", origin, flow, times[0], times[-1])
+    def weather(time: np.datetime64) -> Fields:
+        return atmosphere_on_domain(flow.dataset(time, origin), domain)
+
+    further = ("lasting",) if lasts else ()
+    decisive = ("wide", origin, flow, times[0], times[-1], *further)
+    digest = digest_of(experiment, ("domain", "dynamics", "physics"), *decisive)
     return kept_or_made(path, digest, domain, make)
+
+
+def outside(experiment: Experiment, domain: Domain) -> np.ndarray:
+    """Weight (ny, nx) of the cells of the wide domain: 0 over the region, rising to 1 over `FADING`."""
+    inner = domain_from_section(dataclasses.replace(experiment.domain, terrain="flat"))
+    beyond = [
+        np.maximum(np.maximum(own[0] - outer, outer - own[-1]), 0.0)
+        for own, outer in ((inner.y, domain.y), (inner.x, domain.x))
+    ]
+    return np.clip(np.hypot(beyond[0][:, None], beyond[1][None, :]) / FADING, 0.0, 1.0)
