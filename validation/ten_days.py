@@ -3,16 +3,18 @@
     python -m validation.ten_days --out out/ten-days [--days 10] [--engine 3dfgat] [--kills 5] [--compare 8]
 
 The twin is twin-1 on a coarser grid, with weather and errors of the driving fields that last
-(`twin.perturbation_hours`). It is killed (SIGKILL) once while it is made ready and `--kills` times in the days from the
-third to the last but two, each time at a random moment of a random cycle, and started again; the second and the last
-day pass without. Then the same experiment is begun in another folder and left alone until `--compare` cycles are
-complete, which must be the same bit for bit. What a folder holds already is not run again, and a run that is ended goes
-on.
+(`twin.perturbation_hours`) and a sea that changes (`twin.sea_change`). It is killed (SIGKILL) once while it is made
+ready and `--kills` times in the days from the third to the last but two, each time at a random moment of a random
+cycle, and started again; the second and the last day pass without. Then the same experiment is begun in another folder
+and left alone until `--compare` cycles are complete, which must be the same bit for bit. What a folder holds already is
+not run again, and a run that is ended goes on.
 
 Writes `validation/ten_days_<engine>.json` and `validation/figures/ten_days_<engine>.png`:
 
 - memory: the most that the process held on each day; it is flat if the last day needs at most 1.05 of the second.
 - disk: what each day added to the archive; the same.
+- sea: by how much its temperature of each day, as the run has it, differs from that of the start, and by how much it
+  does in the flow of the twin.
 - errors of wind, temperature and surface pressure against the truth by day and distance to the nearest assimilated
   sonde, of analysis, background, free run and driving; and on how many days the analysis is further from the truth than
   its background.
@@ -41,6 +43,7 @@ from kaiseki.archive import RunStore
 from kaiseki.archive.run import Run
 from kaiseki.config import Experiment
 from kaiseki.experiments.twin import TWINS
+from kaiseki.experiments.twin.flow import Flow
 from kaiseki.verification.by_distance import CLASSES
 
 HERE = Path(__file__).resolve().parent
@@ -69,7 +72,7 @@ def experiment_of(days: int, engine: str) -> Experiment:
     values["case"] = {"name": f"ten-days-{engine}", "kind": "twin", "title": f"Twin of {days} days at 120 km, {engine}"}
     values["domain"] = DOMAIN
     values["period"] = {**values["period"], "end": f"{last}Z"}
-    values["twin"] = {**values["twin"], "perturbation_hours": 24.0}
+    values["twin"] = {**values["twin"], "perturbation_hours": 24.0, "sea_change": 2.0}
     values["assimilation"] = {**values["assimilation"], "engine": engine}
     values["verification"] = {**values["verification"], "baselines": ("free_run", "driving")}
     return Experiment.from_mapping(values)
@@ -222,6 +225,32 @@ def differences(one: Path, other: Path, cycles: int) -> list[str]:
     return wrong
 
 
+def change_of_sea(folder: Path, experiment: Experiment, per_day: int) -> dict[str, list[float]]:
+    """Root mean square over the sea of what its temperature has changed since the cold start, by day [K]: in the run,
+    and in the flow of the twin, whose waves the coarse weather around the region flattens a little."""
+    run, origin = Run(folder), experiment.period.first
+    twin = experiment.twin
+    assert twin is not None
+    flow = Flow.drawn(twin.seed, sea_change=twin.sea_change)
+    first, *days = run.cycles[::per_day]
+    start = run.fields("analysis", first)
+    assert start is not None
+    domain = run.analysis.domain()
+    sea = domain.land_fraction == 0.0
+    found: dict[str, list[float]] = {"run": [], "flow": []}
+    for time in days:
+        now = run.fields("analysis", time)
+        assert now is not None
+        in_run = now["sst"].values - start["sst"].values
+        seconds = float((time - origin) / np.timedelta64(1, "s"))
+        in_flow = flow.sea_temperature(domain.lat, domain.lon, seconds) - flow.sea_temperature(
+            domain.lat, domain.lon, 0.0
+        )
+        for name, change in (("run", in_run), ("flow", in_flow)):
+            found[name].append(float(np.sqrt(np.mean(change[sea] ** 2))))
+    return found
+
+
 def by_day(values: dict[int, float], per_day: int, days: int, of: Callable[[list[float]], float]) -> list[float]:
     """A number of each day, of the values of its cycles; NaN where there are none."""
     found = []
@@ -335,6 +364,7 @@ def main() -> None:
         "memory_last_over_second": ratio(memory),
         "disk_mib": disk,
         "disk_last_over_second": ratio(disk),
+        "sea_change_k": change_of_sea(folder, experiment, per_day),
         "cycles_compared": given.compare,
         "differences": differences(alone, folder, given.compare) if given.compare else None,
         "table": table_of(rows),

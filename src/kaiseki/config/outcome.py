@@ -69,6 +69,9 @@ class Twin(Section):
     sea_anomaly: Annotated[float, Bounds(ge=-5, le=5)] = 0.0
     """Amplitude of the difference between the sea temperature of nature and the one that the assimilating model is
     given, K; a wave pattern, see `kaiseki.experiments.twin.flow`."""
+    sea_change: Annotated[float, Bounds(ge=0, le=5)] = 0.0
+    """Amplitude of a wave pattern of the sea temperature that travels, K; a crest takes ten days to the place of the
+    next. Nature and the driving fields both know it. At 0 the sea stays as it is."""
     boundary_perturbation: NotNegative = 1.0
     """Size of the error of the driving fields, in units of a typical error of a global analysis."""
     perturbation_hours: NotNegative = 0.0

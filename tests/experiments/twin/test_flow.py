@@ -195,13 +195,33 @@ def test_perturbations_have_the_size_they_claim() -> None:
 def test_the_anomaly_of_the_sea_has_its_amplitude_and_nobody_else_sees_it(fields: xr.Dataset) -> None:
     """Over a whole number of waves the mean is nought and the root mean square the amplitude over sqrt(2)."""
     lat, lon = np.arange(16.0, 40.0, 0.5)[:, None], np.arange(120.0, 144.0, 0.5)[None, :]
-    anomaly = sea_surface_temperature(lat, lon, 1.7) - sea_surface_temperature(lat, lon)
+    anomaly = sea_surface_temperature(lat, lon, ((1.7, 0.0),)) - sea_surface_temperature(lat, lon)
     assert np.abs(anomaly).max() == pytest.approx(1.7, abs=0.02)
     one = anomaly[:32]  # 16 degrees
     assert one.mean() == pytest.approx(0.0, abs=1e-9)
     assert rms(one) == pytest.approx(1.7 / np.sqrt(2.0), rel=1e-9)
-    assert sea_surface_temperature(np.array([70.0]), np.arange(100.0, 200.0), 1.7).min() >= 271.35
+    assert sea_surface_temperature(np.array([70.0]), np.arange(100.0, 200.0), ((1.7, 0.0),)).min() >= 271.35
     # The true flow and what an analysis makes of it have none unless the nature run is given one.
     assert Flow.drawn(1).sea_anomaly == Flow.drawn(1).perturbed(1).sea_anomaly == 0.0
     seen = Flow.drawn(1).perturbed(1).dataset(ORIGIN, ORIGIN)["sea_surface_temperature"].values[0]
     np.testing.assert_array_equal(seen, fields["sea_surface_temperature"].values)
+
+
+def test_the_sea_changes_for_all_alike_and_is_itself_again_after_ten_days() -> None:
+    """A crest of the wave moves east by its wavelength of 24 degrees in ten days: by 2.4 degrees a day."""
+    lat, lon, day = np.array([[30.0], [36.0]]), np.arange(120.0, 160.0, 0.6)[None, :], 86_400.0
+    truth = Flow.drawn(1, sea_change=2.0)
+    start = truth.sea_temperature(lat, lon, 0.0)
+    assert rms(start - Flow.drawn(1).sea_temperature(lat, lon, 0.0)) == pytest.approx(2.0 / np.sqrt(2.0), rel=0.05)
+    for days in range(1, 11):
+        now = truth.sea_temperature(lat, lon, days * day)
+        wave, moved = (
+            sea - sea_surface_temperature(lat, east)
+            for sea, east in ((now, lon), (truth.sea_temperature(lat, lon - 2.4 * days, 0.0), lon - 2.4 * days))
+        )
+        np.testing.assert_allclose(wave, moved, atol=1e-9)
+        assert (np.abs(now - start).max() < 1e-9) == (days == 10)
+        np.testing.assert_array_equal(truth.perturbed(1).sea_temperature(lat, lon, days * day), now)
+        np.testing.assert_array_equal(
+            Flow.drawn(1).sea_temperature(lat, lon, days * day), sea_surface_temperature(lat, lon)
+        )

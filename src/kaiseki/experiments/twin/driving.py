@@ -37,7 +37,7 @@ def make_driving(experiment: Experiment, domain: Domain, directory: Path | None 
     """
     twin, first = twin_of(experiment), experiment.period.first
     times = surrounding_times(experiment)
-    truth = Flow.drawn(twin.seed)
+    truth = Flow.drawn(twin.seed, sea_change=twin.sea_change)
     if twin.perturbation_hours > 0.0:
         return _lasting(experiment, truth, domain, times, directory)
     flow = truth.perturbed(twin.seed, twin.boundary_perturbation)

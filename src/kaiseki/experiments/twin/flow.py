@@ -45,8 +45,10 @@ upstream of Japan, for the same error over Japan."""
 COSINES = 16
 """Number of cosines that an error of a parameter is made of where errors change in time."""
 ANOMALY_WAVES = (24.0, 16.0)
-"""Wavelengths of the anomaly of the sea temperature, in degrees of longitude and of latitude, about the width of the
+"""Wavelengths of the waves of the sea temperature, in degrees of longitude and of latitude, about the width of the
 seas around Japan."""
+SEA_PERIOD = 10.0 * 86_400.0
+"""Time in which the change of the sea temperature moves on by a wavelength, s."""
 SURFACE_DENSITY = 1.25
 """Density of air, kg m-3, that turns pressures at sea level into geopotentials at 1000 hPa."""
 
@@ -70,6 +72,7 @@ class Flow:
         warmth: addition to the temperature near the ground, K.
         ripples: random waves on top.
         sea_anomaly: amplitude of what the sea is warmer or colder than an analysis says, K.
+        sea_change: amplitude of the waves of the sea temperature that travel, K.
     """
 
     jet_speed: float = 68.0
@@ -86,9 +89,10 @@ class Flow:
     warmth: float = 0.0
     ripples: tuple[Ripples, ...] = ()
     sea_anomaly: float = 0.0
+    sea_change: float = 0.0
 
     @classmethod
-    def drawn(cls, seed: int) -> Flow:
+    def drawn(cls, seed: int, sea_anomaly: float = 0.0, sea_change: float = 0.0) -> Flow:
         """The true flow of a seed: the wave somewhere near its usual place, with a weather of its own on top."""
         n = np.random.default_rng([seed, 1]).normal(size=3)
         return cls(
@@ -96,6 +100,8 @@ class Flow:
             amplitude=cls.amplitude * (1.0 + 0.1 * float(n[1])),
             low_depth=cls.low_depth * (1.0 + 0.1 * float(n[2])),
             ripples=(Ripples((seed, 2), 20.0),),
+            sea_anomaly=sea_anomaly,
+            sea_change=sea_change,
         )
 
     def perturbed(self, seed: int, size: float = 1.0) -> Flow:
@@ -225,7 +231,7 @@ class Flow:
         relative = self._relative_humidity(p, v)
         temperature, q = from_relative_humidity(tv, np.broadcast_to(p, tv.shape), relative)
         dims, surface = ("time", "pressure", "latitude", "longitude"), ("time", "latitude", "longitude")
-        sst = sea_surface_temperature(LATITUDE[:, None], LONGITUDE[None, :], self.sea_anomaly)
+        sst = self.sea_temperature(LATITUDE[:, None], LONGITUDE[None, :], seconds)
         return xr.Dataset(
             {
                 "air_temperature": (dims, temperature[None]),
@@ -245,6 +251,11 @@ class Flow:
             attrs={"source": "twin", "file": "analytic flow"},
         )
 
+    def sea_temperature(self, lat: np.ndarray, lon: np.ndarray, seconds: float) -> np.ndarray:
+        """Sea-surface temperature, K, at latitudes and longitudes in degrees and a time in s since the origin."""
+        turn = seconds / SEA_PERIOD
+        return sea_surface_temperature(lat, lon, ((self.sea_anomaly, 0.0), (self.sea_change, turn)))
+
     def _relative_humidity(self, p: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Moist near the ground and in southerly flow ahead of the trough, dry behind it and aloft; 0..0.98."""
         base = 0.30 + 0.5 * np.exp(-(((1e5 - p) / 3.0e4) ** 2))
@@ -253,16 +264,22 @@ class Flow:
         return np.where(p < 2.0e4, 0.02, humid)
 
 
-def sea_surface_temperature(lat: np.ndarray, lon: np.ndarray, anomaly: float = 0.0) -> np.ndarray:
+def sea_surface_temperature(
+    lat: np.ndarray, lon: np.ndarray, waves: tuple[tuple[float, float], ...] = ()
+) -> np.ndarray:
     """Winter sea: warm in the south, a warm current east of Honshu; K, freezing at 271.35 K.
 
-    With an `anomaly` (K) a wave of that amplitude is added, whose crests run from south-west to north-east, one of them
-    through 35 degrees north and 141 east: 0.7 times as much in the root mean square, and nothing in the mean.
+    Args:
+        lat, lon: degrees.
+        waves: amplitude (K) and number of wavelengths by which they are moved on, of waves that are added. Their crests
+            run from south-west to north-east, one of them, not moved, through 35 degrees north and 141 east. A wave is
+            0.7 times its amplitude in the root mean square, and nothing in the mean.
     """
     zonal = np.clip(29.0 - 0.75 * np.maximum(lat - 14.0, 0.0), -1.8, 29.0)
     current = 2.5 * np.exp(-(((lon - 148.0) / 15.0) ** 2) - ((lat - 36.0) / 6.0) ** 2)
-    normal = np.asarray(273.15 + zonal + current)
-    if not anomaly:
-        return normal
-    wave = np.cos(2.0 * np.pi * ((lon - 141.0) / ANOMALY_WAVES[0] - (lat - 35.0) / ANOMALY_WAVES[1]))
-    return np.maximum(normal + anomaly * wave, FREEZING_SEA)
+    found = np.asarray(273.15 + zonal + current)
+    for amplitude, turn in waves:
+        if amplitude:
+            angle = 2.0 * np.pi * ((lon - 141.0) / ANOMALY_WAVES[0] - (lat - 35.0) / ANOMALY_WAVES[1] - turn)
+            found = np.maximum(found + amplitude * np.cos(angle), FREEZING_SEA)
+    return found

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +71,7 @@ def run_nature(experiment: Experiment, directory: Path | None = None) -> States:
         StoreError: the run could not be kept.
     """
     twin, domain, own = twin_of(experiment), nature_domain(experiment), nature_of(experiment)
-    flow = replace(Flow.drawn(twin.seed), sea_anomaly=twin.sea_anomaly)
+    flow = Flow.drawn(twin.seed, twin.sea_anomaly, twin.sea_change)
     around_it = own if twin.surroundings == "nature" else experiment
     decisive: tuple[object, ...] = (flow, twin.spacing_factor, twin.spin_up_hours, own.dynamics, own.physics)
     lasts = twin.perturbation_hours > 0.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -91,10 +92,14 @@ def run_wide(experiment: Experiment, flow: Flow, times: np.ndarray, title: str, 
     def make() -> Iterator[tuple[np.datetime64, Fields]]:
         start = atmosphere_on_domain(flow.dataset(times[0], origin), domain)
         model = make_model(experiment, domain, experiment.physics, start, times[0])
-        # At the far boundary there are no waves, so that it stays as it is.
+        # At the far boundary there are no waves, so that it stays as it is; the sea may change.
         towards = Relaxation(weather, outside(experiment, domain)) if lasts else None
-        return integrate(model, start, lambda _: start, times, title, DigitalFilter(), towards)
+        return integrate(model, start, lambda time: {**start, **sea(time)}, times, title, DigitalFilter(), towards)
 
+    def sea(time: np.datetime64) -> Fields:
+        return {"sst": weather(time)["sst"]} if flow.sea_change else {}
+
+    @lru_cache(maxsize=1)
     def weather(time: np.datetime64) -> Fields:
         return atmosphere_on_domain(flow.dataset(time, origin), domain)
 
