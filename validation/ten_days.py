@@ -246,7 +246,7 @@ def change_of_sea(folder: Path, experiment: Experiment, per_day: int) -> dict[st
         in_flow = flow.sea_temperature(domain.lat, domain.lon, seconds) - flow.sea_temperature(
             domain.lat, domain.lon, 0.0
         )
-        for name, change in (("run", in_run), ("flow", in_flow)):
+        for name, change in (("run", in_run), ("flow", after - before)):
             found[name].append(float(np.sqrt(np.mean(change[sea] ** 2))))
     return found
 
