@@ -243,9 +243,7 @@ def change_of_sea(folder: Path, experiment: Experiment, per_day: int) -> dict[st
         assert now is not None
         in_run = now["sst"].values - start["sst"].values
         seconds = float((time - origin) / np.timedelta64(1, "s"))
-        in_flow = flow.sea_temperature(domain.lat, domain.lon, seconds) - flow.sea_temperature(
-            domain.lat, domain.lon, 0.0
-        )
+        after, before = (flow.sea_temperature(domain.lat, domain.lon, t) for t in (seconds, 0.0))
         for name, change in (("run", in_run), ("flow", after - before)):
             found[name].append(float(np.sqrt(np.mean(change[sea] ** 2))))
     return found
