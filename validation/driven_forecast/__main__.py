@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -56,9 +57,15 @@ def main() -> None:
             print(json.dumps(found, indent=1))
             continue
         results[name] = found
-        RESULTS.write_text(json.dumps(rounded(results), indent=1) + "\n")
+        RESULTS.write_text(in_lines(results))
         if name == "merra2":
             shelf.record(driven_forecast.rows(found))
+
+
+def in_lines(results: dict[str, Any]) -> str:
+    """JSON with a line for every list of numbers, of six digits."""
+    text = json.dumps(rounded(results), indent=1)
+    return re.sub(r"\[[-+.,\de\s]*\]", lambda found: " ".join(found[0].split()), text) + "\n"
 
 
 def rounded(value: Any) -> Any:
