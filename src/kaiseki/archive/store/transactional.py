@@ -113,7 +113,7 @@ class TransactionalStore:
                 session = repository.writable_session(BRANCH)
                 lay_out(session.store, layout)
                 session.commit(f"layout, schema version {schema.SCHEMA_VERSION}")
-            return cls(repository, place, lock, writable=True)
+            return cls(open_repository(place, to_write=True), place, lock, writable=True)
         except BaseException:
             if lock is not None:
                 lock.release()
@@ -138,7 +138,7 @@ class TransactionalStore:
         try:
             if lock is not None:
                 # What was read before the lock was ours may be old.
-                repository = open_repository(place)
+                repository = open_repository(place, to_write=True)
             if not _has_layout(repository):
                 raise StoreError(f"The creation of {place.where} was interrupted and it holds nothing; create it again")
             return cls(repository, place, lock, writable=mode == "a")
