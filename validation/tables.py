@@ -398,6 +398,28 @@ def driven_rain() -> str:
     return markdown([*head, "skill, 1 mm, 41 and 203 km", "skill, 5 mm"], lines)
 
 
+def ten_days() -> str:
+    """Errors of ten days of the twin by distance to the nearest assimilated sonde, of two engines."""
+    found = {engine: read(f"validation/ten_days_{engine}.json") for engine in ("3dfgat", DEFAULT)}
+    lines, distances = [], {"0-300": "0 to 300", "300-700": "300 to 700", "700-": "over 700"}
+    for rows in zip(*(one["table"] for one in found.values()), strict=True):
+        first = rows[0]
+        words, unit, digits = QUANTITIES[first["variable"]]
+        level = f" {first['level'] / 100:.0f} hPa" if first["level"] else ""
+        own = [
+            text
+            for row in rows
+            for text in (
+                f"{row['analysis']:.{digits}f} ({row['background']:.{digits}f})",
+                f"{row['days_worse']} of {row['days']}",
+            )
+        ]
+        around = [f"{first[name]:.{digits}f}" for name in ("free_run", "driving")]
+        lines.append([f"{words.split(',')[0]}{level} ({unit})", distances[first["distance"]], *own, *around])
+    heads = [text for engine in found for text in (f"{NAMES[engine]}: analysis (background)", "worse on days")]
+    return markdown(["error", "km", *heads, "no assimilation", "driving fields"], lines)
+
+
 def presets() -> str:
     """What a run of `cases/japan-1989.toml` announces for each preset, before it starts."""
     from kaiseki.config import Experiment
@@ -440,6 +462,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "lorenz96": lambda: case_rows("lorenz96"),
     "quasi-geostrophic": lambda: case_rows("quasi_geostrophic"),
     "observation-impact": lambda: case_rows("observation_impact"),
+    "ten-days": ten_days,
     "driven-errors": driven_errors,
     "driven-rows": lambda: case_rows("driven_forecast"),
     "driven-fluxes": driven_fluxes,
