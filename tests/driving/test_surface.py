@@ -68,6 +68,24 @@ def test_what_belongs_to_land_sea_and_ice_is_taken_from_their_cells_alone() -> N
     assert "soil_temperature" not in atmosphere_on_domain(coast(), domain)
 
 
+def test_the_land_of_a_coast_is_as_much_colder_than_its_air_as_land_is() -> None:
+    """Air that cools by 2 K a degree towards the land, and land 5 K colder than the air over it: so it is on the coast,
+    and not as cold as the land far inland."""
+    data = coast()
+    across = 2.0 * (data["longitude"] - 140.0)
+    data["air_temperature"] = data["air_temperature"] - across
+    air = data["air_temperature"].isel(time=0, pressure=0)
+    skin = xr.where(data["land_area_fraction"].isel(time=0) > 0, air - 5.0, 290.0)
+    data["surface_temperature"] = skin.transpose("latitude", "longitude").expand_dims("time")
+    domain = PlainDomain(nx=24, ny=18, latitude=39.0)
+    domain.land_fraction = np.ones(domain.lat.shape)
+    found = atmosphere_on_domain(data, domain)["skin_temperature"]
+    here = from_lat_lon(air["latitude"].values, air["longitude"].values, domain.lat, domain.lon, "linear")(air.values)
+    near = domain.lon > 140.1
+    assert (domain.lon[near] < 140.9).any()
+    np.testing.assert_allclose(found[near], here[near] - 5.0, atol=1e-6)
+
+
 def test_skin_of_water_serves_where_it_is_free_of_ice_only() -> None:
     data = coast().isel(time=0)
     thin = data.assign(sea_ice_area_fraction=0.1 * data["sea_ice_area_fraction"])
