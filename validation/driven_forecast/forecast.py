@@ -123,9 +123,7 @@ def _turbulent(state: State, metrics: Metrics, edges: Edges, site: Site, physics
     columns, surface = make_columns(state, metrics, edges), state.surface
     assert isinstance(surface, Surface)
     air, vapour = columns.temperature[0] + GRAVITY / CP_DRY * columns.height[0], columns.water.rv[0]
-    land, sea = tiles(columns, surface, physics)
-    f = site.land_fraction
-    parts = ((f, land), (1.0 - f, sea))
+    parts = tiles(columns, surface, physics).shares(site.land_fraction, surface.ice)
     none = jnp.zeros_like(air)
     return {
         "sensible_heat": sum((share * CP_DRY * t.heat * (t.temperature - air) for share, t in parts), none),
@@ -141,7 +139,8 @@ def _radiative(state: State, metrics: Metrics, edges: Edges, site: Site, physics
     assert isinstance(surface, Surface)
     f, r = site.land_fraction, physics.schemes.radiation
     held = surface.radiative
-    emission = r.emissivity * STEFAN_BOLTZMANN * (f * surface.soil_temperature[0] ** 4 + (1.0 - f) * surface.sst**4)
+    sea = (1.0 - surface.ice) * surface.sst**4 + surface.ice * surface.ice_temperature[0] ** 4
+    emission = r.emissivity * STEFAN_BOLTZMANN * (f * surface.soil_temperature[0] ** 4 + (1.0 - f) * sea)
     _, _, outgoing = thermal(make_columns(state, metrics, edges), emission + (1.0 - r.emissivity) * held.longwave, r)
     return {"shortwave_down": held.shortwave, "longwave_down": held.longwave, "outgoing_longwave": outgoing}
 
@@ -182,7 +181,7 @@ def run(domain: Domain, files: Sequence[Path], start: np.datetime64, hours: int,
         hours: length, h.
         words: what is run, for the log.
     """
-    driving, domain = direct_driving(files, domain)
+    driving, domain = direct_driving(files, domain, soil=Physics().schemes.soil.thickness)
     first = driving(start)
     model = Model.make(domain, reference_of(first, domain), _parameters(domain), Physics(), start)
     boundaries = Boundaries(model, driving, HOUR)

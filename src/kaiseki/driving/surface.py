@@ -54,8 +54,9 @@ def surface_on_domain(
     """The surface of one time of the common form on the domain's cells, as far as the source has it.
 
     Soil, snow and the difference between skin and air of land come from the source's cells of land alone, the skin of
-    ice from its cells with ice. The temperatures of land are moved from the source's to our altitude with `LAPSE_RATE`. Land that the source does not
-    resolve takes the skin temperature for its soil, no value for its soil moisture, and no snow.
+    ice from its cells with ice. The temperatures of land are moved from the source's to our altitude with `LAPSE_RATE`.
+    Land that the source does not resolve takes the skin temperature for its soil, no value for its soil moisture, and
+    no snow.
 
     Args:
         data: the common form at one time.

@@ -74,31 +74,40 @@ def driven_case(experiment: Experiment, folder: RunFolder, data: Path | None) ->
     """
     domain = domain_from_section(experiment.domain, data)
     files = files_of(experiment.driving.first_guess_files, data, "driving.first_guess_files")
-    driving, domain = direct_driving(experiment, files, domain, sea_files(experiment, data))
-    start = driving(experiment.period.first)
+    first, soil = experiment.period.first, experiment.physics.schemes.soil.thickness
+    held_at = first if experiment.driving.steady else None
+    driving, domain = direct_driving(files, domain, sea_files(experiment, data), soil=soil, held_at=held_at)
+    if held_at is not None:
+        say(experiment.steady_words)
+    start = driving(first)
     check_sea(experiment, start, domain, files)
     return PreparedCase(experiment, folder, domain, Table.empty(), driving, reference_of(start, domain))
 
 
 def direct_driving(
-    experiment: Experiment, files: Sequence[Path], domain: Domain, sea: SeaFiles | None = None
+    files: Sequence[Path],
+    domain: Domain,
+    sea: SeaFiles | None = None,
+    *,
+    soil: tuple[float, ...] | None = None,
+    held_at: np.datetime64 | None = None,
 ) -> tuple[DrivingFields, Domain]:
     """Driving by the files themselves, or by the store of a run of our own, and the domain that they drive.
 
     The terrain of the domain goes over to that of the files in the rim.
 
     Args:
-        experiment: says whether one analysis is held constant, and the layers of soil.
         files: split in any way, read a time at a time, about the domain only; or one store of a run.
         domain: which they drive.
         sea: of the experiment's own.
+        soil: thickness of the model's layers of soil, m; None leaves the soil out.
+        held_at: time (UTC) of theirs that is held constant; None follows them in time.
 
     Raises:
         InputError: the files cannot be read or joined, lack a level or a variable, or the domain reaches beyond
-            them; or one analysis is to be held, and they do not have that of the cold start.
+            them; or they do not have the time that is to be held.
     """
     driving: DrivingFields
-    soil = experiment.physics.schemes.soil.thickness
     if any(path.is_dir() and RunStore.exists(path) for path in files):
         if len(files) > 1:
             raise InputError(f"{files[0]} and {files[1]}: a store of a run drives alone; name no other file beside it.")
@@ -114,29 +123,27 @@ def direct_driving(
         else:
             domain = blend_rim(domain, ground)
         driving, where, times = Dataset(data, domain, soil), data.file, data.times
-    if experiment.driving.steady:
-        driving = held(driving, experiment, where, times)
+    if held_at is not None:
+        driving = held(driving, held_at, where, times)
     return (driving if sea is None else sea.around(driving, domain)), domain
 
 
-def held(driving: DrivingFields, experiment: Experiment, where: str, times: np.ndarray) -> Steady:
-    """Driving fields of the cold start, held constant; says so.
+def held(driving: DrivingFields, first: np.datetime64, where: str, times: np.ndarray) -> Steady:
+    """Driving fields of the cold start, held constant.
 
     Args:
         driving: the fields.
-        experiment: that wants it.
+        first: time of the cold start, UTC.
         where: the fields are from, for the message.
         times: of theirs.
 
     Raises:
         InputError: they do not have the time of the cold start.
     """
-    first = experiment.period.first
     if first not in times:
         there = f"{format_utc(times[0])} to {format_utc(times[-1])}" if len(times) > 1 else format_utc(times[0])
         raise InputError(
             f"{where}: driving.steady holds the analysis of the cold start, {format_utc(first)}, but the driving data "
             f"are of {there}; set period.cold_start to a time of theirs"
         )
-    say(experiment.steady_words)
     return Steady(driving, first)
