@@ -67,7 +67,7 @@ def content(step: float = 15.0) -> xr.Dataset:
         "eastward_wind": 10.0 + 5.0 * level + 8.0 * wave,
         "northward_wind": 6.0 * np.roll(wave, 3, axis=-1),
         "geopotential": GRAVITY * (z + 20.0 * wave),
-        "specific_humidity": 0.008 * (LEVELS / 1e5)[None, :, None, None] ** 2 * (1.0 + 0.3 * wave),
+        "specific_humidity": 0.008 * (LEVELS / 1e5)[None, :, None, None] ** 3 * (1.0 + 0.3 * wave),
     }
     shape = (TIMES.size, LEVELS.size, latitude.size, longitude.size)
     variables = {name: (DIMS, np.broadcast_to(values, shape)) for name, values in fields.items()}

@@ -18,7 +18,7 @@ LEVELS = 100.0 * np.array([1000.0, 850.0, 700.0, 500.0, 300.0, 200.0, 100.0, 50.
 
 def at(hour: int, warmer: float = 0.0) -> xr.Dataset:
     """An analysis of 2000-01-01 whose temperature rises by 1 K in six hours, over a terrain."""
-    dataset = dataset_of(Profile(), LEVELS)
+    dataset = dataset_of(Profile(), LEVELS, humidity=1e-5)
     dataset["air_temperature"] = dataset["air_temperature"] + hour / 6.0 + warmer
     dataset["surface_altitude"] = ("latitude", "longitude"), 100.0 + np.zeros((27, 39))
     dataset["surface_temperature"] = ("time", "latitude", "longitude"), 280.0 + np.zeros((1, 27, 39))

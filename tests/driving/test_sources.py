@@ -237,11 +237,22 @@ def test_netcdf_in_any_order_and_units(tmp_path: Path) -> None:
         read_global(path)
 
 
-def test_missing_humidity_levels_are_filled_between_neighbours() -> None:
-    log_p = np.log(np.array([1000.0, 100.0, 10.0, 1.0]))
-    humidity = np.array([4.0, np.nan, 2.0, np.nan])[None, :, None, None]
-    filled = fill_humidity(log_p, humidity, np.array([False, True, False, True]))
-    np.testing.assert_allclose(filled[0, :, 0, 0], [4.0, 3.0, 2.0, 2.0])
+def test_missing_humidity_levels_are_filled() -> None:
+    """Between neighbours linearly in ln p; above down to the stratosphere's, which is 3e-6; never over saturation."""
+    levels = np.array([1.0e5, 5.0e4, 3.0e4, 2.0e4, 1.0e4, 3.0e3])
+    log_p = np.log(levels)
+    humidity = np.array([8e-3, np.nan, 3e-4, np.nan, np.nan, np.nan])[None, :, None, None]
+    missing = np.isnan(humidity[0, :, 0, 0])
+    filled = fill_humidity(log_p, humidity, missing, np.full(humidity.shape, 1.0))[0, :, 0, 0]
+    weight = np.log(2.0) / np.log(10.0 / 3.0)
+    np.testing.assert_allclose(filled[1], (1.0 - weight) * 8e-3 + weight * 3e-4)
+    # A hundred times less over a factor of three in pressure.
+    np.testing.assert_allclose(filled[3], 3e-4 * 100.0 ** (-np.log(1.5) / np.log(3.0)))
+    np.testing.assert_allclose(filled[4:], 3e-6)
+    cold = fill_humidity(log_p, humidity, missing, np.full(humidity.shape, 2e-6))[0, :, 0, 0]
+    np.testing.assert_allclose(cold[missing], 2e-6)
+    drier = np.where(missing, np.nan, 1e-6)[None, :, None, None]
+    np.testing.assert_allclose(fill_humidity(log_p, drier, missing, np.ones(drier.shape)), 1e-6)
 
 
 def test_readers_are_known_by_name() -> None:

@@ -39,6 +39,12 @@ def at_time(dataset: xr.Dataset | DrivingData, time: np.datetime64 | None) -> xr
     Raises:
         InputError: `time` is None and there are several, or it lies outside the Dataset's times.
     """
+    if isinstance(dataset, xr.Dataset) and "time" not in dataset.dims:
+        # One time, as of `DrivingData.at`.
+        own = dataset["time"].values.astype("datetime64[s]") if "time" in dataset else time
+        if time is not None and np.datetime64(time, "s") != own:
+            raise InputError(f"The driving data are of {own} alone, but {time} is wanted; take them at that time.")
+        return dataset
     if isinstance(dataset, DrivingData):
         if time is None and dataset.times.size == 1:
             time = dataset.times[0]

@@ -43,8 +43,8 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
     settings: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
     try:
         if is_zarr(path):
-            with xr.open_dataset(path, engine="zarr", consolidated=False, **settings) as dataset:
-                yield dataset
+            with xr.open_dataset(path, engine="zarr", consolidated=False, mask_and_scale=False, **settings) as raw:
+                yield xr.decode_cf(_zeros_kept(raw), decode_times=False, decode_timedelta=False)
             return
         # The stream is ours: for damaged files the libraries leave those open that they opened.
         with path.open("rb") as stream:
@@ -66,6 +66,19 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
         raise InputError(
             f"{path}: cannot be read as NetCDF ({type(error).__name__}: {error}); it is damaged or truncated."
         ) from error
+
+
+def _zeros_kept(raw: xr.Dataset) -> xr.Dataset:
+    """A Zarr store, not decoded yet, in which 0 counts as a value.
+
+    Version 2 keeps in every array the value of chunks that were never written, which is 0 unless one is chosen; only a
+    chosen one can mean missing.
+    """
+    for name in raw.variables:
+        fill = raw[name].attrs.get("_FillValue")
+        if fill is not None and not isinstance(fill, str) and np.all(np.asarray(fill) == 0):
+            del raw[name].attrs["_FillValue"]
+    return raw
 
 
 def _check_classic(stream: IO[bytes]) -> None:

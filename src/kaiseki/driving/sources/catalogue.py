@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from kaiseki.core.progress import say
 from kaiseki.core.timing import format_utc
 from kaiseki.driving.sources.grids import Grid, Window
 from kaiseki.driving.sources.layouts import LEVEL, QUANTITIES, STATIC
+from kaiseki.driving.sources.origin import check_origins
 from kaiseki.driving.sources.pieces import ON_HYBRID, ON_PRESSURE, Piece
 
 _PACKED = 3e-5
@@ -32,6 +33,11 @@ def name_of(level: float, kind: str) -> str:
     return f"{level / 100.0:g} hPa" if kind == ON_PRESSURE else f"model level {level:g}"
 
 
+def _listed(quantities: Sequence[str]) -> str:
+    """Quantities as the subject of a sentence."""
+    return f"{', '.join(quantities)} {'is' if len(quantities) == 1 else 'are'}"
+
+
 @dataclass
 class Catalogue:
     """Fields of all files by quantity, time and level.
@@ -49,16 +55,19 @@ class Catalogue:
     levels: list[float]
     times: np.ndarray
     grid: Grid
+    _windows: dict[tuple[int, int], tuple[Window, Window]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, pieces: Sequence[Piece]) -> Catalogue:
         """Catalogue of the pieces of all files.
 
         Raises:
-            InputError: they lie on different grids, hold a time or level twice in one file, or levels of both kinds.
+            InputError: they lie on different grids, are of several members, versions or runs, hold a time or level
+                twice in one file, or levels of both kinds.
         """
         kind = _kind(pieces)
         pieces = [p for p in pieces if QUANTITIES[p.quantity].where != LEVEL or p.kind == kind]
+        check_origins(pieces)
         reference = next((p for p in pieces if p.quantity == "air_temperature"), pieces[0])
         places: dict[str, dict[Key, list[Place]]] = {}
         for piece in pieces:
@@ -91,8 +100,18 @@ class Catalogue:
             piece, at, position = self.places[quantity][time, level][0]
             groups.setdefault((id(piece), at), (piece, []))[1].append((number, position))
         for (_, at), (piece, wanted) in groups.items():
-            values[[n for n, _ in wanted]] = piece.read(at, [p for _, p in wanted], window)
+            values[[n for n, _ in wanted]] = piece.read(at, [p for _, p in wanted], self._window(piece, window))
         return values
+
+    def _window(self, piece: Piece, window: Window) -> Window:
+        """A window of the common grid in that of a piece, whose order may be another."""
+        if piece.grid is self.grid:
+            return window
+        key = id(piece.grid), id(window)
+        if key not in self._windows:
+            # The window itself is kept with it, so that its identity stays its own.
+            self._windows[key] = window, piece.grid.matching(window)
+        return self._windows[key][1]
 
     def check(self) -> None:
         """Refuse what is incomplete, before any value is read.
@@ -111,25 +130,24 @@ class Catalogue:
                     self._refuse_time(quantity, time)
                 if lacking := [level for level in own if level not in present]:
                     self._refuse_level(quantity, lacking[0], time)
-        for quantity in _STATE:
-            if quantity in self:
-                self._check_levels(quantity)
+        self._check_levels([q for q in _STATE if q in self])
         if ("eastward_wind" in self) != ("northward_wind" in self):
             one = next(p for q in _STATE[1:] for p in self.pieces(q))
             raise InputError(f"{one.path}: holds only one of the two wind components; fetch both.")
         heights = [q for q in _HEIGHT if q in self]
         if heights and not any(set(self.levels) <= set(self.held(q)) for q in heights):
-            self._check_levels(max(heights, key=lambda q: len(self.held(q))))
+            self._check_levels([max(heights, key=lambda q: len(self.held(q)))])
         self._check_humidity()
 
-    def _check_levels(self, quantity: str) -> None:
-        have = set(self.held(quantity))
+    def _check_levels(self, quantities: Sequence[str]) -> None:
+        have = {quantity: set(self.held(quantity)) for quantity in quantities}
         for level in self.levels:
-            if level not in have:
+            if lacking := [quantity for quantity in quantities if level not in have[quantity]]:
                 other = next(q for q in (*_STATE, *_HEIGHT) if level in self.held(q))
                 raise InputError(
-                    f"{self.pieces(quantity)[0].path}: {quantity} is missing at {name_of(level, self.kind)}, where "
-                    f"{other} of {self.pieces(other)[0].path} is given; add the file that holds it."
+                    f"{self.pieces(lacking[0])[0].path}: {_listed(lacking)} missing at "
+                    f"{name_of(level, self.kind)}, where {other} of {self.pieces(other)[0].path} is given; add the "
+                    "file that holds it."
                 )
 
     def _check_humidity(self) -> None:
@@ -161,14 +179,16 @@ class Catalogue:
     def _refuse_level(self, quantity: str, level: float, time: np.datetime64) -> None:
         holder = next(places[0][0].path for key, places in self.places[quantity].items() if key[1] == level)
         other = next(p.path for p in self._at(time) if p.quantity == quantity)
+        alike = [q for q in self.places if QUANTITIES[q].where == QUANTITIES[quantity].where]
+        every = [q for q in alike if level in self.held(q) and (time, level) not in self.places[q]]
         name = name_of(level, self.kind) if QUANTITIES[quantity].where == LEVEL else f"{level:g} m of depth"
         if holder == other:
             raise InputError(
-                f"{holder}: {quantity} is missing at level {name} and {format_utc(time)}; "
+                f"{holder}: {_listed(every)} missing at level {name} and {format_utc(time)}; "
                 "the file is incomplete or truncated."
             )
         raise InputError(
-            f"{holder} and {other} differ in their pressure or depth: {quantity} at {name} is missing at "
+            f"{holder} and {other} differ in their pressure or depth: at {name} {_listed(every)} missing at "
             f"{format_utc(time)}; name files on one grid and the same levels."
         )
 
@@ -190,13 +210,21 @@ class Catalogue:
                 repeated.setdefault(time, []).extend((places[0], other) for other in places[1:])
                 del places[1:]
             for time, pairs in repeated.items():
-                fields = [tuple(piece.read(at, [at_level], window) for piece, at, at_level in pair) for pair in pairs]
+                fields = [
+                    tuple(piece.read(at, [at_level], self._window(piece, window)) for piece, at, at_level in pair)
+                    for pair in pairs
+                ]
                 # A file of NetCDF packs all levels of a variable by one scale, so that the range is that of them all.
                 spread = spread_of([one for one, _ in fields])
                 for ((first, *_), (other, *_)), (one, two) in zip(pairs, fields, strict=True):
                     if alike(one, two, _PACKED * spread):
                         continue
                     both = f"{first.path} and {other.path}"
+                    if first.path == other.path:
+                        raise InputError(
+                            f"{first.where} and {other.label} hold different values of {quantity}; leave one of them "
+                            "out."
+                        )
                     if time is None:
                         raise InputError(
                             f"{both} differ in {quantity}, which does not change in time within one analysis "

@@ -129,23 +129,46 @@ def sea_alone(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return fields | {"sea_surface_temperature": np.where(land > SEA_LIMIT, np.nan, sst)}
 
 
-def fill_humidity(log_pressure: np.ndarray, humidity: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Humidity on levels the file leaves out, linear in ln p between its neighbours and constant beyond the ends.
+STRATOSPHERE = 3.0e-6
+"""Specific humidity of the lower stratosphere, kg/kg: most of ten years of soundings with frost-point hygrometers lie
+between 2 and 3 ppm by mass (Mastenbrook 1974, Can. J. Chem. 52, 1527-1531), later ones a little higher."""
+DRY_FROM = 10000.0
+"""Pressure of the levels at which that humidity is reached, at the latest at half the pressure of the highest level
+that has humidity, Pa."""
+
+
+def fill_humidity(
+    log_pressure: np.ndarray, humidity: np.ndarray, missing: np.ndarray, saturated: np.ndarray
+) -> np.ndarray:
+    """Humidity on levels the file leaves out, never over saturation.
+
+    Between levels that have it, it is linear in ln p; under the lowest, constant. Over the highest its logarithm falls
+    linearly in ln p to that of the stratosphere, and stays; where it is less already it is constant.
 
     Args:
-        log_pressure: ln of the levels' pressure, (np,).
+        log_pressure: ln of the levels' pressure in Pa, (np,).
         humidity: (nt, np, nlat, nlon); values on missing levels are ignored.
         missing: (np,) True where the file has no humidity.
+        saturated: specific humidity of saturated air, shape of `humidity`.
     """
     if not missing.any():
         return humidity
     present = np.flatnonzero(~missing)
     order = present[np.argsort(log_pressure[present])]
     filled = humidity.copy()
+    top = log_pressure[order[0]]
+    dry = min(np.log(DRY_FROM), top - np.log(2.0))
+    highest = np.maximum(humidity[:, order[0]], 0.0)
     for k in np.flatnonzero(missing):
-        position = np.interp(log_pressure[k], log_pressure[order], np.arange(order.size, dtype=float))
-        low = min(int(position), order.size - 1)
-        high = min(low + 1, order.size - 1)
-        weight = position - low
-        filled[:, k] = (1.0 - weight) * humidity[:, order[low]] + weight * humidity[:, order[high]]
+        if log_pressure[k] < top:
+            share = min((top - log_pressure[k]) / (top - dry), 1.0)
+            lowered = np.maximum(highest, STRATOSPHERE) ** (1.0 - share) * STRATOSPHERE**share
+            values = np.where(highest > STRATOSPHERE, lowered, highest)
+        else:
+            position = np.interp(log_pressure[k], log_pressure[order], np.arange(order.size, dtype=float))
+            low = min(int(position), order.size - 1)
+            high = min(low + 1, order.size - 1)
+            weight = position - low
+            values = (1.0 - weight) * humidity[:, order[low]] + weight * humidity[:, order[high]]
+        filled[:, k] = np.minimum(values, saturated[:, k])
     return filled

@@ -14,9 +14,11 @@ import xarray as xr
 
 from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
+from kaiseki.core.progress import say
 from kaiseki.core.timing import format_utc
+from kaiseki.diagnostics.saturation import saturation_specific_humidity
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
-from kaiseki.driving.sources import derived, model_levels
+from kaiseki.driving.sources import derived, model_levels, plausible
 from kaiseki.driving.sources.catalogue import Catalogue
 from kaiseki.driving.sources.conventions import SOIL_AXES, UNITS, fill_humidity, sea_alone
 from kaiseki.driving.sources.grids import Window
@@ -52,6 +54,7 @@ class DrivingData:
     local: bool = False
     _kept: OrderedDict[np.datetime64, xr.Dataset] = field(default_factory=OrderedDict)
     _fixed: dict[str, np.ndarray] | None = None
+    _told: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, pieces: Sequence[Piece], source: str, domain: Any = None) -> DrivingData:
@@ -157,6 +160,10 @@ class DrivingData:
     def _where(self, quantity: str) -> str:
         return str(self.catalogue.pieces(quantity)[0].path)
 
+    def _field(self, quantity: str) -> str:
+        """File and variable of a quantity, for messages."""
+        return self.catalogue.pieces(quantity)[0].where
+
     def _static(self) -> dict[str, np.ndarray]:
         """Fields that do not change in time, (ny, nx), read once."""
         if self._fixed is None:
@@ -166,8 +173,12 @@ class DrivingData:
                 if QUANTITIES[q].where == STATIC
             }
             if "surface_geopotential" in made:
-                geopotential = made.pop("surface_geopotential")
-                made.setdefault("surface_altitude", geopotential / GRAVITY)
+                altitude = made.pop("surface_geopotential") / GRAVITY
+                if "surface_altitude" in made:
+                    one = self._field("surface_altitude"), made["surface_altitude"]
+                    other = self._field("surface_geopotential"), altitude
+                    plausible.check_same(one, other, "m", plausible.SAME_GROUND, mean=False)
+                made.setdefault("surface_altitude", altitude)
             self._fixed = made
         return self._fixed
 
@@ -180,8 +191,15 @@ class DrivingData:
             elif QUANTITIES[q].where == SOIL:
                 made[q] = self.catalogue.read(q, time, self.catalogue.held(q), self.window)
         if "log_surface_pressure" in made:
-            logarithm = made.pop("log_surface_pressure")
-            made.setdefault("surface_air_pressure", np.exp(logarithm))
+            pressure = np.exp(made.pop("log_surface_pressure"))
+            if "surface_air_pressure" in made:
+                one = self._field("surface_air_pressure"), made["surface_air_pressure"]
+                other = self._field("log_surface_pressure"), pressure
+                plausible.check_same(one, other, "Pa", plausible.SAME_PRESSURE, mean=True)
+            made.setdefault("surface_air_pressure", pressure)
+        if "surface_altitude" in made and "surface_air_pressure" in made:
+            q = next(q for q in ("surface_altitude", "surface_geopotential") if q in self.catalogue)
+            plausible.check_terrain(self._field(q), made["surface_altitude"], made["surface_air_pressure"])
         if "sea_ice_area_fraction" in made:
             derived.check_ice(
                 self._where("sea_ice_area_fraction"),
@@ -190,9 +208,18 @@ class DrivingData:
                 made.get("sea_surface_temperature"),
             )
         made = sea_alone(made)
-        if self.local:
-            made = {q: values for q, values in made.items() if not np.isnan(values).all()}
+        for q in [q for q, values in made.items() if np.isnan(values).all()]:
+            about = " about the domain" if self.local else ""
+            self._tell(f"{self.file}: {q} is missing everywhere{about} and not used")
+            if self.local or q == "surface_air_pressure":
+                del made[q]
         return made
+
+    def _tell(self, text: str) -> None:
+        """Say something once for all times."""
+        if text not in self._told:
+            self._told.add(text)
+            say(text)
 
     def _read(self, time: np.datetime64) -> xr.Dataset:
         ground = self._ground(time)
@@ -242,10 +269,10 @@ class DrivingData:
         humidity = self._humidity(time, fields.get("air_temperature"), broad)
         if humidity is not None:
             fields["specific_humidity"] = humidity
-        for name, scale in (("geopotential_height", 1.0), ("geopotential", GRAVITY)):
-            if "geopotential_height" not in fields and set(levels) <= set(catalogue.held(name)) and levels:
-                values = catalogue.read(name, time, levels, self.window)
-                fields["geopotential_height"] = values if scale == 1.0 else values / scale
+            plausible.check_humidity(self.file, humidity, fields["air_temperature"], broad)
+        heights = self._heights(time)
+        if heights is not None:
+            fields["geopotential_height"] = heights
         if hybrid and "air_pressure" in catalogue and "geopotential_height" in fields:
             fields["geopotential_height"] = self._at_mean_pressure(pressure, fields)
         if not hybrid and "surface_air_pressure" in ground and any(np.isnan(f).any() for f in fields.values()):
@@ -261,6 +288,20 @@ class DrivingData:
         elif half is not None and "surface_altitude" in ground and "specific_humidity" in fields:
             fields["geopotential_height"] = self._integrated(half, fields, ground["surface_altitude"])
         return pressure, fields
+
+    def _heights(self, time: np.datetime64) -> np.ndarray | None:
+        """Geopotential heights of all levels, from whichever of the two quantities has them all."""
+        catalogue, levels = self.catalogue, self.catalogue.levels
+        found = [
+            (self._field(q), catalogue.read(q, time, levels, self.window) / scale)
+            for q, scale in (("geopotential_height", 1.0), ("geopotential", GRAVITY))
+            if levels and set(levels) <= set(catalogue.held(q))
+        ]
+        if len(found) == 2:
+            for k in range(len(levels)):
+                one, other = ((where, values[k]) for where, values in found)
+                plausible.check_same(one, other, "m", plausible.SAME_HEIGHT, mean=True)
+        return found[0][1] if found else None
 
     def _turn_winds(self, fields: dict[str, np.ndarray]) -> None:
         """Winds along the grid as winds along the meridians and parallels."""
@@ -324,7 +365,12 @@ class DrivingData:
             values[new] = found
             missing &= ~new
         if missing.any():
-            values = fill_humidity(np.log(np.array(levels)), values[None], missing)[0]
+            here = np.array(levels)
+            if here[missing].min() < here[~missing].min():
+                highest = here[~missing].min() / 100.0
+                self._tell(f"{self.file}: over {highest:g} hPa humidity is not given and falls to the stratosphere's")
+            saturated = np.asarray(saturation_specific_humidity(temperature, here[:, None, None]))
+            values = fill_humidity(np.log(here), values[None], missing, saturated[None])[0]
         return np.maximum(values, 0.0)
 
     def _axes(self) -> dict[str, Any]:

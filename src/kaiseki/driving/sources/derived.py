@@ -11,6 +11,8 @@ from kaiseki.diagnostics.thermodynamics import virtual_temperature
 
 FRACTION_AS_PERCENT = 0.015
 """Largest relative humidity of a whole atmosphere that was given as a fraction and called percent."""
+TROPOSPHERE = 30000.0
+"""Pressure over which air is humid somewhere in any area, Pa."""
 LAYER_ERROR = 0.2
 """Relative error of a layer's thickness against the hydrostatic, on average over an area, from which on heights and
 temperatures do not belong together. Levels as sparse as 1000, 500 and 100 hPa give 0.05."""
@@ -21,10 +23,15 @@ ICE, WARM = 0.5, 278.15
 def from_relative(where: str, relative: np.ndarray, temperature: np.ndarray, pressure: np.ndarray) -> np.ndarray:
     """Specific humidity from relative humidity (a fraction, as its centre means it: over water, ice or both).
 
+    Args:
+        where: for messages.
+        relative, temperature: (n, ny, nx).
+        pressure: (n, 1, 1) or (n, ny, nx), Pa; the stratosphere is as dry as that anyhow, so that lower levels count.
+
     Raises:
         InputError: the values are those of a fraction though their unit said percent.
     """
-    known = relative[np.isfinite(relative)]
+    known = relative[np.isfinite(relative) & np.broadcast_to(pressure > TROPOSPHERE, relative.shape)]
     if known.size and (most := float(known.max())) <= FRACTION_AS_PERCENT:
         raise InputError(
             f"{where}: relative_humidity nowhere exceeds {100.0 * most:.2g} %; its unit says percent but its values "

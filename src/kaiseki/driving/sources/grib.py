@@ -13,8 +13,10 @@ import xarray as xr
 
 from kaiseki.core.errors import InputError
 from kaiseki.driving.sources import model_levels
+from kaiseki.driving.sources.grib_product import origin_of, valid_time
 from kaiseki.driving.sources.grids import Grid, Lambert, LatitudeLongitude, Window
 from kaiseki.driving.sources.layouts import AT_SURFACE, IN_IFS_SOIL, IN_SOIL, ON_LEVELS, QUANTITIES, STATIC, Layer
+from kaiseki.driving.sources.origin import Origin
 from kaiseki.driving.sources.pieces import GROUND, ON_HYBRID, ON_PRESSURE, Piece, chosen
 from kaiseki.driving.sources.pieces import IN_SOIL as LAYERS
 from kaiseki.formats.grib.library import eccodes
@@ -24,6 +26,8 @@ from kaiseki.grid.projection import LambertConformal
 PRESSURE_UNITS = {"isobaricInhPa": 100.0, "isobaricInPa": 1.0}
 SOIL_TYPES = ("depthBelowLandLayer", "depthBelowLand", "soilLayer")
 MISSING = 1.0e36
+HIGHEST_GROUND = 1.0e5
+"""Geopotential over which all of a field lies on the uppermost model level of any model, m2 s-2."""
 _ROUNDED = 2.0e-3
 """Error in degrees with which GRIB 1, in thousandths, rounds the ends and the step of a grid."""
 
@@ -63,15 +67,13 @@ def _layer(handle: Any, kind: str, where: str) -> Layer:
 
 def _described(handle: Any, where: str) -> _Field | None:
     """What a field is, None if it is not one that can be used."""
-    if eccodes.codes_get(handle, "stepType") != "instant":
-        return None
     kind, number = eccodes.codes_get(handle, "typeOfLevel"), eccodes.codes_get(handle, "paramId")
     if kind in PRESSURE_UNITS and number in ON_LEVELS:
         return _Field(ON_LEVELS[number], ON_PRESSURE, eccodes.codes_get(handle, "level") * PRESSURE_UNITS[kind])
     if kind == "hybrid":
         level = float(eccodes.codes_get(handle, "level"))
-        # The surface's own fields of the IFS stand on model level 1.
-        if number in (129, 152) and level == 1.0:
+        # The surface's own fields of the IFS stand on model level 1, where geopotential may be that of the level too.
+        if level == 1.0 and (number == 152 or (number == 129 and _least(handle) < HIGHEST_GROUND)):
             return _Field(AT_SURFACE[number], GROUND, 0.0)
         return _Field(ON_LEVELS[number], ON_HYBRID, level) if number in ON_LEVELS else None
     if number in IN_IFS_SOIL and kind in (*SOIL_TYPES, "surface"):
@@ -85,6 +87,11 @@ def _described(handle: Any, where: str) -> _Field | None:
     return None
 
 
+def _least(handle: Any) -> float:
+    """Least value of a field, from its header."""
+    return float(eccodes.codes_get(handle, "referenceValue")) * 10.0 ** -eccodes.codes_get(handle, "decimalScaleFactor")
+
+
 def _soil_layer(handle: Any, kind: str, where: str) -> Layer:
     """Soil layer of a field; ECMWF's open data number the layers of the IFS, all others state depths."""
     if kind != "soilLayer":
@@ -94,12 +101,6 @@ def _soil_layer(handle: Any, kind: str, where: str) -> Layer:
     if eccodes.codes_get(handle, "centre") != "ecmf" or not 1 <= number <= len(layers):
         raise InputError(f"{where} numbers its soil layer and does not say how deep it lies; leave it out of the file.")
     return layers[number - 1]
-
-
-def _valid_time(handle: Any) -> np.datetime64:
-    date, clock = eccodes.codes_get(handle, "validityDate"), eccodes.codes_get(handle, "validityTime")
-    day = f"{date // 10000:04d}-{date // 100 % 100:02d}-{date % 100:02d}"
-    return np.datetime64(f"{day}T{clock // 100:02d}:{clock % 100:02d}:00", "s")
 
 
 def _ends(where: str, first: float, last: float, count: int, step: float | None, negative: bool) -> np.ndarray:
@@ -164,9 +165,15 @@ def _grid(handle: Any, where: str) -> Grid:
 
 def _lambert(handle: Any, where: str) -> Lambert:
     get = partial(eccodes.codes_get, handle)
-    if _get(handle, "earthIsOblate", 0) or _get(handle, "projectionCentreFlag", 0) & 128:
-        raise InputError(f"{where} is on a Lambert grid of the southern hemisphere or an ellipsoid; it is not read.")
     parallels = get("Latin1InDegrees"), get("Latin2InDegrees")
+    flag = _get(handle, "projectionCentreFlag", 0)
+    if _get(handle, "earthIsOblate", 0):
+        raise InputError(f"{where} is on a Lambert grid of an ellipsoid; it is not read.")
+    if flag & 64 or sum(parallels) == 0.0 or (flag & 128 and sum(parallels) > 0.0):
+        raise InputError(
+            f"{where} is on a Lambert grid about the {'south' if flag & 128 else 'north'} pole with the standard "
+            f"parallels {parallels[0]:g} and {parallels[1]:g}, which contradict it; the file is damaged."
+        )
     # Spacing is true at LaD in edition 2, at the parallels in edition 1 and where both agree.
     if get("edition") == 2 and not min(parallels) - 1e-3 <= get("LaDInDegrees") <= max(parallels) + 1e-3:
         raise InputError(f"{where}: its Lambert grid is true at none of its standard parallels; it is not read.")
@@ -193,6 +200,7 @@ class _Index:
     seen: set[tuple[str, str, float, Any]] = field(default_factory=set)
     grids: dict[tuple[Any, ...], Grid] = field(default_factory=dict)
     half_levels: dict[bytes, np.ndarray] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def add(self, handle: Any, place: Place) -> None:
         """Take up a field, if it is one that can be used."""
@@ -200,12 +208,14 @@ class _Index:
         found = _described(handle, where)
         if found is None:
             return
+        if (step := eccodes.codes_get(handle, "stepType")) != "instant":
+            self.left_out[step] = self.left_out.get(step, 0) + 1
+            return
         static = QUANTITIES[found.quantity].where == STATIC
-        time = None if static else _valid_time(handle)
+        origin = Origin() if static else origin_of(handle, where)
+        time = None if static else valid_time(handle)
         key = (found.quantity, found.kind, found.level, time)
-        if key in self.seen:
-            if static:
-                return
+        if key in self.seen and not static:
             raise InputError(
                 f"{where} is a second {found.quantity} at level {found.level:g} and {time}; "
                 "give one analysis or member at a time."
@@ -229,6 +239,7 @@ class _Index:
                 partial(_read, self.path, place),
                 found.layers,
                 half,
+                origin=origin,
             )
         )
 
@@ -244,8 +255,9 @@ class _Index:
     def _grid(self, handle: Any, where: str) -> Grid:
         keys = ("gridType", "Ni", "Nj", "Nx", "Ny", "scanningMode", "resolutionAndComponentFlags")
         ends = (f"{axis}Of{end}GridPointInDegrees" for axis in ("latitude", "longitude") for end in ("First", "Last"))
-        steps = ("iDirectionIncrement", "DxInMetres", "LoVInDegrees", "Latin1InDegrees", "N")
-        key = tuple(_get(handle, name) for name in (*keys, *ends, *steps))
+        steps = ("iDirectionIncrement", "DxInMetres", "DyInMetres", "N")
+        cone = ("LoVInDegrees", "Latin1InDegrees", "Latin2InDegrees", "LaDInDegrees", "projectionCentreFlag", "radius")
+        key = tuple(_get(handle, name) for name in (*keys, *ends, *steps, *cone))
         if key not in self.grids:
             self.grids[key] = _grid(handle, where)
         return self.grids[key]
@@ -267,9 +279,8 @@ def _read(path: Path, place: Place, time: int, levels: Sequence[int], window: Wi
                 "the file is damaged, fetch it again."
             )
         values = values.reshape(shape)[np.ix_(window.rows, window.columns)]
-        if eccodes.codes_get(handle, "bitmapPresent"):
-            values = np.where(values == MISSING, np.nan, values)
-        return values[None]
+        # A bitmap says what is missing, or, in complex packing, a number.
+        return np.where(values == MISSING, np.nan, values)[None]
     except eccodes.CodesInternalError as error:
         raise InputError(
             f"{path}: field {place.count} cannot be decoded ({error}); the file is damaged, fetch it again."
@@ -309,7 +320,9 @@ class GribSource:
                 if handle is not None:
                     eccodes.codes_release(handle)
         if not index.pieces:
-            raise InputError(f"{path}: holds no field that drives a model; give an analysis on pressure levels.")
+            left = ", ".join(f"{count} of stepType {step}" for step, count in index.left_out.items())
+            why = f" (left out as no instants: {left})" if left else ""
+            raise InputError(f"{path}: holds no field that drives a model{why}; give an analysis on pressure levels.")
         return index.pieces
 
     def read(self, path: Path) -> xr.Dataset:

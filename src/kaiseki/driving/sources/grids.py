@@ -52,7 +52,12 @@ class Grid(Protocol):
         ...
 
     def difference(self, other: Grid) -> str | None:
-        """Axis in which another grid differs by more than rounding, None if there is none."""
+        """Axis in which another grid has other places, by more than rounding; None if both have the same, in whatever
+        order."""
+        ...
+
+    def matching(self, window: Window) -> Window:
+        """The same places as in a window of a grid that has the same places in another order."""
         ...
 
     def attributes(self) -> dict[str, Any]:
@@ -65,7 +70,19 @@ class Grid(Protocol):
 
 
 def _apart(one: np.ndarray, two: np.ndarray) -> bool:
+    """Whether two axes have other places, in whatever order."""
+    one, two = np.sort(one), np.sort(two)
     return one.size != two.size or bool(np.abs(one - two).max() > _AXIS * max(float(np.ptp(one)), 1.0))
+
+
+def _nearest(axis: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Indices of an axis, in any order, nearest to places."""
+    order = np.argsort(axis)
+    held = axis[order]
+    right = np.clip(np.searchsorted(held, wanted), 1, max(held.size - 1, 1))
+    left = right - 1
+    right = np.minimum(right, held.size - 1)
+    return np.asarray(order[np.where(wanted - held[left] <= held[right] - wanted, left, right)])
 
 
 def _monotone(where: str, name: str, axis: np.ndarray) -> None:
@@ -132,8 +149,17 @@ class LatitudeLongitude:
             return "projection"
         if _apart(self.latitude, other.latitude):
             return "latitude"
-        own, theirs = (np.mod(grid.longitude + 1e-6, 360.0) for grid in (self, other))
+        # About a place a little west of the first column, so that rounding does not move one by a turn.
+        start = self.longitude[0] - 360.0 * _AXIS
+        own, theirs = (np.mod(grid.longitude[grid._columns()] - start, 360.0) for grid in (self, other))
         return "longitude" if _apart(own, theirs) else None
+
+    def matching(self, window: Window) -> Window:
+        """The places of a window in this grid, as of `Grid`."""
+        columns = self._columns()
+        start = window.x[0] - 360.0 * _AXIS
+        place = _nearest(np.mod(self.longitude[columns] - start, 360.0), np.mod(window.x - start, 360.0))
+        return Window(_nearest(self.latitude, window.y), columns[place], window.y, window.x)
 
     def attributes(self) -> dict[str, Any]:
         """Nothing: there is no projection."""
@@ -215,6 +241,10 @@ class Lambert:
         if self.grid_relative != other.grid_relative:
             return "orientation of winds"
         return next((name for name in ("y", "x") if _apart(getattr(self, name), getattr(other, name))), None)
+
+    def matching(self, window: Window) -> Window:
+        """The places of a window in this grid, as of `Grid`."""
+        return Window(_nearest(self.y, window.y), _nearest(self.x, window.x), window.y, window.x)
 
     def attributes(self) -> dict[str, Any]:
         """CF attributes of the projection, by which `projection_of` finds it again."""

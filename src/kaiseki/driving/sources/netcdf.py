@@ -28,17 +28,25 @@ from kaiseki.driving.sources.layouts import (
     QUANTITIES,
     SOIL,
     STATIC,
-    TIME,
     VERSION,
     Meaning,
 )
+from kaiseki.driving.sources.netcdf_meaning import (
+    LEVEL_TYPES,
+    check_axes,
+    check_mapping,
+    check_pressure_axis,
+    listed,
+    member_of,
+    refuse_means,
+    statistic_of,
+    versions_of,
+)
+from kaiseki.driving.sources.netcdf_times import times_of
+from kaiseki.driving.sources.origin import Origin
 from kaiseki.driving.sources.pieces import GROUND, IN_SOIL, ON_HYBRID, ON_PRESSURE, Piece, chosen, runs
 from kaiseki.driving.sources.units import unit_of
-from kaiseki.formats.cf_time import decode_times
 from kaiseki.formats.netcdf import axis, is_netcdf, is_zarr, opened
-
-AVERAGES = ("tavg", "time-averaged", "time_averaged", "daily mean", "monthly mean")
-"""Words in a file's own description of itself that say that its fields are means over time."""
 
 MODEL_LEVEL_WORDS = ("hybrid", "model_level", "model level", "layer")
 """Words in the description of an axis that say that it numbers model levels."""
@@ -86,17 +94,23 @@ class _Indexer:
         raw = self.dataset
         self.latitude, self.longitude = axis(self.path, raw, LATITUDE), axis(self.path, raw, LONGITUDE)
         self.grid = LatitudeLongitude.checked(str(self.path), raw[self.latitude].values, raw[self.longitude].values)
-        self.stamps, self.time_dims = self._times()
+        check_axes(self.path, raw, self.latitude, self.longitude)
+        self.times = times_of(self.path, raw)
+        self.time_dims = self.times.dims
         self._levels: dict[str, _Level] = {}
+        self._left_out: list[str] = []
+        self._beside = {self.latitude, self.longitude, *self.time_dims, *self.times.single, *MEMBER, VERSION}
 
     def pieces(self) -> list[Piece]:
         """Everything that the file holds of what can be read."""
-        self._refuse_means()
+        refuse_means(self.path, self.dataset.attrs)
         found = []
         for name in map(str, self.dataset.data_vars):
             meaning = MEANINGS.get(name)
             if meaning is not None and set(self.dataset[name].dims) & {self.latitude, self.longitude}:
                 found += self._pieces(name, self.dataset[name], meaning)
+        if not found and self._left_out:
+            raise InputError(f"{self.path}: holds nothing that drives a model: {listed(self._left_out)}.")
         if not found:
             known = ", ".join(list(MEANINGS)[:8])
             raise InputError(
@@ -109,64 +123,16 @@ class _Indexer:
             raise InputError(f"{self.path}: {labels} are both {twice[0]}; leave one of them out.")
         return found
 
-    def _refuse_means(self) -> None:
-        attributes = {k.lower(): str(v).lower() for k, v in self.dataset.attrs.items()}
-        text = " ".join(attributes.get(k, "") for k in ("filename", "longname", "title", "comment", "shortname"))
-        if word := next((w for w in AVERAGES if w in text), None):
-            raise InputError(
-                f"{self.path}: says of itself that its fields are means over time ({word}); "
-                "give instantaneous analyses or forecasts."
-            )
-
-    def _times(self) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Valid times, flat over their dimensions, and these dimensions in order.
-
-        A `time` that is the reference time of a forecast is that and the forecast period together.
-        """
-        raw = self.dataset
-        names = [n for n in TIME if n in raw.variables]
-        valid = next((n for n in names if raw[n].attrs.get("standard_name", "time") == "time"), None)
-        if valid is not None:
-            stamps = self._decoded(valid, raw[valid].values).reshape(np.shape(raw[valid].values))
-            if valid == "time" and "valid_time" not in raw.variables:
-                self._no_step(valid)
-            return stamps.ravel(), tuple(map(str, raw[valid].dims))
-        reference = next((n for n in names if raw[n].attrs.get("standard_name") == "forecast_reference_time"), None)
-        if reference is None:
-            raise InputError(f"{self.path}: has no axis named {' or '.join(TIME)}; give a file with times.")
-        step = next((n for n in ("step", "forecast_period", "leadtime", "lead_time") if n in raw.variables), None)
-        if step is None:
-            raise InputError(
-                f"{self.path}: {reference} is the reference time of a forecast and its valid time is not in the file; "
-                "add a variable valid_time."
-            )
-        base = self._decoded(reference, raw[reference].values)
-        unit = str(raw[step].attrs.get("units", ""))
-        ahead = decode_times(f"{self.path}: {step}", raw[step].values, f"{unit} since 1970-01-01")
-        stamps = base[:, None] + (ahead - np.datetime64(0, "s"))[None]
-        return stamps.ravel(), (*map(str, raw[reference].dims), *map(str, raw[step].dims))
-
-    def _no_step(self, time: str) -> None:
-        raw = self.dataset
-        if "step" in raw.variables and raw[time].attrs.get("standard_name") != "time" and np.any(raw["step"].values):
-            raise InputError(
-                f"{self.path}: {time} may be the reference time or the valid time of its forecasts; "
-                "add a variable valid_time."
-            )
-
-    def _decoded(self, name: str, values: np.ndarray) -> np.ndarray:
-        attributes = self.dataset[name].attrs
-        if values.dtype.kind == "M":
-            return np.atleast_1d(values).astype("datetime64[s]")
-        return decode_times(
-            f"{self.path}: {name}", values, str(attributes.get("units", "")), str(attributes.get("calendar", ""))
-        )
-
     def _level(self, name: str, variable: xr.DataArray, meaning: Meaning) -> _Level:
         """Levels of a variable that stands on some."""
         raw, where = self.dataset, f"{self.path}: {name}"
-        spatial = {self.latitude, self.longitude, *self.time_dims, *MEMBER, VERSION}
-        dims = [str(d) for d in variable.dims if d not in spatial]
+        stands = str(variable.attrs.get("GRIB_typeOfLevel", "unknown"))
+        if stands not in LEVEL_TYPES:
+            raise InputError(
+                f"{where} stands on {stands}; expected {meaning.quantities[0]} on pressure or model levels; "
+                "leave it out."
+            )
+        dims = [str(d) for d in variable.dims if d not in self._beside]
         if len(dims) > 1:
             raise InputError(
                 f"{where} has dimensions {variable.dims}; expected time, level, latitude and longitude in any order."
@@ -184,7 +150,10 @@ class _Indexer:
             values = np.atleast_1d(coordinate.values)
             unit = unit_of(units)
             of_model = axis_name in HYBRID[:4] or any(word in text for word in MODEL_LEVEL_WORDS)
-            if of_model and (unit is None or unit.kind != "pressure"):
+            pressure = unit is not None and unit.kind == "pressure"
+            if pressure:
+                check_pressure_axis(where, axis_name, text, axis_name in HYBRID[:4])
+            if of_model and not pressure:
                 kind, levels = ON_HYBRID, self._from_the_top(values.astype(np.float64))
             else:
                 kind, levels = ON_PRESSURE, pressure_of(str(self.path), values, units, axis_name)
@@ -193,18 +162,15 @@ class _Indexer:
 
     def _pieces(self, name: str, variable: xr.DataArray, meaning: Meaning) -> list[Piece]:
         where = f"{self.path}: {name}"
-        step_type = str(variable.attrs.get("GRIB_stepType", "instant"))
-        if step_type not in ("instant", "unknown") or "time: mean" in str(variable.attrs.get("cell_methods", "")):
-            say(f"{where} is left out: it is no instantaneous field")
+        if reason := statistic_of(variable, self.time_dims):
+            say(f"{where} is left out: it is no field of one run at an instant ({reason})")
+            self._left_out.append(f"{name} is no field of one run at an instant ({reason})")
             return []
         units = variable.attrs.get("units")
         kinds = meaning.quantities
-        surface = str(variable.attrs.get("GRIB_typeOfLevel", "")) == "surface"
-        upright = {str(d) for d in variable.dims} - {self.latitude, self.longitude, *self.time_dims, *MEMBER, VERSION}
-        if kinds[0] == "geopotential" and not upright:
-            alone = _named(self.dataset, variable, (*PRESSURE, *HYBRID)) is None
-            if surface or (alone and not any(n in self.dataset.dims for n in (*PRESSURE, *HYBRID))):
-                kinds = ("surface_geopotential",)
+        upright = {str(d) for d in variable.dims} - self._beside
+        if kinds[0] == "geopotential" and self._is_ground(variable, upright):
+            kinds = ("surface_geopotential",)
         default = meaning.layout.defaults.get(QUANTITIES[kinds[0]].kind)
         quantity, unit, assumed = chosen(where, kinds, None if units is None else str(units), default)
         kind = QUANTITIES[quantity].where
@@ -220,7 +186,8 @@ class _Indexer:
         else:
             single = next(iter(upright)) if len(upright) == 1 and variable.sizes[next(iter(upright))] == 1 else None
             level = _Level(single, GROUND, (0.0,))
-        allowed = {self.latitude, self.longitude, *self.time_dims, *MEMBER, VERSION, level.name}
+        check_mapping(where, self.dataset, variable)
+        allowed = {*self._beside, level.name}
         if extra := [str(d) for d in variable.dims if d not in allowed]:
             raise InputError(f"{where} has dimensions {variable.dims}; {', '.join(extra)} is not expected.")
         if missing := {self.latitude, self.longitude} - set(map(str, variable.dims)):
@@ -228,7 +195,10 @@ class _Indexer:
         if member := next((d for d in MEMBER if variable.sizes.get(d, 1) > 1), None):
             raise InputError(f"{where} holds {variable.sizes[member]} members; give a file of one member.")
         present = tuple(d for d in self.time_dims if d in variable.dims)
-        if kind != STATIC and present != self.time_dims and self.stamps.size > 1:
+        stamps = self.times.stamps
+        if kind != STATIC and stamps is None:
+            raise InputError(f"{where} has no axis named valid_time or time; give a file with times.")
+        if kind != STATIC and stamps is not None and present != self.time_dims and stamps.size > 1:
             raise InputError(f"{where} does not change along {', '.join(self.time_dims)}; give it at every time.")
         reader = partial(_read, self.path, name, self.time_dims, level.name, (self.latitude, self.longitude))
         return [
@@ -238,15 +208,33 @@ class _Indexer:
                 name,
                 level.kind,
                 level.values,
-                None if kind == STATIC else self.stamps,
+                None if kind == STATIC else stamps,
                 self.grid,
                 unit,
                 reader,
                 layers,
                 self._half_levels(level) if level.kind == ON_HYBRID else None,
                 assumed,
+                Origin() if kind == STATIC or stamps is None else self._origin(where, variable, stamps.size),
             )
         ]
+
+    def _origin(self, where: str, variable: xr.DataArray, count: int) -> Origin:
+        """Member, versions and reference times of a variable."""
+        versions = versions_of(str(self.path), self.dataset, self.time_dims, count)
+        return Origin(member_of(where, self.dataset, variable), versions, self.times.references)
+
+    def _is_ground(self, variable: xr.DataArray, upright: set[str]) -> bool:
+        """Whether a geopotential is that of the surface, which the IFS keeps on the first of its model levels."""
+        name = _named(self.dataset, variable, (*PRESSURE, *HYBRID))
+        if variable.attrs.get("GRIB_typeOfLevel") == "surface":
+            return not upright
+        if name is None and not upright:
+            alone = not any(n in self.dataset.dims for n in (*PRESSURE, *HYBRID))
+            return alone or variable.attrs.get("GRIB_typeOfLevel") == "hybrid"
+        if name is None or not upright <= {name} or self.dataset[name].size != 1:
+            return False
+        return name in HYBRID[:4] and float(self.dataset[name].values.flat[0]) == 1.0
 
     def _coefficients(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Coefficients a and b of the half levels that the file states, in its order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from kaiseki.core.errors import InputError
 from kaiseki.driving.sources.grids import Grid, Window
 from kaiseki.driving.sources.layouts import QUANTITIES, Layer
+from kaiseki.driving.sources.origin import Origin
 from kaiseki.driving.sources.units import SI, Unit, spellings, unit_of
 
 ON_PRESSURE, ON_HYBRID, GROUND, IN_SOIL = "pressure", "hybrid", "ground", "soil"
@@ -37,6 +38,7 @@ class Piece:
         layers: tops and bottoms of soil layers, m; empty for others.
         half_levels: coefficients (2, nhalf) a [Pa] and b of the half levels, from the top, p = a + b ps.
         assumed: unit that the file does not state but the layout's description.
+        origin: member, version and run.
     """
 
     quantity: str
@@ -51,6 +53,7 @@ class Piece:
     layers: tuple[Layer, ...] = ()
     half_levels: np.ndarray | None = None
     assumed: str = ""
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def where(self) -> str:
