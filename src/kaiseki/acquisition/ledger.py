@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kaiseki.core.files import FETCHED
+
 _BLOCK = 1 << 20
-RECORD = "fetched.jsonl"
-"""Name of the record of complete files in a folder."""
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
@@ -44,12 +44,12 @@ def add_line(path: Path, values: dict[str, Any]) -> None:
 
 def add_record(folder: Path, values: dict[str, Any]) -> None:
     """Note a complete file in the record of its folder."""
-    add_line(folder / RECORD, values)
+    add_line(folder / FETCHED, values)
 
 
 def records(folder: Path) -> dict[str, dict[str, Any]]:
     """The last record of each file in a folder, by its name."""
-    return {line["file"]: line for line in lines_of(folder / RECORD) if isinstance(line.get("file"), str)}
+    return {line["file"]: line for line in lines_of(folder / FETCHED) if isinstance(line.get("file"), str)}
 
 
 @dataclass
