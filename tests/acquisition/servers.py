@@ -34,6 +34,12 @@ class Behaviour:
     digest: bool = False
     """Whether the MD5 of the file is given."""
     ranges: bool = True
+    claimed: bool = False
+    """Whether ranges are said to be given, and are not."""
+    etag: str | None = ""
+    """Entity tag; "" for one that changes with the content, None for none."""
+    modified: str | None = "Mon, 01 Jan 2024 00:00:00 GMT"
+    kind: str = "application/octet-stream"
     token: str | None = None
     """Bearer token that is needed."""
     uses: int | None = None
@@ -42,6 +48,10 @@ class Behaviour:
     """Answers with content before all others are 503."""
     newer: bytes | None = None
     """Content that takes the place of the file after the first answer with content."""
+    later: str | None = None
+    """Time of change from then on."""
+    later_page: bytes = b""
+    """Page that answers every GET."""
     page: bool = False
     """Whether those without the token get a page to sign in, with status 200."""
 
@@ -126,13 +136,21 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.of.files[path]
         if with_body and how.newer is not None:
             self.of.files[path], how.newer = how.newer, None
+            how.modified, changed = how.later if how.etag is None else how.modified, how.modified
+        else:
+            changed = how.modified
+        if with_body and how.later_page:
+            self._short(200, how.later_page, {"Content-Type": "text/html"})
+            return
         start, stop, status = 0, len(content), 200
-        headers = {
-            "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT",
-            "ETag": f'"tag-{hashlib.md5(content).hexdigest()[:8]}"',
-            "Content-Type": "application/octet-stream",
-        }
-        if how.ranges:
+        headers = {"Content-Type": how.kind}
+        if changed is not None:
+            headers["Last-Modified"] = changed
+        if how.etag is not None:
+            headers["ETag"] = how.etag or f'"tag-{hashlib.md5(content).hexdigest()[:8]}"'
+        if how.claimed:
+            headers["Accept-Ranges"] = "bytes"
+        elif how.ranges:
             headers["Accept-Ranges"] = "bytes"
             if (asked := self.headers.get("Range", "")).startswith("bytes="):
                 first, _, last = asked.removeprefix("bytes=").partition("-")

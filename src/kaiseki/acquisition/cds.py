@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import warnings
@@ -156,7 +157,7 @@ def _with_checksum(found: Found, asset: dict[str, Any]) -> Found:
     if len(checksum) == 32 and all(c in "0123456789abcdef" for c in checksum):
         digests["md5"] = checksum
     size = int(asset["file:size"]) if asset.get("file:size") else found.size
-    return Found(size, found.etag, found.ranges, tuple(digests.items()), found.media_type)
+    return dataclasses.replace(found, size=size, digests=tuple(digests.items()))
 
 
 def _status(error: Exception) -> int:

@@ -239,6 +239,7 @@ class _Work:
             "bytes": loaded.size,
             "sha256": loaded.sha256,
             "etag": loaded.found.etag,
+            "modified": loaded.found.modified,
             "checked": loaded.checked,
             "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
             "licence": item.source.licence,

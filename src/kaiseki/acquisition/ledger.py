@@ -58,7 +58,8 @@ class PieceLedger:
 
     Attributes:
         path: of the ledger, beside the partial file.
-        of: what the partial file is of: address, size, entity tag, ranges. Another object begins a new ledger.
+        of: what the partial file is of: address (a digest of it), size, entity tag, time of change, ranges. Another
+            object begins a new ledger.
     """
 
     path: Path
