@@ -223,6 +223,8 @@ class ClimateDataStore:
     checksum: bool = True
     refuse: tuple[int, str] | None = None
     fail: str = ""
+    unlinked: bool = False
+    """Whether jobs come without an address to ask for them."""
     submitted: list[dict[str, Any]] = field(default_factory=list)
     jobs: dict[str, int] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
@@ -290,7 +292,7 @@ class _CdsHandler(BaseHTTPRequestHandler):
             self.of.jobs[job] -= 1
             done = "failed" if self.of.fail else "successful"
             status = done if self.of.jobs[job] < 0 else "running"
-            links = [{"rel": "self", "href": f"{root}/jobs/{job}"}]
+            links = [] if self.of.unlinked else [{"rel": "self", "href": f"{root}/jobs/{job}"}]
             if status != "running":
                 links.append({"rel": "results", "href": f"{root}/jobs/{job}/results"})
             self._json(200, {"jobID": job, "status": status, "links": links, "metadata": {}})
@@ -310,7 +312,8 @@ class _CdsHandler(BaseHTTPRequestHandler):
         job = f"job-{len(self.of.submitted)}"
         self.of.jobs[job] = self.of.polls
         link = {"rel": "monitor", "href": f"{self.of.address}/retrieve/v1/jobs/{job}"}
-        self._json(201, {"jobID": job, "status": "accepted", "links": [link], "metadata": {}})
+        links = [] if self.of.unlinked else [link]
+        self._json(201, {"jobID": job, "status": "accepted", "links": links, "metadata": {}})
 
     def _bytes(self, job: str) -> None:
         if job in self.of.gone:

@@ -294,6 +294,20 @@ def test_files_of_others_are_neither_replaced_nor_trusted(service: Service, plan
         load(plan, tmp_path / "data")
 
 
+def test_a_folder_with_the_name_of_a_file_is_refused(service: Service, plan: Plan, tmp_path: Path) -> None:
+    load(plan, tmp_path / "data")
+    mine = tmp_path / "data/driving/made" / PATHS[0][1:]
+    mine.unlink()
+    mine.mkdir()
+    with pytest.raises(InputError, match=r"2024010100.grib2 is a folder, but a file of that name is to be fetched"):
+        load(plan, tmp_path / "data")
+    mine.rmdir()
+    (mine.parent / "fetched.jsonl").unlink()
+    (mine.parent / "fetched.jsonl").mkdir()
+    with pytest.raises(StoreError, match=r"fetched.jsonl cannot be read \(Is a directory\)"):
+        load(plan, tmp_path / "data")
+
+
 def test_a_file_that_changes_under_way_is_loaded_anew(service: Service, plan: Plan, tmp_path: Path) -> None:
     service.behave(PATHS[0], newer=making.grib(20, 15_000, 7777))
     load(plan, tmp_path / "data")

@@ -22,6 +22,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from kaiseki.acquisition.credentials import Secrets
 from kaiseki.acquisition.inventory import text_of
 from kaiseki.acquisition.ledger import add_line, lines_of
 from kaiseki.acquisition.plan import Item
@@ -322,7 +323,7 @@ class Crop:
         attributes = {
             "Conventions": "CF-1.11",
             "title": f"{source.title}: {self.area}",
-            "source": store.address,
+            "source": Secrets().hidden(store.address),
             "references": source.citation,
             "license": source.licence,
         }

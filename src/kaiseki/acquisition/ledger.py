@@ -13,17 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kaiseki.core.errors import StoreError
 from kaiseki.core.files import FETCHED
 
 _BLOCK = 1 << 20
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a file of JSON lines, none if there is no file."""
+    """The whole lines of a file of JSON lines, none if there is no file.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror or error}); move it away, or mend it") from None
     for line in text.splitlines():
         try:
             found = json.loads(line)

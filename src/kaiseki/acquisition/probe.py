@@ -13,14 +13,14 @@ from typing import Literal
 
 from kaiseki.acquisition import inventory
 from kaiseki.acquisition.area import Area
-from kaiseki.acquisition.credentials import Secrets, quiet_logs
+from kaiseki.acquisition.credentials import Secrets, passwords_in, quiet_logs
 from kaiseki.acquisition.descriptor import Part, Source, utc
-from kaiseki.acquisition.plan import Item, items_of
+from kaiseki.acquisition.plan import Item, items_of, needs_time
 from kaiseki.acquisition.remote import Changed, Found, Remote, Unranged
 from kaiseki.acquisition.retry import Patience
-from kaiseki.acquisition.service import Services, account_state
+from kaiseki.acquisition.service import Services, need_account
 from kaiseki.acquisition.structure import foreign
-from kaiseki.core.errors import InputError
+from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.progress import say
 
 State = Literal["as described", "differs", "not reached", "no account"]
@@ -66,9 +66,19 @@ def probe(
         sources: to ask.
         mirrors: of `service.Services`.
         patience: with failures that may pass; by default two tries of half a minute.
+
+    Raises:
+        ConfigError: a descriptor does not say for which time its service may be asked.
     """
+    sources = tuple(sources)
+    for source in sources:
+        if source.probe is None and any(needs_time(source, part) for part in source.parts):
+            raise ConfigError(
+                f"The descriptor of {source.name} has no key probe, the time whose files are asked for; to probe it "
+                "add a line such as probe = 2024-01-01T00:00:00Z"
+            )
     services = Services(patience or Patience(tries=2, first=1.0, most=5.0, longest_asked=10.0, timeout=30.0), mirrors)
-    secrets = Secrets.found()
+    secrets = Secrets.found(passwords_in(instead for _, instead in mirrors))
     found = []
     with quiet_logs(secrets):
         for source in sources:
@@ -79,9 +89,10 @@ def probe(
 
 
 def _part(source: Source, part: Part, services: Services, secrets: Secrets) -> Finding:
-    state = account_state(source.account)
-    if not state["there"]:
-        return Finding(source.name, part.name, "no account", f"needs {state['needed']}: {state['register']}")
+    try:
+        need_account(source.account)
+    except InputError as error:
+        return Finding(source.name, part.name, "no account", secrets.hidden(str(error)))
     time = utc(source.probe) if source.probe else None
     try:
         # A file of a forecast holds a later time than that of its name.

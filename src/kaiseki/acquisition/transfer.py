@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kaiseki.acquisition import structure
+from kaiseki.acquisition.credentials import without_user
 from kaiseki.acquisition.descriptor import Format
 from kaiseki.acquisition.ledger import PieceLedger
 from kaiseki.acquisition.remote import Changed, Found, Remote, Unranged
@@ -153,8 +154,8 @@ class Transfer:
             self.forget()
             found = dataclasses.replace(found, ranges=False)
         of = {
-            # A digest, since an address may hold credentials.
-            "address": hashlib.sha256(self.remote.address.encode()).hexdigest(),
+            # A digest, since an address may be signed.
+            "address": hashlib.sha256(without_user(self.remote.address).encode()).hexdigest(),
             "size": found.size,
             "etag": found.etag,
             "modified": found.modified,
