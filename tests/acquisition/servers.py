@@ -25,6 +25,8 @@ class Behaviour:
     retry_after: str = "0"
     cut: int = 0
     """Answers that end after half of what was asked for."""
+    longest: int | None = None
+    """Bytes after which every answer ends."""
     stall: int = 0
     """Answers that stop for longer than a client waits."""
     pause: float = 0.0
@@ -185,6 +187,8 @@ class _Handler(BaseHTTPRequestHandler):
         if how.cut > 0:
             how.cut -= 1
             end = len(body) // 2
+        if how.longest is not None:
+            end = min(end, how.longest)
         stalled = how.stall > 0
         how.stall -= stalled
         try:

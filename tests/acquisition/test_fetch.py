@@ -327,7 +327,7 @@ def test_no_file_is_put_together_of_two_of_equal_length(
     service: Service, plan: Plan, tmp_path: Path, etag: str | None, modified: str | None, ranges: bool
 ) -> None:
     for path in PATHS:
-        service.behave(path, etag=etag, modified=modified, ranges=ranges, good=2, cut=100)
+        service.behave(path, etag=etag, modified=modified, ranges=ranges, good=3, longest=100_000)
     with pytest.raises(InputError, match="failed 2 times"):
         load(plan, tmp_path / "data", tries=2)
     assert list((tmp_path / "data/driving/made").glob(".*.part"))

@@ -1,6 +1,6 @@
 """Descriptors of the sources: what a service has, where it lies, what it is called, whose it is.
 
-One TOML file a source under `sources/`; a user's own file has the same keys (docs/fetching.md lists them).
+One TOML file a source under `sources/`; a user's own file has the same keys, which docs/fetching.md lists too.
 """
 
 from __future__ import annotations
