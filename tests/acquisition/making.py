@@ -33,13 +33,15 @@ def experiment(hours: int = 9, start: str = "2024-01-01T00:00:00Z", **files: lis
     )
 
 
-def descriptor(folder: Path, address: str, *, further: str = "", part: str = "", name: str = "made") -> str:
+def descriptor(
+    folder: Path, address: str, *, further: str = "", part: str = "", name: str = "made", form: str = "grib"
+) -> str:
     """Path of a descriptor of one source with one file every six hours."""
     path = folder / f"{name}.toml"
     path.write_text(
         f'title = "made"\nuse = "driving"\nfolder = "driving/{name}"\nlicence = "none"\ncitation = "none"\n'
         f'documentation = []\ninterval_hours = 6.0\n{further}\n[[parts]]\nname = "files"\naddress = "{address}"\n'
-        f'format = "grib"\nevery = 6\nbytes = 100000\n{part}\n',
+        f'format = "{form}"\nevery = 6\nbytes = 100000\n{part}\n',
         encoding="utf-8",
     )
     return str(path)

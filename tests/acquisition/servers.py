@@ -25,6 +25,8 @@ class Behaviour:
     retry_after: str = "0"
     cut: int = 0
     """Answers that end after half of what was asked for."""
+    longest: int | None = None
+    """Bytes after which every answer ends."""
     stall: int = 0
     """Answers that stop for longer than a client waits."""
     pause: float = 0.0
@@ -34,6 +36,12 @@ class Behaviour:
     digest: bool = False
     """Whether the MD5 of the file is given."""
     ranges: bool = True
+    claimed: bool = False
+    """Whether ranges are said to be given, and are not."""
+    etag: str | None = ""
+    """Entity tag; "" for one that changes with the content, None for none."""
+    modified: str | None = "Mon, 01 Jan 2024 00:00:00 GMT"
+    kind: str = "application/octet-stream"
     token: str | None = None
     """Bearer token that is needed."""
     uses: int | None = None
@@ -42,6 +50,10 @@ class Behaviour:
     """Answers with content before all others are 503."""
     newer: bytes | None = None
     """Content that takes the place of the file after the first answer with content."""
+    later: str | None = None
+    """Time of change from then on."""
+    later_page: bytes = b""
+    """Page that answers every GET."""
     page: bool = False
     """Whether those without the token get a page to sign in, with status 200."""
 
@@ -126,13 +138,21 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.of.files[path]
         if with_body and how.newer is not None:
             self.of.files[path], how.newer = how.newer, None
+            how.modified, changed = how.later if how.etag is None else how.modified, how.modified
+        else:
+            changed = how.modified
+        if with_body and how.later_page:
+            self._short(200, how.later_page, {"Content-Type": "text/html"})
+            return
         start, stop, status = 0, len(content), 200
-        headers = {
-            "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT",
-            "ETag": f'"tag-{hashlib.md5(content).hexdigest()[:8]}"',
-            "Content-Type": "application/octet-stream",
-        }
-        if how.ranges:
+        headers = {"Content-Type": how.kind}
+        if changed is not None:
+            headers["Last-Modified"] = changed
+        if how.etag is not None:
+            headers["ETag"] = how.etag or f'"tag-{hashlib.md5(content).hexdigest()[:8]}"'
+        if how.claimed:
+            headers["Accept-Ranges"] = "bytes"
+        elif how.ranges:
             headers["Accept-Ranges"] = "bytes"
             if (asked := self.headers.get("Range", "")).startswith("bytes="):
                 first, _, last = asked.removeprefix("bytes=").partition("-")
@@ -167,6 +187,8 @@ class _Handler(BaseHTTPRequestHandler):
         if how.cut > 0:
             how.cut -= 1
             end = len(body) // 2
+        if how.longest is not None:
+            end = min(end, how.longest)
         stalled = how.stall > 0
         how.stall -= stalled
         try:
@@ -205,6 +227,8 @@ class ClimateDataStore:
     checksum: bool = True
     refuse: tuple[int, str] | None = None
     fail: str = ""
+    unlinked: bool = False
+    """Whether jobs come without an address to ask for them."""
     submitted: list[dict[str, Any]] = field(default_factory=list)
     jobs: dict[str, int] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
@@ -272,7 +296,7 @@ class _CdsHandler(BaseHTTPRequestHandler):
             self.of.jobs[job] -= 1
             done = "failed" if self.of.fail else "successful"
             status = done if self.of.jobs[job] < 0 else "running"
-            links = [{"rel": "self", "href": f"{root}/jobs/{job}"}]
+            links = [] if self.of.unlinked else [{"rel": "self", "href": f"{root}/jobs/{job}"}]
             if status != "running":
                 links.append({"rel": "results", "href": f"{root}/jobs/{job}/results"})
             self._json(200, {"jobID": job, "status": status, "links": links, "metadata": {}})
@@ -292,7 +316,8 @@ class _CdsHandler(BaseHTTPRequestHandler):
         job = f"job-{len(self.of.submitted)}"
         self.of.jobs[job] = self.of.polls
         link = {"rel": "monitor", "href": f"{self.of.address}/retrieve/v1/jobs/{job}"}
-        self._json(201, {"jobID": job, "status": "accepted", "links": [link], "metadata": {}})
+        links = [] if self.of.unlinked else [link]
+        self._json(201, {"jobID": job, "status": "accepted", "links": links, "metadata": {}})
 
     def _bytes(self, job: str) -> None:
         if job in self.of.gone:

@@ -137,3 +137,40 @@ def test_the_probe_needs_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("CDSAPI_RC", str(tmp_path / "none"))
     monkeypatch.delenv("CDSAPI_KEY", raising=False)
     assert {one.state for one in probe([source("era5")])} == {"no account"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("url: {url}\nkey: 12345:0a1b2c3d-old-secret", "the key is one of the form UID:KEY"),
+        ("url: {url}\nkey: '0a1b2c3d-old-secret'", "the key has quotes or blanks"),
+        ("url: '{url}'\nkey: {key}", "the url is not that of the Climate Data Store"),
+        ("url: cds.climate.copernicus.eu/api\nkey: {key}", "the url is not that of the Climate Data Store"),
+        ("url: https://cds.climate.copernicus.eu/api/v2\nkey: {key}", "the url is not that of the Climate Data Store"),
+        ("url: {url}\nkey: {key}\nverify: yes", "verify must be 0 or 1, not 'yes'"),
+    ],
+)
+def test_a_configuration_that_cannot_be_right_is_told(
+    store: ClimateDataStore, tmp_path: Path, lines: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cdsapirc").write_text(lines.format(url=store.address, key=KEY))
+    with pytest.raises(InputError, match=words) as caught:
+        load(tmp_path, hours=9)
+    assert "secret" not in str(caught.value)
+    assert "later" not in str(caught.value), "waiting does not help"
+    assert {one.words for one in probe([source("era5")])} == {str(caught.value)}
+    assert not store.submitted
+
+
+@pytest.mark.parametrize("verify", [0, 1])
+def test_a_configuration_in_the_form_of_the_client_is_taken(
+    store: ClimateDataStore, tmp_path: Path, verify: int
+) -> None:
+    (tmp_path / "cdsapirc").write_text(f"# mine\nurl : {store.address}\n\nkey :{KEY}\nverify: {verify}\n")
+    assert load(tmp_path, hours=9).count("loaded") == 2
+
+
+def test_an_answer_without_its_links_is_told(store: ClimateDataStore, tmp_path: Path) -> None:
+    store.unlinked = True
+    with pytest.raises(InputError, match=r"did not fulfil the request for driving/era5/.*LinkError"):
+        load(tmp_path, hours=9)

@@ -22,6 +22,11 @@ from kaiseki.core.errors import InputError
     ("text", "hidden"),
     [
         ("GET https://me:pa55word@host/x", "GET https://***@host/x"),
+        ("http://A=http://me:pa55word@host", "http://A=http://***@host"),
+        ("ftp://me:pa55@word@host/x", "ftp://***@host/x"),
+        ("ftp://me:pa55/word@host/x", "ftp://***@host/x"),
+        ("me:pa55word@host", "***@host"),
+        ("http://127.0.0.1:80/x is not there", "http://127.0.0.1:80/x is not there"),
         ("https://h/x?A=1&X-Amz-Signature=0a1b2c&B=2", "https://h/x?A=1&X-Amz-Signature=***&B=2"),
         ("https://h/x?token=abc", "https://h/x?token=***"),
         ("Authorization: Bearer abc.def-ghi", "Authorization: Bearer ***"),

@@ -7,6 +7,7 @@ full; two fetches fill one folder; a file was there before, or was fetched for s
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from acquisition import killed, making
-from acquisition.servers import Service
+from acquisition.servers import Behaviour, Service
 from kaiseki.acquisition.descriptor import source
 from kaiseki.acquisition.fetch import Manner, Outcome, fetch
 from kaiseki.acquisition.ledger import records
@@ -293,6 +294,20 @@ def test_files_of_others_are_neither_replaced_nor_trusted(service: Service, plan
         load(plan, tmp_path / "data")
 
 
+def test_a_folder_with_the_name_of_a_file_is_refused(service: Service, plan: Plan, tmp_path: Path) -> None:
+    load(plan, tmp_path / "data")
+    mine = tmp_path / "data/driving/made" / PATHS[0][1:]
+    mine.unlink()
+    mine.mkdir()
+    with pytest.raises(InputError, match=r"2024010100.grib2 is a folder, but a file of that name is to be fetched"):
+        load(plan, tmp_path / "data")
+    mine.rmdir()
+    (mine.parent / "fetched.jsonl").unlink()
+    (mine.parent / "fetched.jsonl").mkdir()
+    with pytest.raises(StoreError, match=r"fetched.jsonl cannot be read \(Is a directory\)"):
+        load(plan, tmp_path / "data")
+
+
 def test_a_file_that_changes_under_way_is_loaded_anew(service: Service, plan: Plan, tmp_path: Path) -> None:
     service.behave(PATHS[0], newer=making.grib(20, 15_000, 7777))
     load(plan, tmp_path / "data")
@@ -302,4 +317,100 @@ def test_a_file_that_changes_under_way_is_loaded_anew(service: Service, plan: Pl
 def test_what_is_no_grib_is_refused(service: Service, plan: Plan, tmp_path: Path) -> None:
     service.files[PATHS[0]] = service.files[PATHS[0]][:-100]
     with pytest.raises(KaisekiError, match=r"damaged both times: GRIB message 20 at byte \d+ is cut short"):
+        load(plan, tmp_path / "data")
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"always"'])
+@pytest.mark.parametrize("modified", ["Mon, 01 Jan 2024 00:00:00 GMT", None])
+@pytest.mark.parametrize("ranges", [True, False])
+def test_no_file_is_put_together_of_two_of_equal_length(
+    service: Service, plan: Plan, tmp_path: Path, etag: str | None, modified: str | None, ranges: bool
+) -> None:
+    for path in PATHS:
+        service.behave(path, etag=etag, modified=modified, ranges=ranges, good=3, longest=100_000)
+    with pytest.raises(InputError, match="failed 2 times"):
+        load(plan, tmp_path / "data", tries=2)
+    assert list((tmp_path / "data/driving/made").glob(".*.part"))
+    later = modified and "Tue, 02 Jan 2024 00:00:00 GMT"
+    for k, path in enumerate(PATHS):
+        # Of the same length, and with messages at the same places: no check of the structure would find a mixture.
+        service.files[path] = making.grib(20, 15_000, 5000 + k * 100)
+        service.behave(path, etag=etag, modified=later, ranges=ranges)
+    load(plan, tmp_path / "data")
+    assert right(service, tmp_path / "data")
+
+
+@pytest.mark.parametrize("newer", ["Tue, 02 Jan 2024 00:00:00 GMT", None])
+def test_a_file_without_a_tag_that_changes_under_way_is_loaded_anew(
+    service: Service, plan: Plan, tmp_path: Path, newer: str | None
+) -> None:
+    for k, path in enumerate(PATHS):
+        content = making.grib(20, 15_000, 9000 + k * 100)
+        service.behave(path, etag=None, modified=newer and "Mon, 01 Jan 2024 00:00:00 GMT", newer=content, later=newer)
+    load(plan, tmp_path / "data")
+    for path in PATHS:
+        found = (tmp_path / "data/driving/made" / path[1:]).read_bytes()
+        # Without any mark the file comes in one answer, which is of the content of its time.
+        assert found == service.files[path] or (newer is None and service.asked[path] == 1)
+
+
+def test_pieces_are_kept_where_the_time_of_change_is_all_there_is(service: Service, plan: Plan, tmp_path: Path) -> None:
+    for path in PATHS:
+        service.behave(path, etag=None, good=3)
+    with pytest.raises(InputError):
+        load(plan, tmp_path / "data", tries=2)
+    sent = service.sent
+    service.behaviours = {path: Behaviour(etag=None) for path in PATHS}
+    load(plan, tmp_path / "data")
+    assert right(service, tmp_path / "data")
+    assert service.sent - sent < sum(map(len, service.files.values()))
+
+
+def test_ranges_that_are_claimed_and_not_given_are_done_without(service: Service, plan: Plan, tmp_path: Path) -> None:
+    for path in PATHS:
+        service.behave(path, claimed=True, cut=1)
+    load(plan, tmp_path / "data")
+    assert right(service, tmp_path / "data")
+
+
+def test_messages_cannot_be_had_without_ranges(service: Service, tmp_path: Path) -> None:
+    for path in PATHS:
+        service.files[f"{path}.idx"] = b"1:0:d=2024010100:TMP:500 mb:anl:\n2:15000:d=2024010100:HGT:500 mb:anl:\n"
+        service.behave(path, claimed=True)
+    address = f"{service.address}/{{time:%Y%m%d%H}}.grib2"
+    path = making.descriptor(tmp_path, address, part=f'index = "{address}.idx"\nmessages = ["TMP"]')
+    plan = make_plan(making.experiment(), (source(path),))
+    with pytest.raises(InputError, match="is given whole only, but single messages of it are wanted"):
+        load(plan, tmp_path / "data")
+    service.behaviours.clear()
+    load(plan, tmp_path / "data")
+    assert (tmp_path / "data/driving/made" / PATHS[0][1:]).read_bytes() == service.files[PATHS[0]][:15_000]
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
+def test_a_page_in_place_of_a_file_is_told(service: Service, plan: Plan, tmp_path: Path, kind: str) -> None:
+    service.files[PATHS[1]] = b"\n<!DOCTYPE html><html><title>Maintenance</title></html>"
+    service.behave(PATHS[1], kind=kind)
+    with pytest.raises(InputError, match=r"2024010106.grib2: a web page came in place of the file"):
+        load(plan, tmp_path / "data")
+    assert not list((tmp_path / "data/driving/made").glob(f"*{PATHS[1][1:]}*"))
+    # One that comes later, in answer to a range.
+    service.files[PATHS[1]] = making.grib(20, 15_000, 100)
+    service.behave(PATHS[1], later_page=b"<html>too many requests</html>")
+    with pytest.raises(InputError, match=r"2024010106.grib2: a web page came in place of the file"):
+        load(plan, tmp_path / "data")
+
+
+def test_a_page_in_place_of_an_inventory_is_told(service: Service, tmp_path: Path) -> None:
+    for path in PATHS:
+        service.files[f"{path}.idx"] = b"<html>log in</html>"
+    address = f"{service.address}/{{time:%Y%m%d%H}}.grib2"
+    path = making.descriptor(tmp_path, address, part=f'index = "{address}.idx"\nmessages = ["TMP"]')
+    with pytest.raises(InputError, match=r"grib2.idx: a web page came in place"):
+        load(make_plan(making.experiment(), (source(path),)), tmp_path / "data")
+
+
+def test_gzip_that_was_not_asked_for_is_told(service: Service, plan: Plan, tmp_path: Path) -> None:
+    service.files[PATHS[1]] = gzip.compress(service.files[PATHS[1]])
+    with pytest.raises(InputError, match="came packed with gzip, which was not asked for"):
         load(plan, tmp_path / "data")

@@ -6,6 +6,8 @@ the data; other hours on the last day; a request too large for the service; a de
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 from acquisition import making
 from kaiseki.acquisition.area import Area, area_of
-from kaiseki.acquisition.descriptor import known, source
+from kaiseki.acquisition.descriptor import Account, Part, Source, known, source
 from kaiseki.acquisition.plan import MOST_FIELDS, Plan, chosen_sources, make_plan
 from kaiseki.core.errors import ConfigError
 
@@ -149,6 +151,15 @@ def test_sources_are_found_by_the_folders_of_an_experiment() -> None:
         (("bytes = 100000", 'bytes = "1"'), "bytes = '1' is not of the kind that is expected"),
         (("every = 6", "every = 7"), "every = 7 hours does not divide the day"),
         (("{time:%H}", "{tame:%H}"), "nothing gives the name {tame}"),
+        (("{time:%H}", "{time:%H"), "is no template ("),
+        (("{time:%H}", "{latitude:d}"), "is no template"),
+        (("every = 6", 'every = 6\nby_date = {run = {"2024-13-01" = "a"}}'), "by_date.run needs days such as"),
+        (
+            ("every = 6", 'every = 6\nby_date = {run = {"2024-01-02" = "a", "2023-01-01" = "b"}}'),
+            "the days of by_date.run must rise",
+        ),
+        (("every = 6", 'every = 6\nmessages = ["("]'), "messages has no right expression '('"),
+        (("interval_hours = 6.0", "interval_hours = -6.0"), "interval_hours = -6 must be more than 0"),
         (('folder = "driving/made"', 'folder = "../other"'), "must lie under the data folder"),
         (("[[parts]]", "[parts]"), "has no parts"),
         (('use = "driving"', 'use = "flying"'), "use = 'flying'"),
@@ -161,6 +172,25 @@ def test_mistakes_of_a_descriptor_are_told(tmp_path: Path, change: tuple[str, st
     with pytest.raises(ConfigError) as caught:
         source(str(path))
     assert words in str(caught.value)
+
+
+def test_a_store_needs_an_interval(tmp_path: Path) -> None:
+    path = Path(making.descriptor(tmp_path, "https://example.org/a.zarr", part='layout = "zarr"\nfile = "a.zarr"'))
+    path.write_text(path.read_text().replace("interval_hours = 6.0", ""))
+    with pytest.raises(ConfigError, match="interval_hours = 0 must be more than 0"):
+        source(str(path))
+
+
+def test_the_keys_of_a_descriptor_are_documented(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "fetching.md").read_text(encoding="utf-8")
+    own = text.partition("## A source of one's own")[2]
+    named = set(
+        re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in own.splitlines() if line.startswith("|")))
+    )
+    assert named == {one.name for kind in (Source, Part, Account) for one in dataclasses.fields(kind)}
+    (example,) = re.findall(r"```toml\n(.*?)```", own, flags=re.DOTALL)
+    (tmp_path / "mine.toml").write_text(example)
+    assert len(planned(str(tmp_path / "mine.toml"), 12).items) == 3
 
 
 @given(south=st.floats(-80, 70), height=st.floats(0.5, 10), west=st.floats(-180, 179.9), width=st.floats(0.5, 120))

@@ -55,6 +55,22 @@ def test_patterns_stay_patterns_also_below_a_folder_with_brackets(tmp_path: Path
 
 
 @both
+def test_what_a_fetch_leaves_beside_the_data_is_no_data(tmp_path: Path, find: Find) -> None:
+    folder = tmp_path / "driving"
+    (folder / ".b.zarr.part").mkdir(parents=True)
+    (folder / ".b.zarr.part/zarr.json").touch()
+    for name in ("a.nc", ".fetch.lock", "fetched.jsonl", ".b.nc.part", ".b.nc.pieces.jsonl", ".b.nc.request.json"):
+        (folder / name).touch()
+    for pattern in ("driving/*", "driving/**/*", "*/*", f"{folder}/*"):
+        assert find(pattern, tmp_path) == [folder / "a.nc"]
+    with pytest.raises(ConfigError, match="No file matches"):
+        find("driving/*.jsonl", tmp_path)
+    # Who names them gets them.
+    assert find("driving/.fetch.l*", tmp_path) == [folder / ".fetch.lock"]
+    assert find("driving/fetched.jsonl", tmp_path) == [folder / "fetched.jsonl"]
+
+
+@both
 def test_folders_and_nothing_are_no_files(tmp_path: Path, find: Find) -> None:
     (tmp_path / "folder").mkdir()
     for pattern in ("folder", "none.nc", "none/*.nc", "ERA5 [Japan] 2024.nc"):

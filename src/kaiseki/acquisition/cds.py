@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import warnings
@@ -10,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from kaiseki.acquisition.credentials import Secrets
+from kaiseki.acquisition.credentials import CdsAccount, Secrets
 from kaiseki.acquisition.plan import Item
 from kaiseki.acquisition.remote import Absent, Found
-from kaiseki.acquisition.retry import Patience, named
+from kaiseki.acquisition.retry import Patience, Stopped, named
 from kaiseki.acquisition.service import Services
 from kaiseki.acquisition.transfer import Loaded, Transfer
 from kaiseki.acquisition.web import refusal
-from kaiseki.core.errors import InputError
+from kaiseki.core.errors import InputError, KaisekiError
 from kaiseki.core.files import write_text
 from kaiseki.core.progress import say
 
@@ -42,7 +43,8 @@ class Retrieval:
         Raises:
             InputError: the service refuses the request or its credentials, or its job fails.
         """
-        client = client_of(self.services.patience)
+        with explained(self.item):
+            client = client_of(self.services.patience)
         for attempt in (1, 2):
             job = self._job(client)
             asset, address = self._result(job)
@@ -102,13 +104,23 @@ class Retrieval:
 
 
 def client_of(patience: Patience) -> Any:
-    """The service's client, with the credentials of its usual places; it does not print."""
+    """The service's client, with the credentials of its usual places; it does not print.
+
+    Raises:
+        InputError: there are none, or they cannot be right.
+    """
     import cdsapi
 
+    account = CdsAccount.found()
+    if account is None:
+        raise InputError("There are no credentials of the Climate Data Store any more; see kaiseki fetch --dry-run")
     with _one_at_a_time, warnings.catch_warnings():
         # It warns where the catalogue's news cannot be read, which is no matter here.
         warnings.simplefilter("ignore")
         return cdsapi.Client(
+            url=account.url,
+            key=account.key,
+            verify=account.verify,
             quiet=True,
             progress=False,
             delete=False,
@@ -128,7 +140,7 @@ def explained(item: Item) -> Iterator[None]:
 
     try:
         yield
-    except InputError:
+    except (KaisekiError, Stopped):
         raise
     except requests.HTTPError as error:
         words = Secrets.found().hidden(" ".join(str(error).split()))
@@ -141,11 +153,12 @@ def explained(item: Item) -> Iterator[None]:
                 f"https://cds.climate.copernicus.eu/datasets/{item.address}?tab=download and call the command again"
             ) from None
         raise InputError(f"The Climate Data Store did not fulfil the request for {item.path} ({words[:300]})") from None
-    except (requests.RequestException, RuntimeError, ValueError, KeyError, OSError, AssertionError) as error:
+    except Exception as error:
+        # Its links and answers have errors of their own, some without a class.
         words = Secrets.found().hidden(named(error))
         raise InputError(
-            f"The Climate Data Store did not fulfil the request for {item.path} ({words[:300]}); call the command "
-            "again later"
+            f"The Climate Data Store did not fulfil the request for {item.path} ({words[:300]}); look at the url in "
+            "~/.cdsapirc, or call the command again later"
         ) from None
 
 
@@ -156,7 +169,7 @@ def _with_checksum(found: Found, asset: dict[str, Any]) -> Found:
     if len(checksum) == 32 and all(c in "0123456789abcdef" for c in checksum):
         digests["md5"] = checksum
     size = int(asset["file:size"]) if asset.get("file:size") else found.size
-    return Found(size, found.etag, found.ranges, tuple(digests.items()), found.media_type)
+    return dataclasses.replace(found, size=size, digests=tuple(digests.items()))
 
 
 def _status(error: Exception) -> int:

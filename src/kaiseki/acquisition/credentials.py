@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
-from kaiseki.core.errors import InputError
+from kaiseki.core.errors import InputError, KaisekiError
 
 HIDDEN = "***"
 """Text that stands in a message where a credential stood."""
@@ -24,12 +24,13 @@ HIDDEN = "***"
 _VARIABLES = re.compile(r"(TOKEN|PASSWORD|PASSWD|SECRET|API_?KEY|ACCESS_KEY)", re.IGNORECASE)
 """Names of environment variables whose values are credentials."""
 _SHAPES = (
-    # User and password in an address.
-    (re.compile(r"(?<=://)[^/\s@]+@"), f"{HIDDEN}@"),
+    # User and password in an address, also without a scheme or with characters that should be quoted.
+    (re.compile(r"(?<=://)[^/\s'\"]+@"), f"{HIDDEN}@"),
+    (re.compile(r"[^\s/:@='\"]+:(?!//)[^\s'\"]+@"), f"{HIDDEN}@"),
     # Signatures and tokens in the query of an address.
     (
         re.compile(
-            r"([?&][^=&\s]*(?:signature|token|key|password|credential|secret|code|sig)[^=&\s]*=)[^&\s'\"]+",
+            r"([?&][^=&\s]*(?:signature|token|key|pass|pwd|auth|credential|secret|code|sig)[^=&\s]*=)[^&\s'\"]+",
             re.IGNORECASE,
         ),
         rf"\1{HIDDEN}",
@@ -111,3 +112,77 @@ def cdsapirc() -> dict[str, str]:
         return {}
     pairs = (line.split(":", 1) for line in lines if ":" in line and not line.lstrip().startswith("#"))
     return {name.strip(): value.strip() for name, value in pairs}
+
+
+@dataclass(frozen=True)
+class CdsAccount:
+    """Address and key of the Climate Data Store, and whether its certificate is looked at; shows no key.
+
+    Attributes:
+        url: address of the service.
+        key: personal access token.
+        verify: whether the certificate of the service is checked.
+    """
+
+    url: str
+    key: str = field(repr=False)
+    verify: bool = True
+
+    @classmethod
+    def found(cls) -> CdsAccount | None:
+        """That of the environment, else of the configuration file of the service's client; None if one is not complete.
+
+        Raises:
+            InputError: one of the values cannot be right; it is not shown.
+        """
+        kept, path = cdsapirc(), os.environ.get("CDSAPI_RC") or "~/.cdsapirc"
+        url, key = (os.environ.get(f"CDSAPI_{name.upper()}") or kept.get(name) for name in ("url", "key"))
+        if not url or not key:
+            return None
+        where = {name: f"CDSAPI_{name.upper()}" if os.environ.get(f"CDSAPI_{name.upper()}") else path for name in _CDS}
+        if ":" in key:
+            raise InputError(
+                f"{where['key']}: the key is one of the form UID:KEY, which the Climate Data Store took until 2024; "
+                f"get a personal access token at {_CDS_PAGE} and write that alone in its place"
+            )
+        if re.search(r"[\s'\"]", key):
+            raise InputError(f"{where['key']}: the key has quotes or blanks; write the personal access token alone")
+        if not re.fullmatch(r"https?://[^\s/'\"]+(/[^\s'\"]*)?", url) or url.rstrip("/").endswith("/v2"):
+            raise InputError(
+                f"{where['url']}: the url is not that of the Climate Data Store; write "
+                f"https://cds.climate.copernicus.eu/api, without quotes, as {_CDS_PAGE} shows it"
+            )
+        verify = kept.get("verify", "1")
+        if verify not in ("0", "1"):
+            raise InputError(f"{path}: verify must be 0 or 1, not {verify!r}")
+        return cls(url, key, verify == "1")
+
+
+_CDS = ("url", "key")
+_CDS_PAGE = "https://cds.climate.copernicus.eu/how-to-api"
+
+
+def without_user(address: str) -> str:
+    """An address without the user and password in it."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def passwords_in(addresses: Iterable[str]) -> Iterator[str]:
+    """Passwords within addresses, as they are written and as they are meant."""
+    for address in addresses:
+        user = urlsplit(address).netloc.rpartition("@")[0]
+        if password := user.partition(":")[2]:
+            yield password
+            yield unquote(password)
+
+
+@contextmanager
+def nothing_told(secrets: Secrets) -> Iterator[None]:
+    """Hide credentials in the errors for the user and in the log records within the block."""
+    try:
+        with quiet_logs(secrets):
+            yield
+    except KaisekiError as error:
+        # No chain of causes: these may hold what the sentence hides.
+        raise type(error)(secrets.hidden(str(error))) from None

@@ -22,6 +22,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from kaiseki.acquisition.credentials import Secrets
 from kaiseki.acquisition.inventory import text_of
 from kaiseki.acquisition.ledger import add_line, lines_of
 from kaiseki.acquisition.plan import Item
@@ -30,7 +31,7 @@ from kaiseki.acquisition.retry import Passing, Stopped
 from kaiseki.acquisition.service import Services
 from kaiseki.acquisition.transfer import Loaded
 from kaiseki.core.errors import InputError
-from kaiseki.core.files import out_of_space
+from kaiseki.core.files import out_of_space, size_of
 
 AT_A_TIME = 3
 """Chunks at a time; each takes about 0.4 GB of memory while it is unpacked, for ERA5 on 37 levels."""
@@ -183,7 +184,7 @@ class Crop:
 
     def left(self) -> int:
         """Bytes that the result will still take, an estimate."""
-        there = sum(one.stat().st_size for one in self.part.rglob("*") if one.is_file()) if self.part.exists() else 0
+        there = size_of(self.part) if self.part.exists() else 0
         return max(0, self.item.bytes - there)
 
     def run(self, count: Callable[[int], None], record: Callable[[Loaded], None]) -> Loaded:
@@ -234,8 +235,7 @@ class Crop:
             # Format 3 has no word on consolidated metadata yet; readers that do not know them go without.
             warnings.simplefilter("ignore")
             zarr.consolidate_metadata(str(self.part), zarr_format=3)
-        size = sum(one.stat().st_size for one in self.part.rglob("*") if one.is_file())
-        loaded = Loaded(size, "", "length and digest of each chunk, no gaps", Found(None))
+        loaded = Loaded(size_of(self.part), "", "length and digest of each chunk, no gaps", Found(None))
         record(loaded)
         self.part.rename(self.path)
         self.ledger.unlink(missing_ok=True)
@@ -323,7 +323,7 @@ class Crop:
         attributes = {
             "Conventions": "CF-1.11",
             "title": f"{source.title}: {self.area}",
-            "source": store.address,
+            "source": Secrets().hidden(store.address),
             "references": source.citation,
             "license": source.licence,
         }

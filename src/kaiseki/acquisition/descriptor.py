@@ -1,12 +1,13 @@
 """Descriptors of the sources: what a service has, where it lies, what it is called, whose it is.
 
-One TOML file a source under `sources/`; a user's own file has the same keys (docs/fetching.md lists them).
+One TOML file a source under `sources/`; a user's own file has the same keys, which docs/fetching.md lists too.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import string
 import tomllib
 import typing
@@ -220,10 +221,38 @@ def _fits(value: Any, hint: Any) -> bool:
 def _check(owner: Source, part: Part, where: str) -> None:
     """Refuse templates with names that nothing gives, and hours that make no sense."""
     given = {"time", "end", "latitude", "longitude", *part.by_date, *(name for row in part.each for name in row)}
+    filled = dict.fromkeys(given, "") | {
+        "time": datetime(2024, 1, 1, tzinfo=UTC),
+        "end": datetime(2024, 1, 31, tzinfo=UTC),
+    }
     for template in (part.address, part.file, part.index, part.listed):
-        for _, name, _, _ in string.Formatter().parse(template):
-            if name is not None and name not in given:
-                raise ConfigError(f"{where}: part {part.name}: nothing gives the name {{{name}}} in {template!r}")
+        try:
+            for _, name, _, _ in string.Formatter().parse(template):
+                if name is not None and name not in given:
+                    raise ConfigError(f"{where}: part {part.name}: nothing gives the name {{{name}}} in {template!r}")
+            template.format(**filled)
+        except (ValueError, IndexError, KeyError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"{where}: part {part.name}: {template!r} is no template ({error})") from None
+    for name, table in part.by_date.items():
+        try:
+            days = [date.fromisoformat(day) for day in table]
+        except ValueError as error:
+            raise ConfigError(
+                f"{where}: part {part.name}: by_date.{name} needs days such as 2024-01-01 ({error})"
+            ) from None
+        if days != sorted(days):
+            raise ConfigError(f"{where}: part {part.name}: the days of by_date.{name} must rise")
+    for pattern in part.messages:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ConfigError(
+                f"{where}: part {part.name}: messages has no right expression {pattern!r} ({error})"
+            ) from None
+    if owner.interval_hours < 0 or (part.layout == "zarr" and not owner.interval_hours):
+        raise ConfigError(f"{where}: interval_hours = {owner.interval_hours:g} must be more than 0")
     if isinstance(part.every, int) and (part.every < 1 or 24 % part.every):
         raise ConfigError(f"{where}: part {part.name}: every = {part.every} hours does not divide the day")
     if part.layout != "zarr" and not part.file and "/" not in part.address:

@@ -13,15 +13,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from kaiseki.acquisition import inventory
-from kaiseki.acquisition.credentials import Secrets, quiet_logs
+from kaiseki.acquisition.credentials import Secrets, nothing_told, passwords_in
 from kaiseki.acquisition.ledger import add_record, records
 from kaiseki.acquisition.plan import Item, Plan
 from kaiseki.acquisition.remote import Found
 from kaiseki.acquisition.retry import Patience, Stopped
 from kaiseki.acquisition.service import Services, need_account
 from kaiseki.acquisition.transfer import PIECE, Loaded, Transfer
-from kaiseki.core.errors import InputError, KaisekiError, ResourceError
-from kaiseki.core.files import make_folder
+from kaiseki.core.errors import InputError, ResourceError
+from kaiseki.core.files import make_folder, size_of
 from kaiseki.core.lock import WriterLock
 from kaiseki.core.progress import Progress, say
 
@@ -86,25 +86,23 @@ def fetch(plan: Plan, data: Path, manner: Manner | None = None) -> Outcome:
         StoreError: another fetch fills the same folder, or a file cannot be written.
     """
     manner = manner or Manner()
-    secrets = Secrets.found()
-    try:
-        with quiet_logs(secrets), ExitStack() as stack:
-            for source in plan.sources:
-                need_account(source.account)
-                folder = data / source.folder
-                make_folder(folder)
-                stack.enter_context(WriterLock(folder / ".fetch.lock", f"The folder {folder}"))
-            return _Work(plan, data, manner).run()
-    except KaisekiError as error:
-        # No chain of causes: these may hold what the sentence hides.
-        raise type(error)(secrets.hidden(str(error))) from None
+    addresses = [instead for _, instead in manner.mirrors] + [item.address for item in plan.items]
+    secrets = Secrets.found(passwords_in(addresses))
+    with nothing_told(secrets), ExitStack() as stack:
+        for source in plan.sources:
+            need_account(source.account)
+        for source in plan.sources:
+            folder = data / source.folder
+            make_folder(folder)
+            stack.enter_context(WriterLock(folder / ".fetch.lock", f"The folder {folder}"))
+        return _Work(plan, data, manner, secrets).run()
 
 
 class _Work:
     """The carrying out of one plan."""
 
-    def __init__(self, plan: Plan, data: Path, manner: Manner) -> None:
-        self.plan, self.data, self.manner = plan, data, manner
+    def __init__(self, plan: Plan, data: Path, manner: Manner, secrets: Secrets) -> None:
+        self.plan, self.data, self.manner, self.secrets = plan, data, manner, secrets
         self.services = Services(manner.patience, manner.mirrors)
         self.outcome = Outcome()
         self._lock = threading.Lock()
@@ -168,8 +166,11 @@ class _Work:
                 f"{path} was fetched for another domain, period or selection; move it away, or fetch into another "
                 "data folder"
             )
-        size = path.stat().st_size if path.is_file() else 0
-        if record is not None and path.is_file() and record.get("bytes") != size:
+        if path.is_dir() != (item.part.layout == "zarr"):
+            found, wanted = ("folder", "file") if path.is_dir() else ("file", "folder (a Zarr store)")
+            raise InputError(f"{path} is a {found}, but a {wanted} of that name is to be fetched; move it away")
+        size = size_of(path)
+        if record is not None and record.get("bytes") != size:
             raise InputError(
                 f"{path} has {size} bytes, but {record['bytes']} were fetched; move it away and fetch anew"
             )
@@ -235,10 +236,11 @@ class _Work:
             "file": path.name,
             "identity": item.identity,
             "source": item.source.name,
-            "address": item.address,
+            "address": self.secrets.hidden(item.address),
             "bytes": loaded.size,
             "sha256": loaded.sha256,
             "etag": loaded.found.etag,
+            "modified": loaded.found.modified,
             "checked": loaded.checked,
             "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
             "licence": item.source.licence,

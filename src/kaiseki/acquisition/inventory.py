@@ -10,6 +10,7 @@ import re
 
 from kaiseki.acquisition.remote import Remote
 from kaiseki.acquisition.retry import Patience
+from kaiseki.acquisition.structure import foreign
 from kaiseki.acquisition.transfer import Ranges
 from kaiseki.core.errors import InputError
 
@@ -33,6 +34,8 @@ def text_of(remote: Remote, patience: Patience) -> str:
             return bytes(content)
 
     content = patience.keep_trying(f"Loading {remote.address}", work)
+    if (came := foreign(content[:512], "json")) is not None:
+        raise InputError(f"{remote.address}: {came}")
     return content.decode("utf-8", errors="replace")
 
 

@@ -13,17 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kaiseki.core.errors import StoreError
+from kaiseki.core.files import FETCHED
+
 _BLOCK = 1 << 20
-RECORD = "fetched.jsonl"
-"""Name of the record of complete files in a folder."""
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a file of JSON lines, none if there is no file."""
+    """The whole lines of a file of JSON lines, none if there is no file.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror or error}); move it away, or mend it") from None
     for line in text.splitlines():
         try:
             found = json.loads(line)
@@ -44,12 +51,12 @@ def add_line(path: Path, values: dict[str, Any]) -> None:
 
 def add_record(folder: Path, values: dict[str, Any]) -> None:
     """Note a complete file in the record of its folder."""
-    add_line(folder / RECORD, values)
+    add_line(folder / FETCHED, values)
 
 
 def records(folder: Path) -> dict[str, dict[str, Any]]:
     """The last record of each file in a folder, by its name."""
-    return {line["file"]: line for line in lines_of(folder / RECORD) if isinstance(line.get("file"), str)}
+    return {line["file"]: line for line in lines_of(folder / FETCHED) if isinstance(line.get("file"), str)}
 
 
 @dataclass
@@ -58,7 +65,8 @@ class PieceLedger:
 
     Attributes:
         path: of the ledger, beside the partial file.
-        of: what the partial file is of: address, size, entity tag, ranges. Another object begins a new ledger.
+        of: what the partial file is of: address (a digest of it), size, entity tag, time of change, ranges. Another
+            object begins a new ledger.
     """
 
     path: Path

@@ -82,10 +82,10 @@ class StoredObject:
 
         with self._explained():
             meta = obstore.head(self.store, self.key)
-        return Found(meta["size"], meta["e_tag"], True, md5_of_etag(meta["e_tag"]))
+        return _described(meta)
 
     @contextmanager
-    def read(self, start: int, stop: int | None, etag: str | None) -> Iterator[Body]:
+    def read(self, start: int, stop: int | None, of: Found | None) -> Iterator[Body]:
         """Bytes from `start` to before `stop`."""
         import obstore
 
@@ -96,10 +96,10 @@ class StoredObject:
             options["range"] = {"offset": start}
         with self._explained():
             result = obstore.get(self.store, self.key, options=options)
-            if etag and result.meta["e_tag"] and result.meta["e_tag"] != etag:
+            now = _described(result.meta)
+            if of is not None and of.differs(now):
                 raise Changed(self.address)
-        meta = result.meta
-        yield Body(Found(meta["size"], meta["e_tag"], True, md5_of_etag(meta["e_tag"])), self._blocks(result))
+        yield Body(now, self._blocks(result))
 
     def _blocks(self, result: Any) -> Iterator[bytes]:
         with self._explained():
@@ -124,3 +124,13 @@ class StoredObject:
             raise Changed(self.address) from None
         except (exceptions.BaseError, OSError, TimeoutError) as error:
             raise Passing(named(error).partition("\n")[0][:300]) from None
+
+
+def _described(meta: Any) -> Found:
+    changed = meta.get("last_modified")
+    return Found(
+        meta["size"],
+        meta["e_tag"],
+        digests=md5_of_etag(meta["e_tag"]),
+        modified=changed.isoformat() if changed is not None else None,
+    )

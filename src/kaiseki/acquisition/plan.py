@@ -183,6 +183,13 @@ def _check_period(one: Source, needed: tuple[datetime, datetime]) -> None:
     )
 
 
+def needs_time(one: Source, part: Part) -> bool:
+    """Whether the files of a part of a source depend on the time."""
+    if part.layout == "files":
+        return part.every not in ("once", "tile")
+    return part.layout == "zarr" or one.interval_hours > 0
+
+
 def items_of(one: Source, part: Part, area: Area, needed: tuple[datetime, datetime], interval: float) -> Iterator[Item]:
     """Files of a part of a source for a period that begins and ends at times of the data."""
     if part.layout == "zarr":

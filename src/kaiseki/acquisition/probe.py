@@ -9,16 +9,18 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from kaiseki.acquisition import inventory
 from kaiseki.acquisition.area import Area
-from kaiseki.acquisition.credentials import Secrets, quiet_logs
+from kaiseki.acquisition.credentials import Secrets, passwords_in, quiet_logs
 from kaiseki.acquisition.descriptor import Part, Source, utc
-from kaiseki.acquisition.plan import Item, items_of
+from kaiseki.acquisition.plan import Item, items_of, needs_time
+from kaiseki.acquisition.remote import Changed, Found, Remote, Unranged
 from kaiseki.acquisition.retry import Patience
-from kaiseki.acquisition.service import Services, account_state
-from kaiseki.core.errors import InputError
+from kaiseki.acquisition.service import Services, need_account
+from kaiseki.acquisition.structure import foreign
+from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.progress import say
 
 State = Literal["as described", "differs", "not reached", "no account"]
@@ -64,9 +66,19 @@ def probe(
         sources: to ask.
         mirrors: of `service.Services`.
         patience: with failures that may pass; by default two tries of half a minute.
+
+    Raises:
+        ConfigError: a descriptor does not say for which time its service may be asked.
     """
+    sources = tuple(sources)
+    for source in sources:
+        if source.probe is None and any(needs_time(source, part) for part in source.parts):
+            raise ConfigError(
+                f"The descriptor of {source.name} has no key probe, the time whose files are asked for; to probe it "
+                "add a line such as probe = 2024-01-01T00:00:00Z"
+            )
     services = Services(patience or Patience(tries=2, first=1.0, most=5.0, longest_asked=10.0, timeout=30.0), mirrors)
-    secrets = Secrets.found()
+    secrets = Secrets.found(passwords_in(instead for _, instead in mirrors))
     found = []
     with quiet_logs(secrets):
         for source in sources:
@@ -77,9 +89,10 @@ def probe(
 
 
 def _part(source: Source, part: Part, services: Services, secrets: Secrets) -> Finding:
-    state = account_state(source.account)
-    if not state["there"]:
-        return Finding(source.name, part.name, "no account", f"needs {state['needed']}: {state['register']}")
+    try:
+        need_account(source.account)
+    except InputError as error:
+        return Finding(source.name, part.name, "no account", secrets.hidden(str(error)))
     time = utc(source.probe) if source.probe else None
     try:
         # A file of a forecast holds a later time than that of its name.
@@ -118,7 +131,11 @@ def _ask(item: Item, services: Services) -> str:
     if item.index:
         text = inventory.text_of(services.remote(item.index, item.part, item.source.account), services.patience)
         size = sum(stop - start for start, stop in inventory.ranges(text, item.part.messages, found.size, item.index))
-    head = services.patience.keep_trying(f"Loading {item.address}", lambda: _head(remote))
+    head, ranged = services.patience.keep_trying(f"Loading {item.address}", lambda: _head(remote, found))
+    if item.index and not ranged:
+        return f"!{item.address} is given whole only, but single messages of it are wanted"
+    if (came := foreign(head, item.part.format)) is not None:
+        return f"!{item.address}: {came}"
     heads = _HEADS.get(item.part.format)
     if heads and not head.lstrip().startswith(heads):
         return f"!{item.address} begins with {head[:8]!r}, which is no {item.part.format}"
@@ -127,12 +144,22 @@ def _ask(item: Item, services: Services) -> str:
     if size is not None and item.bytes and not item.bytes / _FACTOR < size < item.bytes * _FACTOR:
         return f"!{item.address} has {size} bytes, the descriptor says about {item.bytes}"
     digests = ", ".join(name for name, _ in found.digests) or "no digest"
-    return f"{size} bytes, {'ranges' if found.ranges else 'no ranges'}, {digests}"
+    return f"{size} bytes, {'ranges' if ranged else 'no ranges'}, {digests}"
 
 
-def _head(remote: Any) -> bytes:
-    with remote.read(0, 64, None) as body:
-        return b"".join(body)[:64]
+def _head(remote: Remote, found: Found) -> tuple[bytes, bool]:
+    """The first bytes, and whether they can be asked for alone."""
+    if found.ranges:
+        try:
+            with remote.read(0, 64, None) as body:
+                return b"".join(body)[:64], True
+        except Changed:
+            # Of an empty file there is no range.
+            return b"", True
+        except Unranged:
+            pass
+    with remote.read(0, None, None) as body:
+        return next(iter(body), b"")[:64], False
 
 
 def _store(item: Item, services: Services) -> str:

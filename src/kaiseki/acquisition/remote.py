@@ -18,6 +18,10 @@ class Changed(Exception):
     """An object is another one than when its download began."""
 
 
+class Unranged(Exception):
+    """An object is given whole only, though a part of it was asked for."""
+
+
 @dataclass(frozen=True)
 class Found:
     """What a service says of an object before it is loaded.
@@ -25,6 +29,7 @@ class Found:
     Attributes:
         size: length, bytes; None where the service does not say.
         etag: entity tag, which changes with the content; None where there is none.
+        modified: time of the last change, as the service writes it; None where it does not say.
         ranges: whether parts of it can be asked for.
         digests: digests that the service gives, hexadecimal, by algorithm ("md5", "sha256").
         media_type: as the service calls it.
@@ -35,6 +40,20 @@ class Found:
     ranges: bool = True
     digests: tuple[tuple[str, str], ...] = ()
     media_type: str = ""
+    modified: str | None = None
+
+    @property
+    def mark(self) -> str | None:
+        """What tells this content from another of the same length (RFC 9110 8.8): a strong entity tag, else the time of
+        the last change; None where the service gives neither."""
+        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
+
+    def differs(self, other: Found) -> bool:
+        """Whether another answer is known to be of other content."""
+        if self.mark == self.etag and other.mark == other.etag and self.etag and other.etag:
+            return self.etag != other.etag
+        pairs = (self.etag, other.etag), (self.modified, other.modified)
+        return any(one and another and one != another for one, another in pairs)
 
 
 @dataclass(frozen=True)
@@ -67,11 +86,12 @@ class Remote(Protocol):
         """
         ...
 
-    def read(self, start: int, stop: int | None, etag: str | None) -> AbstractContextManager[Body]:
+    def read(self, start: int, stop: int | None, of: Found | None) -> AbstractContextManager[Body]:
         """Bytes from `start` to before `stop` (None: to the end), as they come.
 
         Raises:
-            Changed: the object is not that of the entity tag any more.
+            Changed: the object is not what `of` was any more.
+            Unranged: the service gives it whole only.
             Absent, InputError, Passing: as `describe`.
         """
         ...

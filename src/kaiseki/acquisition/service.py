@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from kaiseki.acquisition.credentials import cdsapirc, netrc_entries
+from kaiseki.acquisition.credentials import CdsAccount, Secrets, cdsapirc, netrc_entries
 from kaiseki.acquisition.descriptor import Account, Part
 from kaiseki.acquisition.objects import Buckets
 from kaiseki.acquisition.remote import Remote
@@ -60,7 +60,7 @@ def mirrors_of(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         begin, equals, instead = text.partition("=")
         if not equals or "://" not in begin or not instead.startswith(("http://", "https://")):
             raise ConfigError(
-                f"--mirror {text!r}: expected BEGIN=INSTEAD, such as https://www.ncei.noaa.gov=https://mirror.example.org"
+                f"--mirror {Secrets().hidden(repr(text))}: expected BEGIN=INSTEAD, such as https://www.ncei.noaa.gov=https://mirror.example.org"
             )
         found.append((begin, instead.rstrip("/") if begin.startswith(("s3://", "gs://")) else instead))
     return tuple(found)
@@ -75,7 +75,7 @@ def account_state(account: Account | None) -> dict[str, Any]:
         entries = netrc_entries()
         there = there or account.machine in entries or any(host in entries for host in account.hosts)
     if account.configuration == "cdsapirc":
-        there = bool((os.environ.get("CDSAPI_KEY") or cdsapirc().get("key")) and _cds_address())
+        there = all(os.environ.get(f"CDSAPI_{name.upper()}") or cdsapirc().get(name) for name in ("url", "key"))
     return {"needed": account.name, "there": there, "where": account.where, "register": account.register}
 
 
@@ -83,7 +83,7 @@ def need_account(account: Account | None) -> None:
     """Refuse at once what would be refused by the service.
 
     Raises:
-        InputError: no credentials are there; says where to get and put them.
+        InputError: no credentials are there, or they cannot be right; says where to get and put them.
     """
     state = account_state(account)
     if not state["there"]:
@@ -91,7 +91,5 @@ def need_account(account: Account | None) -> None:
             f"{state['needed']} needs an account, and there are no credentials in {state['where']}; "
             f"get them at {state['register']} and put them there"
         )
-
-
-def _cds_address() -> str | None:
-    return os.environ.get("CDSAPI_URL") or cdsapirc().get("url")
+    if account is not None and account.configuration == "cdsapirc":
+        CdsAccount.found()

@@ -15,6 +15,28 @@ from pathlib import Path
 
 from kaiseki.acquisition.descriptor import Format
 
+PAGE = (
+    "a web page came in place of the file, to log in or to tell of an error; open the address in a browser to see what "
+    "the service says, or call the command again later"
+)
+"""What to say where a page of HTML came."""
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<body")
+
+
+def foreign(head: bytes, kind: Format) -> str | None:
+    """What came in place of a file of a format, in words, where its first bytes tell; None if nothing is found.
+
+    Args:
+        head: the first bytes, 64 or more of them.
+        kind: format that was wanted.
+    """
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith(_PAGES) or (kind != "any" and start.startswith(b"<?xml")):
+        return PAGE
+    if kind not in ("any", "prepbufr") and head.startswith(b"\x1f\x8b"):
+        return "it came packed with gzip, which was not asked for; take a mirror that gives it as it is (--mirror)"
+    return None
+
 
 def fault(path: Path, kind: Format) -> str | None:
     """What is wrong with a file, in words; None if nothing is found."""

@@ -2,10 +2,11 @@
 
 The partial file and its ledger lie beside the file to be, with names that begin with a dot. After a kill the pieces
 whose check sums are right are kept and the others loaded again; if the service has another file by then, all begins
-anew."""
+anew. What could not be told from another file of the same length is never put together of pieces of several fetches."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import zlib
@@ -14,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kaiseki.acquisition import structure
+from kaiseki.acquisition.credentials import without_user
 from kaiseki.acquisition.descriptor import Format
 from kaiseki.acquisition.ledger import PieceLedger
-from kaiseki.acquisition.remote import Changed, Found, Remote
+from kaiseki.acquisition.remote import Changed, Found, Remote, Unranged
 from kaiseki.acquisition.retry import Passing, Patience
 from kaiseki.core.errors import InputError
 from kaiseki.core.files import out_of_space
@@ -100,7 +102,7 @@ class Transfer:
         try:
             for attempt in (1, 2):
                 try:
-                    self._load(found)
+                    self._load_as_given(found)
                     fault, checked, sha256 = self._check(found)
                 except Changed:
                     fault = "it changed at the service while it was loaded"
@@ -132,11 +134,32 @@ class Transfer:
         self._counted += number
         self.count(number)
 
+    def _load_as_given(self, found: Found) -> None:
+        """Load in pieces; whole from a service that says that it gives pieces and does not."""
+        try:
+            self._load(found)
+        except Unranged:
+            if self.ranges:
+                raise InputError(
+                    f"{self.remote.address} is given whole only, but single messages of it are wanted; take a mirror "
+                    "that gives ranges of bytes (--mirror)"
+                ) from None
+            self.forget()
+            self._load(dataclasses.replace(found, ranges=False))
+
     def _load(self, found: Found) -> None:
+        whole = not self.ranges
+        if found.mark is None and not (whole and (self.sha256 or found.digests)):
+            # Nothing would tell if the file were another one by now: no piece of before, and one answer if it can be.
+            self.forget()
+            found = dataclasses.replace(found, ranges=False)
         of = {
-            "address": self.remote.address,
+            # A digest, since an address may be signed.
+            "address": hashlib.sha256(without_user(self.remote.address).encode()).hexdigest(),
             "size": found.size,
             "etag": found.etag,
+            "modified": found.modified,
+            "digests": [*map(list, found.digests)],
             "ranges": [*map(list, self.ranges)],
         }
         ledger = PieceLedger.open(self.ledger, of)
@@ -144,24 +167,24 @@ class Transfer:
         self._tell(sum(length for length, _ in ledger.pieces.values()) - self._counted)
         handle = os.open(self.part, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if self.ranges or (found.ranges and found.size is not None):
+            if not whole or (found.ranges and found.size is not None):
                 wanted = self.ranges or ((0, found.size or 0),)
                 os.ftruncate(handle, sum(stop - start for start, stop in wanted))
                 for at, start, length in _pieces(wanted, self.piece):
                     if ledger.pieces.get(at, (0,))[0] != length:
-                        self._piece(handle, ledger, at, start, length, found.etag)
+                        self._piece(handle, ledger, at, start, length, found)
             elif not ledger.pieces:
                 self._whole(handle, ledger, found)
         finally:
             os.close(handle)
 
-    def _piece(self, handle: int, ledger: PieceLedger, at: int, start: int, length: int, etag: str | None) -> None:
+    def _piece(self, handle: int, ledger: PieceLedger, at: int, start: int, length: int, found: Found) -> None:
         """Load one piece; what came of it before a failure is kept for the next try."""
         done, crc = 0, 0
 
         def work() -> None:
             nonlocal done, crc
-            with self.remote.read(start + done, start + length, etag) as blocks:
+            with self.remote.read(start + done, start + length, found) as blocks:
                 for block in blocks:
                     self.patience.check()
                     block = block[: length - done]
@@ -184,7 +207,7 @@ class Transfer:
             self._tell(-done)
             os.ftruncate(handle, 0)
             done, crc = 0, 0
-            with self.remote.read(0, None, found.etag) as blocks:
+            with self.remote.read(0, None, found) as blocks:
                 for block in blocks:
                     self.patience.check()
                     _write(handle, block, done)
@@ -199,6 +222,11 @@ class Transfer:
 
     def _check(self, found: Found) -> tuple[str | None, str, str]:
         """What is wrong with the whole, None if nothing; how it was checked; its SHA-256."""
+        with self.part.open("rb") as file:
+            came = structure.foreign(file.read(512), self.kind)
+        if came is not None:
+            self.forget()
+            raise InputError(f"{self.remote.address}: {came}")
         wanted = dict(found.digests) if not self.ranges else {}
         if self.sha256:
             wanted["sha256"] = self.sha256

@@ -12,8 +12,9 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from kaiseki.acquisition.descriptor import Account
-from kaiseki.acquisition.remote import Absent, Body, Changed, Found
+from kaiseki.acquisition.remote import Absent, Body, Changed, Found, Unranged
 from kaiseki.acquisition.retry import PASSING, Passing, Patience, asked_wait, named
+from kaiseki.acquisition.structure import PAGE
 from kaiseki.core.errors import InputError
 
 _BLOCK = 1 << 16
@@ -66,22 +67,27 @@ class WebFile:
             return _described(response, total if ranged else response.headers.get("Content-Length"), ranged)
 
     @contextmanager
-    def read(self, start: int, stop: int | None, etag: str | None) -> Iterator[Body]:
+    def read(self, start: int, stop: int | None, of: Found | None) -> Iterator[Body]:
         """Bytes from `start` to before `stop`; a service without ranges gives the whole file from 0 on."""
         whole = start == 0 and stop is None
         headers = {} if whole else {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
+        if not whole and of is not None and of.mark:
+            # An answer with a part then says by itself that the object is the same (RFC 9110 13.1.5).
+            headers["If-Range"] = of.mark
         with self._ask("GET", headers) as response:
             self._accept(response, (200,) if whole else (206, 200))
-            now = response.headers.get("ETag")
-            if etag and now and now != etag:
+            now = _described(response, response.headers.get("Content-Length"))
+            if of is not None and _is_page(now.media_type) and not _is_page(of.media_type):
+                raise InputError(f"{self.address}: {PAGE}")
+            if of is not None and of.differs(now):
                 raise Changed(self.address)
             if not whole:
-                if response.status_code == 200:
-                    raise Changed(f"{self.address} is given whole only")
-                told = response.headers.get("Content-Range", "")
-                if not told.startswith(f"bytes {start}-"):
-                    raise Passing(f"the service answered the range {start}- with {told or 'no range'}")
-            yield Body(_described(response, response.headers.get("Content-Length")), self._blocks(response))
+                part, _, total = response.headers.get("Content-Range", "").rpartition("/")
+                if response.status_code == 200 or not part.startswith(f"bytes {start}-"):
+                    raise Unranged(self.address)
+                if of is not None and of.size is not None and total.isdigit() and int(total) != of.size:
+                    raise Changed(self.address)
+            yield Body(now, self._blocks(response))
 
     def _blocks(self, response: Any) -> Iterator[bytes]:
         """The body as it comes; a connection that is lost, or ends too early, is a failure that may pass."""
@@ -130,9 +136,13 @@ class WebFile:
             raise Changed(self.address)
         if status not in good:
             raise InputError(f"{self.address} was answered with HTTP {status}; see kaiseki fetch --probe")
-        if self.account and response.headers.get("Content-Type", "").startswith("text/html"):
+        if self.account and _is_page(response.headers.get("Content-Type", "")):
             # Sign-in pages come with status 200 when a cookie or token has run out.
             raise InputError(refusal(urlsplit(response.url).hostname or self.address, status, self.account))
+
+
+def _is_page(media_type: str) -> bool:
+    return media_type.lower().startswith(("text/html", "application/xhtml"))
 
 
 def refusal(host: str, status: int, account: Account | None) -> str:
@@ -167,7 +177,8 @@ def _described(response: Any, length: str | None, ranged: bool | None = None) ->
         if algorithm == "md5":
             digests.append(("md5", value))
     readable = tuple((name, found) for name, value in digests if (found := _hexadecimal(value)))
-    return Found(size, headers.get("ETag"), ranged, readable, headers.get("Content-Type", ""))
+    kind = headers.get("Content-Type", "")
+    return Found(size, headers.get("ETag"), ranged, readable, kind, headers.get("Last-Modified"))
 
 
 def _hexadecimal(value: str) -> str | None:

@@ -71,8 +71,24 @@ def fetch(
     file
         Experiment file.
     """
+    from kaiseki.acquisition.credentials import Secrets, nothing_told
+
     begin(json)
-    loading = loading or Loading()
+    with nothing_told(Secrets()):
+        _fetch(file, data, source, every, loading or Loading(), dry_run=dry_run, probe=probe, json=json)
+
+
+def _fetch(
+    file: Path | None,
+    data: Path | None,
+    source: tuple[str, ...],
+    every: float | None,
+    loading: Loading,
+    *,
+    dry_run: bool,
+    probe: bool,
+    json: bool,
+) -> None:
     if loading.jobs < 1:
         raise ConfigError(f"--jobs {loading.jobs}: at least one file has to be loaded at a time")
     from kaiseki.acquisition.service import mirrors_of
@@ -96,6 +112,8 @@ def fetch(
         return
     if data is None:
         raise ConfigError("No data folder was given; name it with --data")
+    if not data.is_dir():
+        raise ConfigError(f"There is no data folder {data}; make it (mkdir), or name another with --data")
     from kaiseki.acquisition.fetch import Manner, size_words
     from kaiseki.acquisition.fetch import fetch as carry_out
 
@@ -173,6 +191,8 @@ def _described(one: Source) -> dict[str, Any]:
 
 
 def _as_mapping(plan: Plan) -> dict[str, Any]:
+    from kaiseki.acquisition.credentials import Secrets
+
     return {
         "area": {
             "south": plan.area.south,
@@ -187,7 +207,7 @@ def _as_mapping(plan: Plan) -> dict[str, Any]:
             {
                 "file": str(item.path),
                 "source": item.source.name,
-                "address": item.address,
+                "address": Secrets().hidden(item.address),
                 "bytes": item.bytes,
                 "to_load": item.load,
                 "request": item.request or None,
@@ -199,6 +219,7 @@ def _as_mapping(plan: Plan) -> dict[str, Any]:
 
 
 def _plan_lines(plan: Plan) -> str:
+    from kaiseki.acquisition.credentials import Secrets
     from kaiseki.acquisition.fetch import size_words
     from kaiseki.acquisition.service import account_state
 
@@ -217,7 +238,9 @@ def _plan_lines(plan: Plan) -> str:
             lines.append(f"  remark: {one.remarks}")
         for item in items:
             cropped = f", {size_words(item.load)} to load" if item.load > item.bytes else ""
-            lines.append(f"  {item.path}  about {size_words(item.bytes)}{cropped}  from {item.address}")
+            lines.append(
+                f"  {item.path}  about {size_words(item.bytes)}{cropped}  from {Secrets().hidden(item.address)}"
+            )
     total, load = sum(item.bytes for item in plan.items), sum(item.load for item in plan.items)
     lines.append(
         f"{len(plan.items)} files, about {size_words(total)} on the disk, {size_words(load)} to load (estimates)"

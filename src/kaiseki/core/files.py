@@ -15,7 +15,8 @@ def files_of(patterns: tuple[str, ...], data: Path | None, key: str) -> list[Pat
     """The files that patterns name, in the order of the patterns and by name within one; each pattern at least one.
 
     A name that exists is that file or folder, whatever characters are in it: `ERA5 [Japan] 2024.nc` is no pattern where
-    there is a file of that name.
+    there is a file of that name. As in a shell, a pattern matches no name that begins with a dot unless it has the dot
+    itself; nor does it match the record of what was fetched.
 
     Args:
         patterns: paths or glob patterns, absolute or relative to the data folder.
@@ -44,6 +45,15 @@ ZARR = ("zarr.json", ".zgroup", ".zmetadata")
 """Files by which a folder is known as a Zarr store, of version 2 or 3, and counts as one file."""
 RUN_STORE = ("repo", "refs")
 """Entries by which a folder is known as a store of a run, which counts as one file too."""
+FETCHED = "fetched.jsonl"
+"""Name of the record, in a folder of data, of the files that were fetched into it; it is no data itself."""
+
+
+def size_of(path: Path) -> int:
+    """Length of a file, or of all files in a folder, bytes."""
+    if path.is_dir():
+        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+    return path.stat().st_size
 
 
 def cache_folder() -> Path:
@@ -61,7 +71,15 @@ def _matches(root: Path, pattern: str) -> list[Path]:
     base, rest = root, list(PurePath(pattern).parts)
     while rest and os.path.exists(base / rest[0]):  # noqa: PTH110 - unlike Path.exists it never raises
         base /= rest.pop(0)
-    found = base.glob("/".join(rest)) if rest else iter([base])
+    if not rest:
+        found = [base]
+    elif any(part.startswith(".") for part in rest):
+        found = list(base.glob("/".join(rest)))
+    else:
+        # Names with a dot are locks and files that are not complete yet, here and with other programs.
+        every = base.glob("/".join(rest))
+        found = [one for one in every if not any(part.startswith(".") for part in one.relative_to(base).parts)]
+        found = [one for one in found if one.name != FETCHED]
     return sorted(path for path in found if path.is_file() or any((path / name).exists() for name in ZARR + RUN_STORE))
 
 

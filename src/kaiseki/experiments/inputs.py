@@ -9,7 +9,7 @@ from typing import Any
 
 from kaiseki.config import DomainSettings, Experiment
 from kaiseki.core.errors import ConfigError
-from kaiseki.core.files import files_of
+from kaiseki.core.files import files_of, size_of
 
 
 @dataclass(frozen=True)
@@ -114,4 +114,4 @@ def _found(key: str, what: str, pattern: str, needed: bool, data: Path | None) -
         files = files_of((pattern,), data, key)
     except ConfigError:
         return Input(key, what, pattern, needed, 0, 0)
-    return Input(key, what, pattern, needed, len(files), sum(path.stat().st_size for path in files))
+    return Input(key, what, pattern, needed, len(files), sum(map(size_of, files)))
