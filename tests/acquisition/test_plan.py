@@ -181,6 +181,17 @@ def test_a_store_needs_an_interval(tmp_path: Path) -> None:
         source(str(path))
 
 
+def test_a_fixed_time_is_for_stores_alone_and_needs_no_interval(tmp_path: Path) -> None:
+    fixed = 'file = "a.zarr"\ntime = 2020-01-01T00:00:00Z'
+    path = Path(making.descriptor(tmp_path, "https://example.org/a.zarr", part=f'layout = "zarr"\n{fixed}'))
+    path.write_text(path.read_text().replace("interval_hours = 6.0", ""))
+    (item,) = planned(str(path)).items
+    assert item.times == (datetime(2020, 1, 1, tzinfo=UTC),)
+    path.write_text(path.read_text().replace('layout = "zarr"', ""))
+    with pytest.raises(ConfigError, match="part files: time is for the layout zarr alone"):
+        source(str(path))
+
+
 def test_the_keys_of_a_descriptor_are_documented(tmp_path: Path) -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "fetching.md").read_text(encoding="utf-8")
     own = text.partition("## A source of one's own")[2]

@@ -72,6 +72,72 @@ def test_netcdf_geopotential_and_heights(tmp_path: Path) -> None:
     np.testing.assert_allclose(raster.values, GRAVITY * HEIGHTS[::-1])
 
 
+def zarr_store(path: Path, variables: dict[str, tuple[tuple[str, ...], Any, dict[str, str]]], **coords: Any) -> Path:
+    lat, lon = 39.75 - 0.5 * np.arange(4), 130.25 + 0.5 * np.arange(5)
+    xr.Dataset(variables, {"latitude": lat, "longitude": lon, **coords}).to_zarr(path, consolidated=False)
+    return path
+
+
+def test_a_zarr_store_of_terrain_and_land(tmp_path: Path) -> None:
+    """Beside a geopotential of pressure levels, as in the store of a global analysis, that of the surface counts."""
+    flat = ("latitude", "longitude")
+    aloft = np.full((2, 4, 5), 5e4)
+    path = zarr_store(
+        tmp_path / "static.zarr",
+        {
+            "geopotential": (("level", *flat), aloft, {"units": "m**2 s**-2", "standard_name": "geopotential"}),
+            "geopotential_at_surface": (flat, GRAVITY * HEIGHTS, {"units": "m**2 s**-2"}),
+            "land_sea_mask": (flat, HEIGHTS / 20.0, {"units": "(0 - 1)"}),
+        },
+        level=[500, 1000],
+    )
+    check_place(path)
+    np.testing.assert_allclose(open_raster(path, "land").values, HEIGHTS[::-1] / 20.0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "units", "extra", "words"),
+    [
+        ("geopotential_at_surface", "K", {}, "geopotential_at_surface is in 'K'; expected m or m2 s-2"),
+        ("geopotential_at_surface", "", {}, "is in 'no units'; expected m or m2 s-2"),
+        ("z", "m2 s-2", {"level": [1000]}, r"z has the dimensions .* and stands on levels; expected a field of the"),
+        ("z", "m2 s-2", {"layer": [1, 2]}, r"z has the dimensions .* and stands on levels"),
+        ("z", "m2 s-2", {"p": ("p", [1000.0], {"units": "hPa"})}, r"z has the dimensions .* and stands on levels"),
+        ("temperature", "K", {}, "holds no terrain height or surface geopotential"),
+    ],
+)
+def test_zarr_stores_that_are_refused(
+    variable: str, units: str, extra: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    dims = (*extra, "latitude", "longitude")
+    number = len(next(iter(extra.values()))[1]) if "p" in extra else len(next(iter(extra.values()), [0]))
+    values = np.broadcast_to(HEIGHTS.astype(float), (number, 4, 5) if extra else (4, 5))
+    path = zarr_store(tmp_path / "a.zarr", {variable: (dims, values, {"units": units})}, **extra)
+    with pytest.raises(InputError, match=words):
+        open_raster(path, "height")
+
+
+def test_the_geopotential_of_the_first_model_level_is_that_of_the_surface(tmp_path: Path) -> None:
+    values = GRAVITY * HEIGHTS[None]
+    level = ("level", [1], {"long_name": "model_level_number"})
+    path = tmp_path / "z.zarr"
+    check_place(zarr_store(path, {"z": (("level", "latitude", "longitude"), values, {"units": "m2 s-2"})}, level=level))
+
+
+def test_a_land_fraction_of_a_zarr_store_beyond_one_and_damaged_stores(tmp_path: Path) -> None:
+    flat = ("latitude", "longitude")
+    path = zarr_store(tmp_path / "a.zarr", {"land_sea_mask": (flat, HEIGHTS.astype(float), {"units": "1"})})
+    with pytest.raises(InputError, match="land_sea_mask runs from 0 to 19; expected 0 to 1"):
+        open_raster(path, "land")
+    chunk = path / "land_sea_mask" / "c" / "0" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:10])
+    with pytest.raises(InputError, match="it is damaged or truncated"):
+        open_raster(path, "land")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="is a folder and no Zarr store; name the files"):
+        open_raster(tmp_path / "folder", "land")
+
+
 def test_a_meridian_given_twice_counts_once(tmp_path: Path) -> None:
     """A file that begins and ends with the same meridian goes round the Earth like any other."""
     latitude, longitude = np.linspace(-85.0, 85.0, 18), np.linspace(-180.0, 180.0, 37)

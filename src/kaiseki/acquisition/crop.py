@@ -36,7 +36,7 @@ from kaiseki.core.files import out_of_space, size_of
 AT_A_TIME = 3
 """Chunks at a time; each takes about 0.4 GB of memory while it is unpacked, for ERA5 on 37 levels."""
 _AXES = ("time", "level", "latitude", "longitude")
-_EVERYWHERE = ("surface_pressure", "skin_temperature")
+_EVERYWHERE = ("surface_pressure", "skin_temperature", "geopotential_at_surface", "land_sea_mask")
 """Variables at the surface that have a value in every cell."""
 
 
@@ -207,13 +207,17 @@ class Crop:
         for name in names:
             if unknown := set(store.dims(name)) - set(_AXES):
                 raise InputError(f"{store.address}: {name} has a dimension {sorted(unknown)[0]}, which is not expected")
-        axes = {name: store.whole(name) for name in _AXES}
+        # A time or level that none of the variables has is not loaded: the times of a century are many.
+        used = {dim for name in names for dim in store.dims(name)} | {"latitude", "longitude"}
+        axes = {name: store.whole(name) for name in _AXES if name in used}
         rows = self.area.latitudes(axes["latitude"])
         columns, longitudes = self.area.longitudes(axes["longitude"])
         if not rows.size or not columns.size:
             raise InputError(f"{store.address} has no grid points in {self.area}")
-        steps = self._steps(store, axes["time"])
-        places = {"latitude": rows, "longitude": columns, "level": np.arange(axes["level"].size)}
+        steps = self._steps(store, axes["time"]) if "time" in axes else np.arange(0)
+        places = {"latitude": rows, "longitude": columns}
+        if "level" in axes:
+            places["level"] = np.arange(axes["level"].size)
         units = [unit for name in names for unit in self._units(store, name, steps)]
         done = self._resumed()
         if done is None:
@@ -319,7 +323,9 @@ class Crop:
     ) -> None:
         """The empty result: coordinates, and arrays with the attributes of the source."""
         source = self.item.source
-        coordinates = axes | {"time": axes["time"][steps], "latitude": axes["latitude"][rows]}
+        coordinates = axes | {"latitude": axes["latitude"][rows]}
+        if "time" in axes:
+            coordinates["time"] = axes["time"][steps]
         attributes = {
             "Conventions": "CF-1.11",
             "title": f"{source.title}: {self.area}",

@@ -89,6 +89,8 @@ class Part:
     """Variables of a Zarr store that must be there."""
     optional: tuple[str, ...] = ()
     """Variables of a Zarr store that are taken where they are there."""
+    time: datetime | None = None
+    """Time of a Zarr store that is taken for every period: of fields that do not change."""
     grid: float = 0.25
     """Grid length of what is cut out, degrees; for estimates and for the request."""
 
@@ -251,7 +253,9 @@ def _check(owner: Source, part: Part, where: str) -> None:
             raise ConfigError(
                 f"{where}: part {part.name}: messages has no right expression {pattern!r} ({error})"
             ) from None
-    if owner.interval_hours < 0 or (part.layout == "zarr" and not owner.interval_hours):
+    if part.time is not None and part.layout != "zarr":
+        raise ConfigError(f"{where}: part {part.name}: time is for the layout zarr alone")
+    if owner.interval_hours < 0 or (part.layout == "zarr" and part.time is None and not owner.interval_hours):
         raise ConfigError(f"{where}: interval_hours = {owner.interval_hours:g} must be more than 0")
     if isinstance(part.every, int) and (part.every < 1 or 24 % part.every):
         raise ConfigError(f"{where}: part {part.name}: every = {part.every} hours does not divide the day")

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from kaiseki.acquisition.area import Area, area_of
-from kaiseki.acquisition.descriptor import Part, Source, known, source
+from kaiseki.acquisition.descriptor import Part, Source, known, source, utc
 from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.timing import to_datetime
@@ -187,13 +187,13 @@ def needs_time(one: Source, part: Part) -> bool:
     """Whether the files of a part of a source depend on the time."""
     if part.layout == "files":
         return part.every not in ("once", "tile")
-    return part.layout == "zarr" or one.interval_hours > 0
+    return (part.layout == "zarr" and part.time is None) or one.interval_hours > 0
 
 
 def items_of(one: Source, part: Part, area: Area, needed: tuple[datetime, datetime], interval: float) -> Iterator[Item]:
     """Files of a part of a source for a period that begins and ends at times of the data."""
     if part.layout == "zarr":
-        yield _cropped(one, part, area, _times(needed, interval))
+        yield _cropped(one, part, area, [utc(part.time)] if part.time else _times(needed, interval))
     elif part.layout == "climate-data-store":
         yield from _requests(one, part, area.outward(part.grid), _times(needed, interval) if interval else [])
     elif part.every == "tile":

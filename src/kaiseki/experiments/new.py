@@ -274,6 +274,9 @@ def _inputs(wishes: Wishes, values: dict[str, Any], comments: Comments) -> None:
         data = surroundings.driving_of(wishes.driving, first, last)
         # A coarse stream of its own, climatological samples and the like belong to the old driving data.
         values["driving"] = {"first_guess_files": list(data.patterns)}
+        for key, own in (("terrain_files", wishes.terrain), ("mask_files", wishes.mask)):
+            if not own and (files := values["domain"].get(key)):
+                values["domain"][key] = surroundings.terrain_beside(data, files)
         if data.title:
             comments["driving", "first_guess_files"] = f"{data.title}."
     elif not values.get("driving", {}).get("first_guess_files"):

@@ -12,6 +12,11 @@ from kaiseki.acquisition.descriptor import source
 from kaiseki.config import Driving
 from kaiseki.core.errors import ConfigError
 
+OPEN_TERRAIN: Final = "static/arco-era5/arco_era5_terrain_and_land.zarr"
+"""Terrain and land of ERA5 from a copy that needs no account."""
+ERA5_TERRAIN: Final = "static/era5/era5_terrain_and_land.nc"
+"""The same from the Climate Data Store, with the account by which ERA5 itself comes."""
+
 
 @dataclass(frozen=True)
 class DrivingData:
@@ -23,6 +28,7 @@ class DrivingData:
         interval_hours: time from one analysis to the next, h.
         first, last: first and last day; None where they go on.
         has_sea: whether they hold a sea-surface temperature, or a skin temperature with a land fraction.
+        terrain: file of terrain and land that asks for no account but that of the analyses.
     """
 
     title: str
@@ -31,10 +37,17 @@ class DrivingData:
     first: date
     last: date | None = None
     has_sea: bool = True
+    terrain: str = OPEN_TERRAIN
 
 
 DRIVING: Final[dict[str, DrivingData]] = {
-    "era5": DrivingData("ERA5 on 37 pressure levels, 0.25 degrees", ("driving/era5/*",), 3.0, date(1940, 1, 1)),
+    "era5": DrivingData(
+        "ERA5 on 37 pressure levels, 0.25 degrees",
+        ("driving/era5/*",),
+        3.0,
+        date(1940, 1, 1),
+        terrain=ERA5_TERRAIN,
+    ),
     "arco-era5": DrivingData(
         "ERA5 on 37 pressure levels from Google's public copy", ("driving/arco-era5/*",), 3.0, date(1940, 1, 1)
     ),
@@ -65,7 +78,7 @@ OBSERVATIONS: Final = ("observations/nnja/*",)
 """Files of observations: PREPBUFR from 1979 on, of the joint archive of NOAA and NASA."""
 FIRST_OBSERVATIONS: Final = date(1979, 1, 1)
 """First day of `OBSERVATIONS`."""
-TERRAIN: Final = ("static/era5/era5_terrain_and_land.nc",)
+TERRAIN: Final = (OPEN_TERRAIN,)
 """Files of terrain and land for grids of `FINE` and more: those of ERA5."""
 FINE_TERRAIN: Final = ("static/etopo2022/*.tif", *TERRAIN)
 """Files of terrain for finer grids: ETOPO 2022 at 60 arc seconds, before those of ERA5."""
@@ -75,6 +88,18 @@ COAST: Final = ("static/natural-earth/ne_50m_coastline.geojson",)
 """Files of coastlines."""
 FINE: Final = 25e3
 """Spacing, m, below which the terrain of ERA5 is too coarse."""
+
+
+def terrain_beside(data: DrivingData, files: list[str]) -> list[str]:
+    """Files of terrain or land, of which those of ERA5 are taken from where the driving data need no further account.
+
+    Args:
+        data: of `DRIVING`; beside files of one's own nothing changes.
+        files: of an experiment.
+    """
+    if not data.title:
+        return files
+    return [data.terrain if file in (OPEN_TERRAIN, ERA5_TERRAIN) else file for file in files]
 
 
 def driving_of(text: str, first: date, last: date) -> DrivingData:

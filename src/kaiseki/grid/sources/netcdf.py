@@ -1,4 +1,4 @@
-"""Terrain and land in NetCDF files on latitude and longitude."""
+"""Terrain and land in NetCDF files and Zarr stores on latitude and longitude."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import xarray as xr
 
 from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
-from kaiseki.formats.netcdf import load
+from kaiseki.formats.netcdf import opened
 from kaiseki.grid.raster import Raster
 
 if TYPE_CHECKING:
@@ -24,7 +24,14 @@ _NAMES = {
     "land": ("land_area_fraction", "land_binary_mask"),
 }
 """CF standard names; a file without them is asked for the short names below."""
-_SHORT = {"height": ("z", "orog", "elevation", "topo", "hgt"), "land": ("lsm", "land_sea_mask", "land", "sftlf")}
+_SHORT = {
+    "height": ("geopotential_at_surface", "z", "orog", "elevation", "topo", "hgt"),
+    "land": ("lsm", "land_sea_mask", "land", "sftlf"),
+}
+_ANY = ("time", "valid_time", "number", "expver")
+"""Dimensions of any length of which the first value is taken."""
+_LEVELS = ("level", "lev", "plev", "pressure", "pressure_level", "isobaricInhPa", "isobaricInPa")
+_PRESSURES = ("Pa", "hPa", "mbar", "mb", "millibar", "millibars")
 
 
 def _axis(path: Path, dataset: xr.Dataset, names: tuple[str, ...]) -> tuple[str, np.ndarray]:
@@ -41,15 +48,43 @@ def _axis(path: Path, dataset: xr.Dataset, names: tuple[str, ...]) -> tuple[str,
 def read(path: Path, quantity: RasterQuantity) -> Raster:
     """Heights (surface altitude, or geopotential over standard gravity) or land fraction; the first of several times.
 
+    Geopotential and height of pressure levels are passed over.
+
     Raises:
         InputError: damaged, not on a regular latitude-longitude grid, without the quantity, or in other units.
         KaisekiError: NetCDF 4 and no HDF5 library.
     """
-    dataset = load(path, decode_times=False)
+    with opened(path) as dataset:
+        return _read(path, dataset, quantity)
+
+
+def _aloft(dataset: xr.Dataset, name: str, axes: tuple[str, str]) -> bool:
+    """Whether a variable stands on pressure levels, or on several of anything that is not known."""
+    variable = dataset[name]
+    for other in {*map(str, variable.dims), *map(str, variable.coords)} - {*axes}:
+        about = dataset[other].attrs if other in dataset.variables else {}
+        words = f"{about.get('long_name', '')} {about.get('standard_name', '')}".lower()
+        pressure = about.get("units") in _PRESSURES or "pressure" in words
+        # The IFS keeps the geopotential of the surface on the first of its model levels.
+        of_model = any(word in words for word in ("hybrid", "model level", "model_level"))
+        if pressure or (other in _LEVELS and not of_model):
+            return True
+        if other in variable.dims and variable.sizes[other] > 1 and other not in _ANY:
+            return True
+    return False
+
+
+def _read(path: Path, dataset: xr.Dataset, quantity: RasterQuantity) -> Raster:
     row, lat = _axis(path, dataset, _LATITUDE)
     column, lon = _axis(path, dataset, _LONGITUDE)
-    known = [n for n in dataset.data_vars if dataset[n].attrs.get("standard_name") in _NAMES[quantity]]
-    known += [n for n in dataset.data_vars if n in _SHORT[quantity]]
+    named = [str(n) for n in dataset.data_vars if dataset[n].attrs.get("standard_name") in _NAMES[quantity]]
+    named += [str(n) for n in dataset.data_vars if n in _SHORT[quantity]]
+    known = [name for name in named if not _aloft(dataset, name, (row, column))]
+    if named and not known:
+        raise InputError(
+            f"{path}: {named[0]} has the dimensions {dataset[named[0]].dims} and stands on levels; "
+            "expected a field of the surface."
+        )
     if not known:
         raise InputError(
             f"{path}: holds no {'terrain height or surface geopotential' if quantity == 'height' else 'land fraction'} "

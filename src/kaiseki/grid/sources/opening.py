@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from kaiseki.core.errors import InputError
+from kaiseki.formats.netcdf import is_netcdf, is_zarr
 from kaiseki.grid.raster import Raster
 from kaiseki.grid.sources import netcdf, plain, tiff
 
@@ -21,13 +22,18 @@ _HEAD = 256
 def open_raster(path: str | Path, quantity: RasterQuantity) -> Raster:
     """Read a raster; the content, not the name, says of which kind the file is.
 
-    TIFF with a world file or GeoTIFF tags and NetCDF (geopotential, height or land fraction) can hold either quantity;
-    the ETOPO20 table in text holds heights, a global grid of bytes (0 sea, 1 land, 2 lake) land; both may be gzipped.
+    TIFF with a world file or GeoTIFF tags, NetCDF and Zarr (geopotential, height or land fraction) can hold either
+    quantity; the ETOPO20 table in text holds heights, a global grid of bytes (0 sea, 1 land, 2 lake) land; both may be
+    gzipped.
 
     Raises:
         InputError: no such file, of no known kind, damaged, or without the quantity.
     """
     path = Path(path)
+    if is_zarr(path):
+        return netcdf.read(path, quantity)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder and no Zarr store; name the files of terrain or land in it.")
     try:
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
@@ -39,7 +45,7 @@ def open_raster(path: str | Path, quantity: RasterQuantity) -> Raster:
         raise InputError(f"{path}: cannot be read ({reason}); name another file of terrain or land.") from error
     if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         return tiff.read(path, quantity)
-    if head.startswith((b"CDF", b"\x89HDF")):
+    if is_netcdf(head):
         return netcdf.read(path, quantity)
     if head and all(byte in b"0123456789+-.eE \t\r\n" for byte in head):
         return plain.read_etopo20(path, quantity)
@@ -47,5 +53,5 @@ def open_raster(path: str | Path, quantity: RasterQuantity) -> Raster:
         return plain.read_codes(path, quantity)
     raise InputError(
         f"{path}: is no raster that can be read (it begins with {head[:8]!r}); "
-        "expected TIFF, NetCDF, the ETOPO20 table, or a global grid of the bytes 0, 1 and 2."
+        "expected TIFF, NetCDF, Zarr, the ETOPO20 table, or a global grid of the bytes 0, 1 and 2."
     )
