@@ -326,3 +326,27 @@ def test_driving_fields_that_a_run_makes_need_its_folder(tmp_path: Path, capsys:
     assert main(["forecast", str(tmp_path / "twin.toml"), *start]) == 2
     assert "are made by its run; give the folder of that run" in capsys.readouterr().err
     assert not (tmp_path / "a.store").exists()
+
+
+def test_config_check_refuses_the_driving_files_that_a_forecast_refuses(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Times that are not covered and a file that is none: the same sentence, before anything is computed."""
+
+    def checked(**driving: Any) -> str:
+        experiment(**driving).save(tmp_path / "one.toml")
+        assert main(["config", "check", str(tmp_path / "one.toml"), "--data", str(world)]) == 0
+        return capsys.readouterr().out
+
+    assert "driving fields" not in checked()
+    short = checked(first_guess_files=FILES[:1])
+    assert "not ready: " in short
+    assert "The driving fields lack " in short
+    assert "hold the one analysis constant with driving.steady = true" in short
+    (world / "page.nc").write_text("<html>not found</html>")
+    wrong = checked(first_guess_files=("page.nc",))
+    asked = ("--from", "driving", "--at", "1989-01-01T12:00Z", "--hours", "2", "--out", str(tmp_path / "x.store"))
+    assert forecast(world, str(tmp_path / "one.toml"), *asked) == 3
+    sentence = capsys.readouterr().err.splitlines()[-1].removeprefix("kaiseki: ")
+    assert "page.nc" in sentence
+    assert sentence in wrong

@@ -42,10 +42,11 @@ def show(file: Path, /, *, json: Json = False) -> None:
 
 @app.command
 def check(file: Path, /, *, data: Data = None, json: Json = False) -> None:
-    """Check an experiment as far as that is possible without reading its data.
+    """Check an experiment: what it would run and cost, and which files it needs.
 
-    Says what it would run and cost and which files it needs; with --data also which of them are there. The last lines
-    say whether it can be run and what to do next; an experiment that is right has the exit code 0 either way.
+    With --data also which of them are there, and whether the driving files can be used: they are opened as a forecast
+    or a run opens them. The last lines say whether it can be run and what to do next; an experiment that is right has
+    the exit code 0 either way.
 
     Parameters
     ----------
@@ -80,6 +81,12 @@ def check(file: Path, /, *, data: Data = None, json: Json = False) -> None:
     lacking = _lacking(experiment, needed, cost)
     if (lacks_sea := _lacking_sea(experiment)) is not None:
         remarks.append(lacks_sea)
+    of_driving = [one for one in needed if one.needed and not one.key.startswith("observations.")]
+    if complete and data is not None and not any(one.missing for one in of_driving):
+        from kaiseki.experiments.real_data import driving_refusal
+
+        if (refusal := driving_refusal(experiment, data)) is not None:
+            lacking.append(refusal)
     commands = _next(experiment, file, needed, data, ready=not lacking)
     result |= {
         "cost": None if cost is None else cost.as_dict(),

@@ -371,10 +371,12 @@ class Boundaries:
         end = end if end == last else end + self.interval
         times = np.arange(begin, end + self.interval, self.interval).astype("datetime64[s]")
         if len(lacking := driving.missing(times)):
+            alone = len(lacking) == len(times) - 1
             raise InputError(
                 f"The driving fields lack {len(lacking)} of the {len(times)} times from {format_utc(times[0])} to "
                 f"{format_utc(times[-1])} that the run needs, the first {format_utc(lacking[0])}; add files that cover "
-                "them or shorten the period."
+                "them or shorten the period"
+                + (", or hold the one analysis constant with driving.steady = true, for a try." if alone else ".")
             )
 
     def between(self, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> Forcing:

@@ -85,6 +85,22 @@ def driven_case(experiment: Experiment, folder: RunFolder, data: Path | None) ->
     return PreparedCase(experiment, folder, domain, Table.empty(), driving, reference_of(start, domain))
 
 
+def driving_refusal(experiment: Experiment, data: Path) -> str | None:
+    """Why the files that drive an experiment directly would be refused by a forecast or a run; None where they would
+    not be, and for an experiment whose driving fields are made otherwise.
+
+    The files are indexed, and the cold start is read and brought onto the domain.
+    """
+    if experiment.case.kind != "real" or experiment.driving.coarse is not None:
+        return None
+    try:
+        case = driven_case(experiment, RunFolder(data), data)
+        case.boundaries.check(experiment.period.first, experiment.period.last)
+    except InputError as error:
+        return str(error)
+    return None
+
+
 def direct_driving(
     files: Sequence[Path],
     domain: Domain,
