@@ -105,7 +105,7 @@ def test_the_sea_has_no_stand_in() -> None:
     physics = Physics(boundary_layer=False, microphysics=False, radiation=False, soil=False)
     model = Model.make(island(), REFERENCE, None, physics, EPOCH)
     dry = {name: field for name, field in fields(model.domain).items() if name != "sst"}
-    with pytest.raises(InputError, match=r"no sea-surface temperature for island, but \d+ of its 288 cells hold sea"):
+    with pytest.raises(InputError, match=r"no sea-surface temperature for island, but \d+ of its 288 cells hold water"):
         model.start(dry)
     with pytest.raises(InputError, match="no sea-surface temperature"):
         Model.make(island(), REFERENCE, None, dataclasses.replace(physics, surface=False, radiation=True), EPOCH).start(

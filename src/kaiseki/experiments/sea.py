@@ -81,10 +81,12 @@ def check_sea(experiment: Experiment, fields: Fields, domain: Domain, files: Seq
     sea = int((domain.land_fraction < 1.0).sum())
     if "sst" in fields or not sea or not experiment.physics.feels_sea:
         return
+    most = 100.0 * float((1.0 - domain.land_fraction).max())
     raise InputError(
         f"The driving data {', '.join(str(path) for path in files)} hold neither a sea-surface temperature nor a skin "
         f"temperature with a land fraction, but {sea} of the {domain.land_fraction.size} cells of {domain.name} hold "
-        "sea; name a file of it under driving.sea_temperature_files."
+        f"water, up to {most:.2g} % of a cell; name a file of its temperature under driving.sea_temperature_files, or "
+        "further driving files that hold one."
     )
 
 
