@@ -118,8 +118,8 @@ def make_surface(fields: Mapping[str, np.ndarray], domain: Domain, p: Physics, d
     land, n = domain.land_fraction, len(p.schemes.soil.thickness)
     if "sst" not in fields and p.feels_sea and (sea := int((land < 1.0).sum())):
         raise InputError(
-            f"There is no sea-surface temperature for {domain.name}, but {sea} of its {land.size} cells hold water; give "
-            "the field sst, in an experiment by a file under driving.sea_temperature_files."
+            f"There is no sea-surface temperature for {domain.name}, but {sea} of its {land.size} cells hold water; "
+            "give the field sst, in an experiment by a file under driving.sea_temperature_files."
         )
     for name in ("soil_temperature", "soil_moisture"):
         if name in fields and (layers := len(fields[name])) != n:
