@@ -8,6 +8,8 @@ import pytest
 
 from kaiseki.cli import main
 from kaiseki.config import Experiment
+from kaiseki.core import memory
+from kaiseki.experiments import size
 
 TOML = """
 [case]
@@ -49,6 +51,32 @@ def test_check_says_what_would_run(file: Path, capsys: pytest.CaptureFixture[str
     )
     assert main(["config", "check", str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cycles"] == 6
+
+
+def test_check_ends_with_whether_it_is_ready_and_what_comes_next(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["config", "check", str(file)]) == 0
+    ready = f"\nready: everything is there that it needs\nnext: kaiseki run {file}\n"
+    assert capsys.readouterr().out.endswith(ready)
+    monkeypatch.setattr(size, "total_memory", lambda: 10**9)
+    monkeypatch.setattr(memory, "total_memory", lambda: 10**9)
+    assert main(["config", "check", str(file)]) == 0
+    assert "\nnot ready: it needs about 3 GB of memory and this machine has 1 GB\n" in capsys.readouterr().out
+    monkeypatch.undo()
+    # Of the files that are missing a source of ours has one.
+    file.write_text(REAL.replace("era5.nc", "driving/era5/*"))
+    assert main(["config", "check", str(file), "--data", str(file.parent)]) == 0
+    end = (
+        f"\nnot ready: 2 of 2 inputs are missing\nnext: kaiseki fetch {file} --data {file.parent}\n"
+        f"next: put prepbufr/* into {file.parent}, or name other files in {file}\n"
+    )
+    assert capsys.readouterr().out.endswith(end)
+    assert main(["config", "check", str(file)]) == 0
+    end = "no data folder is given\n" + "".join(
+        f"next: kaiseki {command} {file} --data FOLDER\n" for command in ("config check", "fetch")
+    )
+    assert capsys.readouterr().out.endswith(end)
 
 
 def test_check_refuses_an_unknown_key(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +140,21 @@ def explicit(**changes: object) -> str:
         ("[period]", "shape = [400, 400]\n[period]", "reaches around the pole"),
         ("[period]", 'terrain = "files"\nterrain_files = ["a.nc"]\n[period]', "needs domain.mask_files"),
         ("[period]", "levels = { top = 9500.0 }\n[period]", "lower terrain_decay"),
-        ("[period]", "levels = { table = [0, 3, 4000, 20000] }\n[period]", "is 3.0 m thick"),
+        ("[period]", "levels = { number = 2 }\n[period]", "has 2 layers, but the model needs at least 4"),
+        ("[period]", "levels = { table = [0, 3, 4000, 12000, 20000] }\n[period]", "is 3.0 m thick"),
+        (
+            'first_guess_files = ["era5.nc"]',
+            'first_guess_files = "era5/*"',
+            "driving.first_guess_files = 'era5/*', but must be a list; write first_guess_files = [\"era5/*\"]",
+        ),
+        ("[period]", "shape = 40\n[period]", "domain.shape = 40, but must be a list; write shape = [40]"),
+        ("[period]", "shape = [40, 50, 60]\n[period]", "has 3 values, but must have 2"),
+        ("[period]", "levels = [3]\n[period]", "must be a table with keys of its own, [domain.levels]"),
+        (
+            '["prepbufr/*"]',
+            '["prepbufr/*"]\nsources = ["a"]',
+            "must be a table, [observations.sources], in which every",
+        ),
         (
             "[observations]",
             "[dynamics]\ntime_step = 420.0\n[observations]",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kaiseki.cli import doctor, installed, machine, main
+from kaiseki.core import memory
 
 
 def found(findings: list[doctor.Finding], what: str) -> doctor.Finding:
@@ -33,13 +34,15 @@ def test_this_machine_for_machines_and_for_people(capsys: pytest.CaptureFixture[
     text = capsys.readouterr().out
     for word in ("processors", "memory", "devices", "disk", "cache", "[run]", "japan-60km"):
         assert word in text
+    assert doctor.USES.keys() == installed.EXTRAS.keys()
+    assert "data from services (kaiseki fetch): " in text
 
 
 def test_a_small_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The limit of the container counts, not the memory of its host."""
     limit = tmp_path / "memory.max"
     limit.write_text(f"{2 * 10**9}\n")
-    monkeypatch.setattr(machine, "CGROUP", (tmp_path / "none", limit))
+    monkeypatch.setattr(memory, "CGROUP", (tmp_path / "none", limit))
     one = found(doctor.examine(), "memory")
     assert one.state == "bad"
     assert one.text.startswith("2.0 GB")

@@ -36,7 +36,7 @@ def writers(folder: Path) -> dict[str, Callable[[], object]]:
     checkpoint = MinimisationCheckpoint(folder / "minimisation")
     checkpoint.open(time)
     checkpoint(numbers, lambda x: x)  # makes the folder; the next product is refused
-    rows = SimpleNamespace(rows=[{"case": "small", "rms": 1.0}] * 50)
+    rows = SimpleNamespace(all_rows=[{"case": "small", "rms": 1.0}] * 50)
     samples = SimpleNamespace(at=lambda _: {"u": numbers})
     return {
         "experiment.toml": lambda: chosen.save(place.experiment),

@@ -160,6 +160,8 @@ def test_every_program_has_its_options(path: Path) -> None:
         file = ROOT / (f"{found[1].replace('.', '/')}.py" if found[1] else found[2])
         if "<" in str(file):
             continue
+        if file.with_suffix("").is_dir():
+            file = file.with_suffix("") / "__main__.py"
         assert file.exists(), f"{named(path)}: {line}"
         for option in re.findall(r"--[a-z][a-z-]*", found[3]):
             assert f'"{option}"' in file.read_text(encoding="utf-8"), f"{named(path)}: {line} has no {option}"

@@ -1,15 +1,20 @@
 """What a run is said to cost, and what is refused."""
 
 import itertools
+from pathlib import Path
 
 import psutil
 import pytest
 
 from cycle import small
-from kaiseki.config import Experiment
+from kaiseki.config import DigitalFilter, Experiment
 from kaiseki.core.errors import ResourceError
+from kaiseki.experiments.baselines import run_experiment
 from kaiseki.experiments.cost import COMPILATION, estimate
 from kaiseki.experiments.run import announce
+from kaiseki.forecast.model import Model
+from kaiseki.forecast.rim import Boundary
+from kaiseki.forecast.state import State
 from kaiseki.grid.build import domain_from_section
 
 
@@ -28,6 +33,30 @@ def test_steps_are_those_of_forecasts_and_filters() -> None:
     assert cost.cycles == 2
 
 
+@pytest.mark.parametrize("name", ["none", "3dfgat", "4dvar"])
+def test_steps_are_those_that_a_run_makes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filters are counted in the run; the forecasts of its cycles are two hours."""
+    spans: list[float] = []
+    initialise = Model.initialise
+
+    def counted(self: Model, state: State, boundary: Boundary, filter_: DigitalFilter) -> State:
+        spans.append(3.0 * filter_.half_span_hours)
+        return initialise(self, state, boundary, filter_)
+
+    monkeypatch.setattr(Model, "initialise", counted)
+    chosen = small.experiment(
+        assimilation={
+            "engine": name,
+            "inner_iterations": 2,
+            "four_d_var": {"inner_iterations": 2, "coarsening": [1]},
+            "digital_filter": {"half_span_hours": 0.5, "cutoff_hours": 1.0},
+        }
+    )
+    run_experiment(small.case(tmp_path, chosen), "analysis")
+    cost = estimate(chosen, domain_from_section(chosen.domain))
+    assert cost.steps == round((2.0 + sum(spans)) * 3600.0 / cost.step)
+
+
 def test_finer_grids_cost_more() -> None:
     costs = []
     for preset in ("japan-60km", "japan-40km", "japan-20km"):
@@ -40,7 +69,9 @@ def test_finer_grids_cost_more() -> None:
 
 def test_4d_var_costs_more_and_a_coarser_inner_model_less() -> None:
     def seconds(**section: object) -> float:
-        experiment = small.experiment(assimilation=section, domain={"preset": "japan-60km"})
+        # Without filters, which the engines with an increment from the start of a window do not need.
+        unfiltered = {"digital_filter": {"half_span_hours": 0.0}, **section}
+        experiment = small.experiment(assimilation=unfiltered, domain={"preset": "japan-60km"})
         return estimate(experiment, domain_from_section(experiment.domain)).seconds
 
     three = seconds(engine="3dfgat")

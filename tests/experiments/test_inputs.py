@@ -54,6 +54,19 @@ def test_everything_is_listed_with_what_is_there(tmp_path: Path) -> None:
     assert terrain_is_there(experiment(), tmp_path)
 
 
+def test_a_store_counts_as_one_with_all_its_bytes(tmp_path: Path) -> None:
+    for name, number in (("repo", 300), ("chunks/a/b", 700), ("refs/main", 1)):
+        path = tmp_path / "gfs" / "wide.store" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(number))
+    found = next(one for one in inputs(experiment(), tmp_path) if one.pattern == "gfs/*")
+    assert (found.files, found.stores, found.bytes) == (1, 1, 1001)
+    assert found.sentence().endswith("): 1 store, 1 kB")
+    (tmp_path / "gfs" / "a.nc").write_bytes(bytes(999))
+    found = next(one for one in inputs(experiment(), tmp_path) if one.pattern == "gfs/*")
+    assert found.sentence().endswith("): 1 file and 1 store, 2 kB")
+
+
 def test_without_a_data_folder_nothing_is_called_missing() -> None:
     found = inputs(experiment(), None)
     assert all(one.files is None and not one.missing for one in found)

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
 from grid.regions import PLACES, proj, region
 from kaiseki.core.errors import ConfigError, InputError
+from kaiseki.grid.fitting import fitted
 from kaiseki.grid.presets import GridSpecification
 from kaiseki.report import words
 from kaiseki.report.basemap import Basemap, coast_files
 from kaiseki.report.impact import impact_chart, read
-from kaiseki.report.maps import _round_up, _steps, barbs, centres, uncertainty_map
+from kaiseki.report.maps import _round_up, _steps, barbs, centres, contours, uncertainty_map, without_high_ground
 from kaiseki.report.network import _places, inventory_maps, longitudes
 from kaiseki.report.style import light
 from kaiseki.report.tables import _unused, inventory
@@ -232,6 +235,60 @@ def test_the_uncertainty_is_drawn_with_its_medians() -> None:
     assert "pressure at the ground 0.8 hPa; temperature 850 hPa 0.7 K; wind 500 hPa 2.5 m s⁻¹" in picture.markup
 
 
+@pytest.mark.parametrize("pole", [90.0, -90.0])
+def test_a_map_about_a_pole_is_labelled_and_its_meridians_meet_there(pole: float) -> None:
+    fit = fitted(pole, 20.0, 4800e3, 4800e3, 60e3)
+    interfaces = (0.0, 5000.0, 10_000.0, 15_000.0, 20_000.0)
+    domain = GridSpecification(
+        "pole", 60e3, fit.shape, pole, 20.0, interfaces, 5, None, fit.projection, fit.standard_parallels, 20.0
+    ).domain()
+    base, axes = Basemap(domain), Figure().add_subplot()
+    base.draw(axes)
+    west, east, south, north = base.extent
+    lines = [np.array(line.get_xydata()) for line in axes.lines]
+    meeting = [line for line in lines if np.hypot(*line.T).min() < 1e-3]
+    closed = [line for line in lines if np.hypot(*(line[0] - line[-1])) < 1e-3]
+    assert len(meeting) == 12
+    assert len(closed) >= 3
+    words = [text.get_text() for text in axes.texts]
+    letter = "N" if pole > 0.0 else "S"
+    assert {f"80°{letter}", f"70°{letter}", "180°", "0°", "90°E", "90°W", "120°W"} <= set(words)
+    assert len(words) == len(set(words))
+    inside = next(text for text in axes.texts if text.get_text() == f"80°{letter}").get_position()
+    assert west < inside[0] < east
+    assert south < inside[1] < north
+
+
+def test_land_from_edge_to_edge_is_tinted_and_high_ground_has_no_isobars() -> None:
+    sea = synthetic.domain((8, 40, 40), 60e3)
+    terrain = np.where(np.arange(40) < 20, 3000.0, 100.0) + np.zeros((40, 40))
+    domain = sea.with_terrain(terrain, np.ones((40, 40)))
+    axes = Figure().add_subplot()
+    Basemap(domain).draw(axes)
+    assert any(isinstance(one, QuadContourSet) and one.filled for one in axes.collections)
+    # Reduced over the high ground the pressure is 20 hPa off.
+    reduced = 1000.0 + np.arange(40.0)[:, None] + np.where(terrain > 1500.0, 20.0, 0.0)
+    shown, words = without_high_ground(reduced, Basemap(domain))
+    assert words == "no isobars over terrain above 1500 m"
+    np.testing.assert_array_equal(np.isnan(shown), terrain > 1500.0)
+    axes = Figure().add_subplot()
+    contours(axes, Basemap(domain), shown, 4.0, 20.0)
+    (drawn,) = (one for one in axes.collections if isinstance(one, QuadContourSet))
+    points = np.concatenate([path.vertices for path in drawn.get_paths() if len(path.vertices)])
+    assert points[:, 0].min() >= domain.x[20] / 1e3 - 1e-6
+    assert without_high_ground(reduced, Basemap(sea))[1] == ""
+
+
+def test_highs_beside_high_ground_are_marked() -> None:
+    domain = synthetic.domain((4, 60, 60), 60e3)
+    x, y = np.meshgrid(domain.x, domain.y)
+    field = 1010.0 + 20.0 * np.exp(-((x - domain.x[30]) ** 2 + (y - domain.y[30]) ** 2) / 400e3**2)
+    field[:, 36:] = np.nan
+    axes = Figure().subplots()
+    centres(axes, Basemap(domain), field)
+    assert [text.get_text() for text in axes.texts] == ["H\n1030"]
+
+
 @pytest.mark.parametrize("name", PLACES)
 def test_meridians_and_parallels_anywhere(name: str):
     """Lines of latitude and longitude lie where PROJ has them, and labels on the frame."""
@@ -253,6 +310,12 @@ def test_meridians_and_parallels_anywhere(name: str):
     labels = [text for text in axes.texts if text.get_text().endswith(("°", "N", "S", "E", "W"))]
     assert len({text.get_text() for text in labels}) == len(labels) >= 4
     for text in labels:
+        if not isinstance(text, Annotation):
+            x, y = text.get_position()
+            assert domain.pole_inside
+            assert west < x < east
+            assert south < y < north
+            continue
         x, y = text.xy
         assert (x == west and south < y < north) or (y == south and west < x < east)
 

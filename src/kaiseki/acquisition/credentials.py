@@ -130,7 +130,7 @@ class CdsAccount:
 
     @classmethod
     def found(cls) -> CdsAccount | None:
-        """That of the environment, else of the configuration file of the service's client; None if one is not complete.
+        """The account in the environment, else in the file of the service's client; None if a part is absent.
 
         Raises:
             InputError: one of the values cannot be right; it is not shown.

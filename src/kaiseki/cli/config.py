@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_module
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +15,11 @@ from kaiseki.config import Experiment
 from kaiseki.config.reading import schema_of
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.progress import say
-from kaiseki.core.timing import format_utc
+from kaiseki.core.timing import HOUR, format_utc
 
 if TYPE_CHECKING:
     from kaiseki.experiments.cost import Cost
+    from kaiseki.experiments.inputs import Input
 
 Data = Annotated[Path | None, Parameter(name="--data", help="Folder that the paths of the experiment are relative to.")]
 
@@ -42,7 +44,8 @@ def show(file: Path, /, *, json: Json = False) -> None:
 def check(file: Path, /, *, data: Data = None, json: Json = False) -> None:
     """Check an experiment as far as that is possible without reading its data.
 
-    Says what it would run and cost and which files it needs; with --data also which of them are there.
+    Says what it would run and cost and which files it needs; with --data also which of them are there. The last lines
+    say whether it can be run and what to do next; an experiment that is right has the exit code 0 either way.
 
     Parameters
     ----------
@@ -73,11 +76,18 @@ def check(file: Path, /, *, data: Data = None, json: Json = False) -> None:
     }
     needed = inputs(experiment, data)
     cost = _cost(experiment) if complete else None
+    remarks = list(experiment.remarks.values())
+    lacking = _lacking(experiment, needed, cost)
+    if (lacks_sea := _lacking_sea(experiment)) is not None:
+        remarks.append(lacks_sea)
+    commands = _next(experiment, file, needed, data, ready=not lacking)
     result |= {
         "cost": None if cost is None else cost.as_dict(),
         "inputs": [one.as_dict() for one in needed],
-        "remarks": list(experiment.remarks.values()),
-        "ready": all(one.files for one in needed if one.needed),
+        "remarks": remarks,
+        "ready": not lacking,
+        "lacking": lacking,
+        "next": commands,
     }
     sentence = (
         f"{file} is a valid experiment: {experiment.case.name} ({experiment.case.kind}), "
@@ -87,11 +97,65 @@ def check(file: Path, /, *, data: Data = None, json: Json = False) -> None:
     lines = [sentence]
     if cost is not None:
         lines.append(cost.sentence("cost"))
-    lines += experiment.remarks.values()
+    lines += remarks
     lines += [one.sentence() for one in needed]
-    if missing := [one for one in needed if one.needed and one.missing]:
-        lines.append(f"{len(missing)} of {len(needed)} inputs are missing, without which the run will not begin")
+    lines.append(f"not ready: {'; '.join(lacking)}" if lacking else "ready: everything is there that it needs")
+    lines += [f"next: {one}" for one in commands]
     emit(result, json=json, text=lambda: "\n".join(lines))
+
+
+def _lacking(experiment: Experiment, needed: list[Input], cost: Cost | None) -> list[str]:
+    """What an experiment lacks to be run here, a clause each."""
+    from kaiseki.core.memory import total_memory
+    from kaiseki.experiments.size import too_much
+
+    found = [] if cost is not None else ["the model cannot be used on this machine"]
+    wanted = [one for one in needed if one.needed]
+    if missing := [one for one in wanted if one.missing]:
+        found.append(f"{len(missing)} of {len(needed)} inputs are missing")
+    if unknown := [one for one in wanted if one.files is None]:
+        found.append(f"{len(unknown)} of {len(needed)} inputs were not looked for, since no data folder is given")
+    if _lacking_sea(experiment) is not None:
+        found.append("no sea temperature is named, without which there is no run over sea")
+    if cost is not None and too_much(cost.memory):
+        there = (total_memory() or 0) / 1e9
+        found.append(f"it needs about {cost.memory / 1e9:.0f} GB of memory and this machine has {there:.0f} GB")
+    return found
+
+
+def _lacking_sea(experiment: Experiment) -> str | None:
+    """What to name where the driving data are known to hold no sea temperature; None where nothing is."""
+    from kaiseki.experiments.surroundings import sea_must_be_named, without_sea
+
+    if experiment.case.kind != "real" or not experiment.physics.feels_sea:
+        return None
+    found = without_sea(experiment.driving)
+    return None if found is None else f"{sea_must_be_named(found)}; over land alone none is needed"
+
+
+def _next(experiment: Experiment, file: Path, needed: list[Input], data: Path | None, *, ready: bool) -> list[str]:
+    """Commands that come next: those that bring what is missing, or that make forecasts and the run."""
+    folder = "FOLDER" if data is None else shlex.quote(str(data))
+    name = shlex.quote(str(file))
+    with_data = f"--data {folder}" if needed else ""
+    if ready:
+        if experiment.case.kind == "real" and not experiment.has_observations:
+            period = experiment.period
+            length = (period.last - period.first) / HOUR
+            return [
+                f"kaiseki forecast {name} --from driving --at {format_utc(period.first)} --hours {length:g} {with_data}"
+            ]
+        return [f"kaiseki run {name} {with_data}".rstrip()]
+    from kaiseki.experiments.inputs import source_of
+
+    wanted = [one for one in needed if one.needed and not one.files]
+    sources = [(one, source_of(one.pattern)) for one in wanted]
+    found = [f"kaiseki fetch {name} --data {folder}"] if any(source is not None for _, source in sources) else []
+    if data is None and wanted:
+        found.insert(0, f"kaiseki config check {name} --data FOLDER")
+    elif others := [one.pattern for one, source in sources if source is None]:
+        found.append(f"put {', '.join(others)} into {folder}, or name other files in {name}")
+    return found
 
 
 def _cost(experiment: Experiment) -> Cost:

@@ -17,6 +17,7 @@ USES: Final = {
     "run": "the model and its analyses",
     "formats": "GRIB, NetCDF 4 and TIFF files",
     "report": "reports and maps",
+    "fetch": "data from services (kaiseki fetch)",
 }
 """Use of each extra in `installed.EXTRAS`, in words."""
 
@@ -109,7 +110,7 @@ def extras() -> list[Finding]:
     """The extras of the package, and what is missing of each."""
     found = []
     for extra in EXTRAS:
-        missing, what = missing_packages(extra), USES.get(extra, "")
+        missing, what = missing_packages(extra), USES[extra]
         if missing:
             state = "bad" if extra == "run" else "note"
             found.append(Finding(f"[{extra}]", state, f"{what}: {', '.join(missing)} missing", _install(extra)))
@@ -129,7 +130,8 @@ def _presets() -> list[dict[str, Any]]:
         return []
     from kaiseki.config import Experiment
     from kaiseki.config.domain import Preset
-    from kaiseki.experiments.cost import LONGEST, MEMORY_PART, estimate
+    from kaiseki.experiments.cost import LONGEST, estimate
+    from kaiseki.experiments.size import too_much
     from kaiseki.grid import preset
 
     rows = []
@@ -146,7 +148,7 @@ def _presets() -> list[dict[str, Any]]:
             {
                 "preset": name,
                 **cost.as_dict(),
-                "fits": cost.memory <= MEMORY_PART * found["total"],
+                "fits": not too_much(cost.memory),
                 "in_time": cost.seconds <= LONGEST,
             }
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -155,8 +156,12 @@ def _source(text: str | None, folder: RunFolder, is_run: bool) -> RunStore | Non
 def _request(experiment: Experiment, options: Options, source: RunStore | None) -> Request:
     from kaiseki.experiments.forecasts import DRIVING, Request, check_request, start_times
 
-    if not (options.hours >= 1.0 and options.hours == round(options.hours)):
+    if not (math.isfinite(options.hours) and options.hours >= 1.0 and options.hours == round(options.hours)):
         raise ConfigError(f"--hours {options.hours:g}: give whole hours, at least one")
+    try:
+        length = hours(options.hours)
+    except InputError as error:
+        raise ConfigError(f"--hours: {error}") from None
     first = _time("--at", options.at)
     done = None if source is None else source.completed_cycles()
     last = experiment.period.last if done is None or not done.size else done[-1]
@@ -168,7 +173,7 @@ def _request(experiment: Experiment, options: Options, source: RunStore | None) 
             raise ConfigError(f"--until {options.until} lies before --at {options.at}")
     starts = start_times(first, max(first, last), _interval(options.every))
     name = DRIVING if source is None else Path(source.where).name.removesuffix(".store")
-    request = Request(name, starts, hours(options.hours))
+    request = Request(name, starts, length)
     check_request(experiment, request)
     return request
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kaiseki.core.memory import limited
+
 GB: Final = 1e9
 LEAST_MEMORY: Final = 4.0 * GB
 """Memory, bytes, with which the smallest preset runs."""
 LEAST_DISK: Final = 5.0 * GB
 """Free space, bytes, below which a run of some days may not fit."""
-CGROUP: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Files in which Linux says what a container may use."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,7 @@ def memory() -> dict[str, int] | None:
     except ImportError:
         return None
     found = psutil.virtual_memory()
-    total, available = int(found.total), int(found.available)
-    for path in CGROUP:
-        try:
-            limit = int(path.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            continue
-        total, available = min(total, limit), min(available, limit)
-    return {"total": total, "available": available}
+    return {"total": limited(int(found.total)), "available": limited(int(found.available))}
 
 
 def processors() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +23,12 @@ Files = Annotated[list[str] | None, Parameter(negative="")]
 Data = Annotated[
     Path | None, Parameter(name="--data", help="Data folder; terrain and coast there are used for time step and map.")
 ]
-Force = Annotated[bool, Parameter(name="--force", negative="", help="Replace a file that exists.")]
+Force = Annotated[
+    bool,
+    Parameter(
+        name="--force", negative="", help="Replace a file that exists; write what this machine is too small for."
+    ),
+]
 
 
 @Parameter(name="*")
@@ -37,8 +44,8 @@ class Options:
     """Grid length, km."""
     start: str | None = None
     """Time of the first analysis, UTC: 2020-03-01T00:00Z."""
-    hours: int | None = None
-    """Length of the run, h."""
+    hours: float | None = None
+    """Length of the run, whole hours."""
     driving: str | None = None
     """Global analyses by name (era5, gfs, jra3q, merra2 ...), or a pattern of files: driving/mine/*.grib2."""
     preset: str | None = None
@@ -58,8 +65,8 @@ class Options:
     coast: Files = None
     """Files of coastlines instead of the usual ones; may be repeated."""
 
-    def wishes(self, name: str) -> Wishes:
-        """What is wanted, for a case of this name.
+    def wishes(self, name: str, any_size: bool) -> Wishes:
+        """What is wanted, for a case of this name, of any size or of one that this machine can run.
 
         Raises:
             ConfigError: an option cannot be understood.
@@ -69,12 +76,13 @@ class Options:
         return Wishes(
             name=name,
             start=None if self.start is None else _time(self.start),
-            hours=self.hours,
+            hours=None if self.hours is None else _whole_hours(self.hours),
             driving=self.driving,
             centre=None if self.center is None else _place(self.center),
             size=None if self.size is None else _size(self.size),
             spacing=None if self.spacing is None else 1000.0 * self.spacing,
             preset=self.preset,
+            any_size=any_size,
             like=self.like,
             steady=self.steady,
             forecast_only=self.forecast_only,
@@ -109,7 +117,7 @@ def new(
     from kaiseki.experiments.inputs import inputs
     from kaiseki.experiments.new import new_experiment
 
-    wishes = (options or Options()).wishes(_name(file))
+    wishes = (options or Options()).wishes(_name(file), force)
     picture = file.with_suffix(".png")
     for path in (file, picture):
         if path.exists() and not force:
@@ -130,6 +138,7 @@ def new(
         "spacing": made.domain.spacing,
         "time_step": made.experiment.dynamics.time_step,
         "terrain": made.has_terrain,
+        "remarks": [made.remark] if made.remark else [],
         "inputs": [one.as_dict() for one in found],
     }
     emit(result, json=json, text=lambda: _lines(made, file, drawn, [one.sentence() for one in found]))
@@ -145,6 +154,7 @@ def _lines(made: NewExperiment, file: Path, drawn: Path | None, needed: list[str
         f"{domain.zeta_half[-1] / 1e3:g} km, rim of {domain.rim_width} cells"
         + (f", steps of {step:g} s" if step is not None else ""),
         *needed,
+        *([made.remark] if made.remark else []),
         f"experiment: {file}",
     ]
     if drawn is not None:
@@ -183,14 +193,29 @@ def _time(text: str) -> Any:
         raise ConfigError(f"--start {text}: {error}") from error
 
 
+def _whole_hours(hours: float) -> int:
+    if not (math.isfinite(hours) and hours == round(hours)):
+        raise ConfigError(f"--hours {hours:g}: give whole hours")
+    return round(hours)
+
+
+def _plain(text: str) -> str:
+    """Text with the ASCII forms of full-width characters, of the ideographic comma, the minus and the times sign."""
+    return unicodedata.normalize("NFKC", text).translate(str.maketrans("、−×", ",-x"))
+
+
 _ANGLE = re.compile(r"([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)\s*°?\s*([NSEW]?)", re.IGNORECASE)
 
 
 def _place(text: str) -> tuple[float, float]:
     """Latitude and longitude of "36,138", "-37,147" or "37S,147E"."""
-    parts = [_ANGLE.fullmatch(part.strip()) for part in text.split(",")]
+    parts = [_ANGLE.fullmatch(part.strip()) for part in _plain(text).split(",")]
     if len(parts) == 2 and parts[0] is not None and parts[1] is not None:
         angles = [(float(part[1]), part[2].upper()) for part in parts if part is not None]
+        if any(part is not None and part[1][0] in "+-" and part[2] for part in parts):
+            raise ConfigError(
+                f"--center {text!r} has a sign and a letter for one angle; give one of them, as -37,147 or 37S,147E"
+            )
         (latitude, north), (longitude, east) = angles
         if north in ("", "N", "S") and east in ("", "E", "W"):
             return (-latitude if north == "S" else latitude), (-longitude if east == "W" else longitude)
@@ -202,7 +227,7 @@ def _place(text: str) -> tuple[float, float]:
 
 def _size(text: str) -> tuple[float, float]:
     """Width and height, m, of "2400" or "3000x2400" km."""
-    parts = text.lower().replace("km", "").split("x")
+    parts = _plain(text).lower().replace("km", "").split("x")
     try:
         numbers = [1000.0 * float(part) for part in parts]
     except ValueError:

@@ -102,9 +102,27 @@ def explain(error: ValidationError, model: type[Section], source: str) -> Config
             text = f"{where} = {fault['input']!r}, but must be {fault['ctx']['expected']}{_close_value(fault)}"
         case "value_error":
             text = f"{where}: {fault['ctx']['error']}" if where else str(fault["ctx"]["error"])
+        case "tuple_type":
+            text = f"{where} = {fault['input']!r}, but must be a list{_as_list(where, fault['input'])}"
+        case "too_long":
+            most = fault["ctx"]["max_length"]
+            text = f"{where} = {fault['input']!r} has {fault['ctx']['actual_length']} values, but must have {most}"
+        case "dataclass_type":
+            text = f"{where} = {fault['input']!r}, but must be a table with keys of its own, [{where}]"
+        case "dict_type":
+            text = f"{where} = {fault['input']!r}, but must be a table, [{where}], in which every key has a value"
         case _:
             text = f"{where} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
     return ConfigError(f"{source}: {text}{more}")
+
+
+def _as_list(where: str, value: Any) -> str:
+    """How a value that stands alone is written as a list, a clause; "" for what is no single value."""
+    if isinstance(value, str):
+        return f'; write {where.rpartition(".")[2]} = ["{value}"]'
+    if isinstance(value, int | float):
+        return f"; write {where.rpartition('.')[2]} = [{value}]"
+    return ""
 
 
 def _dotted(loc: Sequence[int | str]) -> str:

@@ -1,14 +1,38 @@
-"""Freed memory: kept while arrays come and go, since large ones would otherwise be mapped and unmapped by the system
-each time, and every page of them faulted in anew; given back when a stage of a run is over."""
+"""Memory: how much of it this process may use; and what is freed, which is kept while arrays come and go, since large
+ones would otherwise be mapped and unmapped by the system each time, and every page of them faulted in anew; it is given
+back when a stage of a run is over."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
+
+CGROUP: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Files in which Linux says what a container may use."""
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 """Numbers of the settings in glibc's malloc.h."""
+
+
+def total_memory() -> int | None:
+    """Bytes of this machine, or of the container if that may use less; None where psutil is absent."""
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return limited(int(psutil.virtual_memory().total))
+
+
+def limited(number: int) -> int:
+    """A number of bytes, or the limit of the container if that is less."""
+    for path in CGROUP:
+        try:
+            number = min(number, int(path.read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            continue
+    return number
 
 
 def keep_freed_memory() -> bool:

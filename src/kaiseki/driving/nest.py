@@ -9,6 +9,7 @@ import numpy as np
 
 from kaiseki.core.constants import GRAVITY, R_DRY, STANDARD_PRESSURE, STANDARD_TEMPERATURE
 from kaiseki.core.errors import InputError
+from kaiseki.core.places import place_words
 from kaiseki.diagnostics.thermodynamics import virtual_temperature
 from kaiseki.driving.column import (
     LAPSE_RATE,
@@ -29,6 +30,30 @@ def _standard_log_pressure(height: np.ndarray) -> np.ndarray:
     level."""
     exponent = GRAVITY / (R_DRY * LAPSE_RATE)
     return np.asarray(np.log(STANDARD_PRESSURE) + exponent * np.log1p(-LAPSE_RATE * height / STANDARD_TEMPERATURE))
+
+
+def check_within(inner: Any, outer: Any, name: str, outer_name: str) -> None:
+    """Refuse a domain that reaches beyond the cell centres of the one that is to drive it.
+
+    Args:
+        inner, outer: `grid.Domain`, of any projections.
+        name, outer_name: what the user calls them; of the outer one its file where it has one.
+
+    Raises:
+        InputError: says by which place, and where the outer one ends.
+    """
+    x, y = outer.projection.forward(inner.lat, inner.lon)
+    beyond = np.maximum(np.maximum(outer.x[0] - x, x - outer.x[-1]), np.maximum(outer.y[0] - y, y - outer.y[-1]))
+    # A ten-thousandth of a cell: identical domains must pass through the round trip of projection and back.
+    if beyond.max() <= 1e-4 * outer.spacing:
+        return
+    worst = int(beyond.argmax())
+    corners = [place_words(outer.lat[j, i], outer.lon[j, i], 1) for j in (0, -1) for i in (0, -1)]
+    raise InputError(
+        f"{name} does not lie inside {outer_name}: it reaches {beyond.flat[worst] / 1e3:.0f} km beyond it at "
+        f"{place_words(inner.lat.flat[worst], inner.lon.flat[worst], 1)}, while the corners of the wider domain are "
+        f"{', '.join(corners)}; make the domain smaller, move it, or take a wider run"
+    )
 
 
 def check_top(inner: np.ndarray, outer: np.ndarray) -> None:

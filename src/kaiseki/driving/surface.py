@@ -53,10 +53,10 @@ def surface_on_domain(
 ) -> dict[str, np.ndarray]:
     """The surface of one time of the common form on the domain's cells, as far as the source has it.
 
-    Soil, snow and the difference between skin and air of land come from the source's cells of land alone, the skin of
-    ice from its cells with ice. The temperatures of land are moved from the source's to our altitude with `LAPSE_RATE`.
-    Land that the source does not resolve takes the skin temperature for its soil, no value for its soil moisture, and
-    no snow.
+    Skin, soil and snow of land come from the source's cells of land alone, those of ice from its cells with ice; the
+    skin goes over to the air at the ground where the source has less and less land. The temperatures of land are moved
+    from the source's to our altitude with `LAPSE_RATE`. Land that the source does not resolve takes the skin
+    temperature for its soil, no value for its soil moisture, and no snow.
 
     Args:
         data: the common form at one time.
@@ -110,19 +110,20 @@ def _sea(data: xr.Dataset, linear: Interpolation, domain: Any, ground_air: np.nd
 def _land_skin(data: xr.Dataset, linear: Interpolation, domain: Any, ground_air: np.ndarray) -> np.ndarray:
     """Skin temperature (ny, nx) K of the land part of the cells; without one in the source, the air's at the ground.
 
-    What the source's land is warmer or colder than the air of the lowest level over it is taken from its cells of land
-    alone; the air itself from all, for on a coast it is that of both.
+    It is taken from the source's cells of land alone. Where these have only a part of the weight, on a coast as the
+    source sees it, the rest is the air's at the ground: hundreds of kilometres from a cell of cold or hot land, as with
+    coarse sources, the ground is not as cold or hot as there.
     """
     if "surface_temperature" not in data:
         return ground_air
     skin, altitude = data["surface_temperature"].values, 0.0
     if "surface_altitude" in data:
         skin, altitude = skin + LAPSE_RATE * data["surface_altitude"].values, domain.terrain
-    air = data["air_temperature"].values[0]
-    difference = linear(skin - air)
-    if (land := _land_of(data)) is not None:
-        difference = of_part(linear, skin - air, land & ~np.isnan(skin), difference)
-    return np.asarray(linear(air) + difference - LAPSE_RATE * altitude)
+    if (land := _land_of(data)) is None:
+        return np.asarray(linear(skin) - LAPSE_RATE * altitude)
+    known = land & ~np.isnan(skin)
+    share = linear(known.astype(np.float64))
+    return np.asarray(ground_air + share * (of_part(linear, skin, known, 0.0) - LAPSE_RATE * altitude - ground_air))
 
 
 def _soil(

@@ -11,6 +11,7 @@ import numpy as np
 from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.timing import hours
+from kaiseki.experiments.size import check_grid_fits
 from kaiseki.grid import Domain
 from kaiseki.grid.build import domain_from_section
 from kaiseki.observations.sources.registry import source
@@ -28,6 +29,7 @@ def check_experiment(experiment: Experiment) -> bool:
 
     Raises:
         ConfigError: says which key is wrong and what would help.
+        ResourceError: this machine cannot even lay out the grid.
     """
     domains = dict(_domains(experiment))
     _check_sources(experiment)
@@ -51,6 +53,7 @@ def _domains(experiment: Experiment) -> Iterator[tuple[str, Domain]]:
             if not section.mask_files:
                 raise ConfigError(f'{key}.terrain = "files" needs {key}.mask_files too: where is land and where sea')
             section = dataclasses.replace(section, terrain="flat")
+        check_grid_fits(section, experiment.case.name)
         try:
             domain = domain_from_section(section, name=key)
         except ImportError:

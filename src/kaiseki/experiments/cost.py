@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import psutil
-
 from kaiseki.assimilation import engine
 from kaiseki.config import Experiment
 from kaiseki.core.errors import ResourceError
 from kaiseki.core.progress import duration
+from kaiseki.experiments.size import BASE_BYTES, BYTES_PER_CELL, refuse_memory
 from kaiseki.forecast.model import with_time_steps
 from kaiseki.grid import Domain
 
@@ -36,12 +35,6 @@ the 1989 case at 60 km."""
 BYTES_PER_MEMBER = 250.0
 """Memory, bytes, per cell of the members' grid and member: state, boundaries, slots; from the 1989 case at 60 km."""
 
-BYTES_PER_CELL = 2600.0
-"""Peak memory per cell: state, boundaries, tendencies, trajectory, covariance; provisional, measured at 60 km only."""
-
-BASE_BYTES = 1.6e9
-"""Memory of the program itself, its compiler included."""
-
 ADJOINT_BYTES = 1.2e9
 """Memory that the linear model of the window and its adjoint take beside that, most of it their compilation: the
 hybrid at 60 km took 3.3 GB in all."""
@@ -51,9 +44,6 @@ COMPILATION = 60.0
 
 DISK_PER_CELL = 40.0
 """Bytes on disk per cell and stored time, compressed; from the 1989 case at 60 km."""
-
-MEMORY_PART = 0.9
-"""Part of this machine's memory up to which a run is let begin."""
 
 LONGEST = 24 * 3600.0
 """Estimated seconds beyond which a run is refused unless forced."""
@@ -100,10 +90,13 @@ def estimate(experiment: Experiment, domain: Domain) -> Cost:
     dt = with_time_steps(experiment.dynamics, domain).dt
     cycles = experiment.period.cycles
     span = (experiment.period.last - experiment.period.first).astype("timedelta64[s]").astype(int)
-    filtering = 3.0 * 3600.0 * experiment.assimilation.digital_filter.half_span_hours * (cycles + 1)
-    steps = round((float(span) + filtering) / dt)
     name = experiment.assimilation.engine
     chosen = None if name == "none" else engine(name)
+    # The start is filtered, and every increment that is added at the end of a window; one from its start the model
+    # smooths on its way.
+    filters = 1 + (cycles if chosen is not None and chosen.increment_time == "end" else 0)
+    filtering = 3.0 * 3600.0 * experiment.assimilation.digital_filter.half_span_hours * filters
+    steps = round((float(span) + filtering) / dt)
     if chosen is not None and chosen.increment_time == "start":
         minimising = cycles * _four_d(experiment, cells, dt)
     else:
@@ -142,12 +135,7 @@ def refuse_what_is_too_much(name: str, cost: Cost, force: bool) -> None:
     """
     if force:
         return
-    there = float(psutil.virtual_memory().total)
-    if cost.memory > MEMORY_PART * there:
-        raise ResourceError(
-            f"{name} needs about {cost.memory / 1e9:.0f} GB of memory and this machine has {there / 1e9:.0f} GB; take "
-            "a coarser spacing or a smaller domain, a GPU or a cluster, or insist with --force"
-        )
+    refuse_memory(name, cost.memory)
     if cost.seconds > LONGEST:
         raise ResourceError(
             f"{name} would take about {duration(cost.seconds)} on two cores; take a coarser spacing "

@@ -28,6 +28,8 @@ from kaiseki.grid import Domain
 
 DRIVING: Final = "driving"
 """Name of the driving fields as the source of the starts."""
+LAST: Final = np.datetime64("9999-12-31T23:59:59", "s")
+"""Last time that can be written as a date."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,12 @@ def check_request(experiment: Experiment, request: Request) -> None:
     """Refuse forecasts that the experiment cannot make.
 
     Raises:
-        ConfigError: a start outside the period, or a length that is not whole output intervals.
+        ConfigError: a start outside the period, an end after the year 9999, or a length that is not whole output
+            intervals.
     """
     period = experiment.period
+    if request.starts[-1] + request.length > LAST:
+        raise ConfigError(f"--hours {request.length / HOUR:g} end after the year 9999; give fewer")
     for time in request.starts[[0, -1]]:
         if not period.first <= time <= period.last:
             raise ConfigError(

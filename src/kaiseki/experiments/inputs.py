@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kaiseki.acquisition.descriptor import known, source
 from kaiseki.config import DomainSettings, Experiment
 from kaiseki.core.errors import ConfigError
 from kaiseki.core.files import files_of, size_of
@@ -21,8 +22,9 @@ class Input:
         what: their content in words.
         pattern: path or pattern under the data folder.
         needed: whether a run ends without them; coastlines are for the maps alone.
-        files: number of files found; None without a data folder.
+        files: number of files found, of which a store of many files is one; None without a data folder.
         bytes: of these.
+        stores: number of the files that are stores.
     """
 
     key: str
@@ -31,6 +33,7 @@ class Input:
     needed: bool
     files: int | None
     bytes: int
+    stores: int = 0
 
     @property
     def missing(self) -> bool:
@@ -44,7 +47,9 @@ class Input:
         elif self.missing:
             state = "missing" if self.needed else "missing (only maps need it)"
         else:
-            state = f"{self.files} file{'s' if self.files > 1 else ''}, {size_words(self.bytes)}"
+            counts = {"file": self.files - self.stores, "store": self.stores}
+            words = [f"{number} {name}{'s' if number > 1 else ''}" for name, number in counts.items() if number]
+            state = f"{' and '.join(words)}, {size_words(self.bytes)}"
         return f"{self.what} ({self.key} = {self.pattern}): {state}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -69,6 +74,12 @@ def inputs(experiment: Experiment, data: Path | None) -> list[Input]:
         data: folder to which patterns are relative; None looks for absolute ones alone.
     """
     return [_found(key, what, pattern, needed, data) for key, what, pattern, needed in _named(experiment)]
+
+
+def source_of(pattern: str) -> str | None:
+    """Name of the source that `kaiseki fetch` brings files of a pattern from, None where there is none."""
+    place = PurePosixPath(pattern)
+    return next((name for name in known() if place.is_relative_to(source(name).folder)), None)
 
 
 def terrain_is_there(experiment: Experiment, data: Path | None) -> bool:
@@ -114,4 +125,5 @@ def _found(key: str, what: str, pattern: str, needed: bool, data: Path | None) -
         files = files_of((pattern,), data, key)
     except ConfigError:
         return Input(key, what, pattern, needed, 0, 0)
-    return Input(key, what, pattern, needed, len(files), sum(map(size_of, files)))
+    stores = sum(path.is_dir() for path in files)
+    return Input(key, what, pattern, needed, len(files), sum(map(size_of, files)), stores)

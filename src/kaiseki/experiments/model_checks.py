@@ -8,9 +8,8 @@ from kaiseki.config import Experiment
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.core.observables import OWN_QUANTITIES, QUANTITIES
 from kaiseki.cycle.observing import error_table
-from kaiseki.driving.nest import check_top
+from kaiseki.driving.nest import check_top, check_within
 from kaiseki.driving.sources.registry import available
-from kaiseki.driving.weights import interpolation
 from kaiseki.experiments.coarse_analysis import scales_of
 from kaiseki.forecast.checks import check_levels, check_steps
 from kaiseki.forecast.model import with_time_steps
@@ -66,9 +65,11 @@ def check_inside(inner: Domain, outer: Domain, name: str, outer_name: str) -> No
     Raises:
         ConfigError: says which.
     """
-    x, y = outer.projection.forward(inner.lat, inner.lon)
     try:
-        interpolation(outer.y, outer.x, y, x, method="linear", reach=1e-4 * outer.spacing)
+        check_within(inner, outer, name, outer_name)
+    except InputError as error:
+        raise ConfigError(str(error)) from error
+    try:
         check_top(inner.zeta[-1:], outer.zeta[-1:])
     except InputError as error:
         raise ConfigError(f"{name} does not lie inside {outer_name}: {error}") from error

@@ -16,8 +16,10 @@ from kaiseki.config.writing import to_toml
 from kaiseki.core.errors import ConfigError
 from kaiseki.experiments import surroundings
 from kaiseki.experiments.inputs import terrain_is_there
+from kaiseki.experiments.size import check_grid_fits, check_run_fits
+from kaiseki.experiments.surroundings import refuse_the_future
 from kaiseki.grid import Domain
-from kaiseki.grid.build import domain_from_section
+from kaiseki.grid.build import domain_from_section, specification_from_section
 from kaiseki.grid.fitting import TROPIC, factor_range, fitted
 from kaiseki.grid.presets import RIM, usual_rim
 
@@ -48,6 +50,7 @@ class Wishes:
         spacing: of the grid.
         preset: name of a preset grid in the place of centre, size and spacing.
         like: experiment file from which everything else is taken.
+        any_size: also grids whose run needs more memory than this machine has.
         steady: hold the analysis of the start constant.
         forecast_only: an experiment without observations, for free forecasts from its driving data.
         observations, terrain, mask, coast: patterns of files in the place of the usual ones.
@@ -62,6 +65,7 @@ class Wishes:
     spacing: float | None = None
     preset: str | None = None
     like: Path | None = None
+    any_size: bool = False
     steady: bool = False
     forecast_only: bool = False
     observations: tuple[str, ...] = ()
@@ -80,6 +84,7 @@ class NewExperiment:
         domain: its grid, with terrain and land where their files are at hand, else flat.
         has_terrain: whether they are.
         reason: why this projection; "" where none was chosen.
+        remark: what the user has to name before it can be run; "" where nothing.
     """
 
     experiment: Experiment
@@ -87,6 +92,7 @@ class NewExperiment:
     domain: Domain
     has_terrain: bool
     reason: str
+    remark: str = ""
 
 
 def new_experiment(wishes: Wishes, data: Path | None = None) -> NewExperiment:
@@ -98,6 +104,7 @@ def new_experiment(wishes: Wishes, data: Path | None = None) -> NewExperiment:
 
     Raises:
         ConfigError: a wish is missing, two contradict each other, or one makes no sense.
+        ResourceError: this machine is too small for such a grid.
         InputError: a file of terrain or land is there and cannot be used.
     """
     values: dict[str, Any] = {} if wishes.like is None else read_toml(wishes.like)
@@ -114,7 +121,12 @@ def new_experiment(wishes: Wishes, data: Path | None = None) -> NewExperiment:
     elif wishes.driving or wishes.observations or wishes.steady or wishes.forecast_only:
         raise ConfigError(f"{wishes.like} is a twin experiment, which makes its own driving data and observations")
     experiment = Experiment.from_mapping(values, source=f"the experiment {wishes.name}")
+    if wishes.any_size:
+        check_grid_fits(experiment.domain, wishes.name)
+    else:
+        check_run_fits(experiment.domain, wishes.name)
     domain, has_terrain = _domain(experiment, data)
+    remark = _sea(experiment, domain, has_terrain, values, comments)
     _engine(experiment, domain, values, comments)
     _time_step(experiment, domain, has_terrain, values, comments)
     if reason:
@@ -127,7 +139,7 @@ def new_experiment(wishes: Wishes, data: Path | None = None) -> NewExperiment:
     values = {name: values[name] for name in order if name in values}
     text = commented(to_toml(values), comments)
     head = "# Paths are relative to the data folder. `kaiseki config show` lists every key with its default.\n"
-    return NewExperiment(experiment, head + text, domain, has_terrain, reason)
+    return NewExperiment(experiment, head + text, domain, has_terrain, reason, remark)
 
 
 def _period(wishes: Wishes, like: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -148,10 +160,14 @@ def _period(wishes: Wishes, like: Mapping[str, Any] | None) -> dict[str, Any]:
         raise ConfigError(f"--hours {hours}: a run has at least one hour")
     if start.minute or start.second or start.microsecond:
         raise ConfigError(f"--start {start:%Y-%m-%dT%H:%M:%SZ}: give a whole hour, on which boundary states lie")
+    try:
+        end = start + timedelta(hours=hours)
+    except OverflowError:
+        raise ConfigError(f"--hours {hours} from {start:%Y-%m-%dT%H:%MZ} end after the year 9999; give fewer") from None
     window = next(n for n in WINDOWS if hours % n == 0)
     output = (like or {}).get("output_hours", 1.0)
     kept = {} if window % output else {"output_hours": output}
-    return {"cold_start": start, "end": start + timedelta(hours=hours), "window_hours": float(window)} | kept
+    return {"cold_start": start, "end": end, "window_hours": float(window)} | kept
 
 
 def _place(wishes: Wishes, values: dict[str, Any], comments: Comments) -> str:
@@ -178,14 +194,20 @@ def _place(wishes: Wishes, values: dict[str, Any], comments: Comments) -> str:
         if wishes.terrain or wishes.mask or wishes.coast:
             _terrain(wishes, values["domain"], files, surroundings.FINE)
         return ""
-    if wishes.centre is None or wishes.size is None or wishes.spacing is None:
+    centre, size, spacing = wishes.centre, wishes.size, wishes.spacing
+    if wishes.like is not None:
+        there = specification_from_section(Experiment.from_mapping(values, source=str(wishes.like)).domain)
+        centre = centre or _rounded(there.centre)
+        spacing = spacing or there.spacing
+        size = size or (there.shape[1] * there.spacing, there.shape[0] * there.spacing)
+    if centre is None or size is None or spacing is None:
         missing = [option for option, value in given.items() if value is None]
         raise ConfigError(
             f"A new domain needs {', '.join(missing)} as well"
             if named
             else "A new experiment needs a place: give --center LAT,LON --size KM --spacing KM, or --preset or --like"
         )
-    (latitude, longitude), (width, height), spacing = wishes.centre, wishes.size, wishes.spacing
+    (latitude, longitude), (width, height) = centre, size
     if not SPACINGS[0] <= spacing <= SPACINGS[1]:
         raise ConfigError(
             f"--spacing {spacing / 1e3:g} km: the model is meant for {SPACINGS[0] / 1e3:g} to {SPACINGS[1] / 1e3:g} km"
@@ -215,6 +237,11 @@ def _place(wishes: Wishes, values: dict[str, Any], comments: Comments) -> str:
     )
     _terrain(wishes, values["domain"], files, spacing)
     return fit.reason
+
+
+def _rounded(place: tuple[float, float]) -> tuple[float, float]:
+    """A place to a millionth of a degree, which is a tenth of a metre."""
+    return round(place[0], 6), round(place[1], 6)
 
 
 def _levels(latitude: float, spacing: float, comments: Comments) -> dict[str, Any]:
@@ -273,6 +300,7 @@ def _inputs(wishes: Wishes, values: dict[str, Any], comments: Comments) -> None:
     if wishes.observations:
         observations["files"] = list(wishes.observations)
     elif not (observations.get("files") or observations.get("sources")):
+        refuse_the_future("The archive of observations is one of the past", last)
         if first < surroundings.FIRST_OBSERVATIONS:
             raise ConfigError(
                 f"There is no archive of observations before {surroundings.FIRST_OBSERVATIONS}; name files of your own "
@@ -280,6 +308,28 @@ def _inputs(wishes: Wishes, values: dict[str, Any], comments: Comments) -> None:
             )
         observations["files"] = list(surroundings.OBSERVATIONS)
         comments["observations", "files"] = "PREPBUFR of the joint archive of NOAA and NASA."
+
+
+def _sea(experiment: Experiment, domain: Domain, has_terrain: bool, values: dict[str, Any], comments: Comments) -> str:
+    """Sea temperature and ice beside global analyses that hold none, where there is sea or may be; returns what the
+    user has to name himself."""
+    data = surroundings.without_sea(experiment.driving)
+    known = has_terrain or experiment.domain.terrain != "files"
+    if data is None or not experiment.physics.feels_sea or (known and bool((domain.land_fraction >= 1.0).all())):
+        return ""
+    files = surroundings.sea_files_for(experiment.period.cold_start)
+    unknown = "" if known else " Where the domain turns out to hold no sea they may be left out."
+    if not files:
+        words = surroundings.sea_must_be_named(data)
+        comments["driving", "first_guess_files"] = f"{data.title}. {words}.{unknown}"
+        return words
+    section = values["driving"]
+    section["sea_temperature_files"] = list(files)
+    section.setdefault("sea_ice_files", list(files))
+    comments["driving", "sea_temperature_files"] = (
+        f"The global analyses hold no sea temperature and no ice: those of OISST, in the same files.{unknown}"
+    )
+    return ""
 
 
 def _domain(experiment: Experiment, data: Path | None) -> tuple[Domain, bool]:

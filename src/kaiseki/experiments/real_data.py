@@ -20,6 +20,7 @@ from kaiseki.core.timing import format_utc
 from kaiseki.cycle import observing
 from kaiseki.cycle.driving_fields import Dataset, DrivingFields, Steady, WiderRun
 from kaiseki.driving import Nest, ground_on_domain, open_driving
+from kaiseki.driving.nest import check_within
 from kaiseki.experiments.case import PreparedCase, reference_of
 from kaiseki.experiments.nesting import coarse_driving
 from kaiseki.experiments.sea import SeaFiles, check_sea, sea_files
@@ -112,6 +113,7 @@ def direct_driving(
         if len(files) > 1:
             raise InputError(f"{files[0]} and {files[1]}: a store of a run drives alone; name no other file beside it.")
         store = RunStore.open(files[0], "r")
+        check_within(domain, store.domain(), f"The domain {domain.name}", store.where)
         domain = blend_rim(domain, Nest.build(store.domain(), domain).ground)
         driving, where, times = WiderRun.onto(store, domain, soil=soil), store.where, store.times
     else:

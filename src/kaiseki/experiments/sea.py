@@ -57,7 +57,7 @@ def sea_files(experiment: Experiment, data: Path | None) -> SeaFiles:
 
     def read(patterns: tuple[str, ...], key: str, what: str) -> xr.Dataset | None:
         if not patterns:
-            say(f"{what}: that of the driving data")
+            say(f"{what}: no files of its own ({key}); that of the driving data, where they hold one")
             return None
         return read_joined(files_of(patterns, data, key))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from kaiseki.acquisition.descriptor import source
+from kaiseki.config import Driving
 from kaiseki.core.errors import ConfigError
 
 OPEN_TERRAIN: Final = "static/arco-era5/arco_era5_terrain_and_land.zarr"
@@ -51,9 +53,16 @@ DRIVING: Final[dict[str, DrivingData]] = {
     ),
     "gfs": DrivingData("GFS analyses, 0.25 degrees", ("driving/gfs/*",), 3.0, date(2021, 3, 23)),
     "gdas": DrivingData("GDAS analyses, 0.25 degrees", ("driving/gdas/*",), 3.0, date(2021, 3, 23)),
-    "jra3q": DrivingData("JRA-3Q on 45 pressure levels, 1.25 degrees", ("driving/jra3q/*",), 6.0, date(1947, 9, 1)),
+    "jra3q": DrivingData(
+        "JRA-3Q on 45 pressure levels, 1.25 degrees", ("driving/jra3q/*",), 6.0, date(1947, 9, 1), has_sea=False
+    ),
     "jra55": DrivingData(
-        "JRA-55 on 37 pressure levels, 1.25 degrees", ("driving/jra55/*",), 6.0, date(1958, 1, 1), date(2024, 1, 31)
+        "JRA-55 on 37 pressure levels, 1.25 degrees",
+        ("driving/jra55/*",),
+        6.0,
+        date(1958, 1, 1),
+        date(2024, 1, 31),
+        has_sea=False,
     ),
     "merra2": DrivingData(
         "MERRA-2 on 42 pressure levels, 0.5 x 0.625 degrees", ("driving/merra2/*",), 3.0, date(1980, 1, 1)
@@ -97,17 +106,18 @@ def driving_of(text: str, first: date, last: date) -> DrivingData:
     """Global analyses by their name, or files of one's own by a path or pattern.
 
     Args:
-        text: a name in `DRIVING`, or what looks like a path.
+        text: a name in `DRIVING`, in capitals or not, or what looks like a path.
         first, last: first and last day of the run.
 
     Raises:
-        ConfigError: no such name, or the period lies outside the data.
+        ConfigError: no such name, or the period lies outside the data or in the future.
     """
-    if any(mark in text for mark in "/*?[.") and text not in DRIVING:
+    name = text.strip().lower()
+    if any(mark in text for mark in "/*?[.") and name not in DRIVING:
         return DrivingData("", (text,), 1.0, first)
-    found = DRIVING.get(text)
+    found = DRIVING.get(name)
     if found is None:
-        near = difflib.get_close_matches(text, DRIVING, n=1)
+        near = difflib.get_close_matches(name, DRIVING, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(DRIVING)}"
         raise ConfigError(
             f"There are no driving data {text!r}; {hint}; files of your own are given as a pattern such as "
@@ -117,7 +127,56 @@ def driving_of(text: str, first: date, last: date) -> DrivingData:
         until = f"to {found.last}" if found.last else "on"
         others = [n for n, d in DRIVING.items() if d.first <= first and (d.last is None or last <= d.last)]
         raise ConfigError(
-            f"{text} ({found.title}) is there from {found.first} {until}, but {first} to {last} is wanted; "
+            f"{name} ({found.title}) is there from {found.first} {until}, but {first} to {last} is wanted; "
             f"take {' or '.join(others) if others else 'another period'}"
         )
+    refuse_the_future(f"{name} ({found.title}) holds analyses", last)
     return found
+
+
+def refuse_the_future(what: str, last: date) -> None:
+    """Refuse a period that ends after today, of which no analysis and no observation can be there.
+
+    Args:
+        what: would have to hold it, a clause.
+        last: last day of the period.
+
+    Raises:
+        ConfigError: says so.
+    """
+    today = datetime.now(UTC).date()
+    if last > today:
+        raise ConfigError(
+            f"{what}, but {last} is still to come (today is {today}); take an earlier --start or fewer --hours, or "
+            "files of your own with --driving"
+        )
+
+
+SEA: Final = "oisst"
+"""Source of sea temperature and ice for driving data without them."""
+
+
+def without_sea(driving: Driving) -> DrivingData | None:
+    """The global analyses of an experiment, where they are of `DRIVING` and hold no sea temperature, and no files of
+    its own give one; None else."""
+    if driving.sea_temperature_files:
+        return None
+    return next((d for d in DRIVING.values() if not d.has_sea and d.patterns == tuple(driving.first_guess_files)), None)
+
+
+def sea_files_for(start: datetime) -> tuple[str, ...]:
+    """Files of sea temperature and ice for a run from a time on; () before they begin."""
+    found = source(SEA)
+    assert found.first is not None
+    begin = datetime(found.first.year, found.first.month, found.first.day, tzinfo=UTC)
+    return (f"{found.folder}/*",) if start >= begin + timedelta(hours=found.offset_hours) else ()
+
+
+def sea_must_be_named(data: DrivingData) -> str:
+    """What a user has to do whose driving data hold no sea temperature, a sentence."""
+    found = source(SEA)
+    return (
+        f"{data.patterns[0]} hold no sea temperature: name files of it under driving.sea_temperature_files, "
+        f"and of ice under driving.sea_ice_files, both {found.folder}/* of the source {found.name} from {found.first} "
+        "on, or files of your own"
+    )

@@ -25,6 +25,9 @@ CLIMBING_WIND = 16.0
 """Wind along both axes over the steepest terrain for which steps are chosen where nobody gives them, m/s."""
 LEAST_SOUND_SPEED = 330.0
 """Speed of sound in cold air, m/s; steps too long for it are refused."""
+LEAST_LAYERS = 4
+"""Least number of layers: with three or two the small case of the tests blows up in its first step, with four it
+runs."""
 THINNEST = 5.0
 """Least thickness of a layer, m."""
 RANGES = {
@@ -38,11 +41,16 @@ RANGES = {
 
 
 def check_levels(domain: Domain) -> None:
-    """Refuse levels that fold or nearly touch.
+    """Refuse levels that fold or nearly touch, or are too few.
 
     Raises:
         ConfigError: says where and what would help.
     """
+    if domain.nz < LEAST_LAYERS:
+        raise ConfigError(
+            f"{domain.name} has {domain.nz} layers, but the model needs at least {LEAST_LAYERS}; raise levels.number "
+            "or give a longer levels.table."
+        )
     thickness = np.diff(domain.z_half, axis=0)
     if not np.isfinite(thickness).all():
         raise ConfigError(f"The heights of {domain.name} are not finite; check its terrain and levels.")

@@ -76,6 +76,18 @@ class GridSpecification:
             "polar_stereographic one."
         )
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Latitude and longitude of the middle of the grid, degrees."""
+        if self.reference_index is None:
+            return self.reference_latitude, self.reference_longitude
+        projection = self.map_projection()
+        x, y = projection.forward(np.asarray(self.reference_latitude), np.asarray(self.reference_longitude))
+        (j, i), (ny, nx) = self.reference_index, self.shape
+        east, north = (((n - 1) / 2 - k) * self.spacing for n, k in ((nx, i), (ny, j)))
+        lat, lon = projection.inverse(np.asarray(x + east), np.asarray(y + north))
+        return float(lat), float(lon)
+
     def domain(self) -> Domain:
         """The domain, over flat sea.
 

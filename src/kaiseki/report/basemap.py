@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import Normal, Stroke
 
 from kaiseki.core.errors import InputError
 from kaiseki.core.files import files_of
 from kaiseki.grid import Domain
-from kaiseki.report.style import MAP_INK, MAP_MUTED
+from kaiseki.report.style import MAP_INK, MAP_MUTED, MAP_PAPER
 
 _KM = 1.0e-3
 _LINES = {"LineString", "MultiLineString", "Polygon", "MultiPolygon"}
@@ -55,7 +56,7 @@ class Basemap:
         axes.set_yticks([])
         land = self.domain.land_fraction
         mixed = land.min() < 0.5 <= land.max()
-        if tint and mixed:
+        if tint and land.max() >= 0.5:
             axes.contourf(self.x, self.y, land, levels=[0.5, 2.0], colors=["#ece7da"], zorder=0)
         for line in self.coast:
             axes.plot(line[:, 0], line[:, 1], color=MAP_INK, linewidth=0.55, zorder=4, solid_joinstyle="round")
@@ -93,13 +94,22 @@ class Basemap:
         style: dict[str, Any] = {"color": MAP_MUTED, "linewidth": 0.4, "alpha": 0.55, "zorder": 3.5}
         west, east, south, north = self.extent
         label: dict[str, Any] = {"fontsize": 6.5, "color": MAP_MUTED, "zorder": 6}
+        pole = self.domain.pole_inside
         for value in np.arange(np.ceil(lowest / step), np.floor(highest / step) + 1) * step:
-            # Not quite to the cut of the map, on whose far side the line would go on.
-            middle, half = 0.5 * (first + last), min(0.5 * (last - first) + 5.0, 179.999)
+            if abs(value) == 90.0:
+                continue
+            # Not quite to the cut of the map, on whose far side the line would go on; about a pole there is no cut.
+            middle, half = 0.5 * (first + last), min(0.5 * (last - first) + 5.0, 180.0 if pole else 179.999)
             span = np.linspace(middle - half, middle + half, 121 if half < 90.0 else 361)
             x, y = self.place(np.full_like(span, value), span)
             axes.plot(x, y, **style)
-            for edge in _crossings(x, y, west, south, north)[:1]:
+            edges = _crossings(x, y, west, south, north)[:1]
+            if pole and not edges:
+                # Turned a little from the central meridian, along which another line is drawn.
+                self._label_inside(
+                    axes, x, y, np.roll(np.arange(span.size), -(span.size // 2 + 8)), degrees(value, "NS")
+                )
+            for edge in edges:
                 axes.annotate(
                     degrees(value, "NS"),
                     (west, edge),
@@ -111,12 +121,20 @@ class Basemap:
                     **label,
                 )
         for value in np.unique(np.arange(np.ceil(first / across), np.floor(last / across) + 1) * across % 360.0):
-            span = np.linspace(max(lowest - 5.0, -89.0), min(highest + 5.0, 89.0), 121)
+            # To the pole that the map holds; else never quite to a pole, which not every map has.
+            least, most = (-90.0 if pole < 0 else -89.0), (90.0 if pole > 0 else 89.0)
+            span = np.linspace(max(lowest - 5.0, least), min(highest + 5.0, most), 121)
             x, y = self.place(span, np.full_like(span, value))
-            axes.plot(x, y, **style)
-            for edge in _crossings(y, x, south, west, east)[:1]:
+            # Round-off of a straight meridian would show as a kink where it passes the middle of a pixel.
+            axes.plot(x.round(6), y.round(6), **style)
+            edges = _crossings(y, x, south, west, east)[:1]
+            words = degrees((value + 180.0) % 360.0 - 180.0, "EW")
+            if pole and not edges:
+                outwards = np.arange(span.size) if pole > 0 else np.arange(span.size)[::-1]
+                self._label_inside(axes, x, y, outwards, words)
+            for edge in edges:
                 axes.annotate(
-                    degrees((value + 180.0) % 360.0 - 180.0, "EW"),
+                    words,
                     (edge, south),
                     (0, -3),
                     textcoords="offset points",
@@ -125,6 +143,18 @@ class Basemap:
                     annotation_clip=False,
                     **label,
                 )
+
+    def _label_inside(self, axes: Axes, x: np.ndarray, y: np.ndarray, order: np.ndarray, words: str) -> None:
+        """Words on a line at the first of its points, in an order, that lies well inside the map."""
+        west, east, south, north = self.extent
+        margin = 0.035 * max(east - west, north - south)
+        good = (x > west + margin) & (x < east - margin) & (y > south + margin) & (y < north - margin)
+        for one in order[good[order]][:1]:
+            halo = [Stroke(linewidth=2.0, foreground=MAP_PAPER, alpha=0.9), Normal()]
+            axes.text(
+                x[one], y[one], words, fontsize=6.5, color=MAP_MUTED, ha="center", va="center", zorder=6,
+                path_effects=halo,
+            )  # fmt: skip
 
     def _visible(self, path: Path) -> Iterator[np.ndarray]:
         """Lines of a file that come near the map, cut where they leave it."""

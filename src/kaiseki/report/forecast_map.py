@@ -17,7 +17,7 @@ from kaiseki.archive.store.storage import Location
 from kaiseki.core.files import whole_file
 from kaiseki.core.timing import HOUR, label
 from kaiseki.report.basemap import Basemap
-from kaiseki.report.maps import barbs, centres, contours, frame, shade_rain
+from kaiseki.report.maps import barbs, centres, contours, frame, shade_rain, without_high_ground
 from kaiseki.report.style import map_style
 
 
@@ -41,6 +41,8 @@ def draw_forecast(location: Location, path: Path, coast_files: Sequence[Path] = 
     subtitle = f"+{(valid - start) / HOUR:g} h from {label(start)}, valid {label(valid)}"
     if "driving_fields" in forecast.attrs:
         subtitle += "; steady driving fields"
+    if hidden := without_high_ground(base.domain.terrain, base)[1]:
+        subtitle += f"; {hidden}"
     with map_style():
         figure, axes = frame(base, "Precipitation since the start, pressure, wind", subtitle, bar=True)
         shade_forecast(figure, axes, base, forecast)
@@ -61,6 +63,7 @@ def shade_forecast(figure: Figure, axes: Axes, base: Basemap, forecast: xr.Datas
     names = [f"{name}_10m" if ten else name for name in ("eastward_wind", "northward_wind")]
     east, north = (last[name].values.astype(float) for name in names)
     drawn = shade_rain(figure, axes, base, rain, bar)
+    pressure, _ = without_high_ground(pressure, base)
     contours(axes, base, pressure, 4.0, 20.0, color="#0b4a7a")
     barbs(axes, base, *base.domain.to_grid(*((east, north) if ten else (east[0], north[0]))))
     centres(axes, base, pressure)

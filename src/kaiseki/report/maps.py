@@ -20,6 +20,9 @@ _WIDTH = 6.2
 RAIN_LEVELS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0)
 """Edges of the shades of precipitation, mm."""
 _BARBS = {"half": 2.5, "full": 5.0, "flag": 25.0}
+HIGH_GROUND = 1500.0
+"""Height of the terrain, m, above which no pressure at mean sea level is drawn: there it tells of the convention by
+which it is reduced, as weather maps take it into account by leaving it out."""
 BARB_WORDS = "barbs: half 2.5, full 5, pennant 25 m s⁻¹"
 
 
@@ -66,6 +69,14 @@ def contours(axes: Axes, base: Basemap, field: np.ndarray, step: float, thick: f
     axes.clabel(drawn, fmt="%g", fontsize=7.0, inline_spacing=3)
 
 
+def without_high_ground(pressure: np.ndarray, base: Basemap) -> tuple[np.ndarray, str]:
+    """Pressure at mean sea level (y, x), NaN over terrain above `HIGH_GROUND`; and words that say so, "" where there is
+    none."""
+    high = base.domain.terrain > HIGH_GROUND
+    words = f"no isobars over terrain above {HIGH_GROUND:g} m" if high.any() else ""
+    return np.where(high, np.nan, pressure), words
+
+
 def barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int = 15) -> None:
     """Wind barbs on every so-manieth cell."""
     step = max(1, round(len(base.x) / across))
@@ -83,17 +94,26 @@ def barbs(axes: Axes, base: Basemap, u: np.ndarray, v: np.ndarray, across: int =
 
 
 def centres(axes: Axes, base: Basemap, field: np.ndarray, reach: float = 600e3, least: float = 2.0) -> None:
-    """Marks H and L where a field is the highest or lowest within `reach` [m], by `least` over the mean there."""
+    """Marks H and L where a field is the highest or lowest within `reach` [m], by `least` over the mean there; places
+    without a value (NaN) do not count."""
     # On a fine grid every so-manieth cell is enough, and the windows stay small.
     step = max(1, round(50e3 / base.domain.spacing))
     field, x, y = field[::step, ::step], base.x[::step], base.y[::step]
     r = max(2, round(reach / (step * base.domain.spacing)))
     if min(field.shape) < 2 * r + 1:
         return
-    windows = np.lib.stride_tricks.sliding_window_view(field, (2 * r + 1, 2 * r + 1))
+    there = np.isfinite(field)
+
+    def windows(absent: float) -> np.ndarray:
+        filled = np.where(there, field, absent)
+        return np.lib.stride_tricks.sliding_window_view(filled, (2 * r + 1, 2 * r + 1))
+
     middle = field[r:-r, r:-r]
-    for letter, extreme, colour in (("H", windows.max((2, 3)), "#0b4a7a"), ("L", windows.min((2, 3)), "#a8430a")):
-        for j, i in np.argwhere((middle == extreme) & (np.abs(middle - windows.mean((2, 3))) >= least)):
+    count = np.lib.stride_tricks.sliding_window_view(there, (2 * r + 1, 2 * r + 1)).sum((2, 3))
+    mean = windows(0.0).sum((2, 3)) / np.maximum(count, 1)
+    extremes = (("H", windows(-np.inf).max((2, 3)), "#0b4a7a"), ("L", windows(np.inf).min((2, 3)), "#a8430a"))
+    for letter, extreme, colour in extremes:
+        for j, i in np.argwhere((middle == extreme) & (np.abs(middle - mean) >= least)):
             place = (x[i + r], y[j + r])
             text = f"{letter}\n{middle[j, i]:.0f}"
             halo = [Stroke(linewidth=2.5, foreground=MAP_PAPER), Normal()]
@@ -121,15 +141,15 @@ def _surface(now: Weather, base: Basemap, time: np.datetime64) -> Picture:
     with map_style():
         figure, axes = frame(base, "Pressure at mean sea level and wind near the ground", label(time), bar=False)
         base.draw(axes)
-        contours(axes, base, now.sea_level_pressure / _HPA, 4.0, 20.0, color="#0b4a7a")
+        pressure, hidden = without_high_ground(now.sea_level_pressure / _HPA, base)
+        contours(axes, base, pressure, 4.0, 20.0, color="#0b4a7a")
         barbs(axes, base, now.u, now.v)
-        centres(axes, base, now.sea_level_pressure / _HPA)
-        low, high = (value / _HPA for value in (now.sea_level_pressure.min(), now.sea_level_pressure.max()))
-        alt = (
-            f"Map of the pressure at mean sea level at {format_utc(time)}: isobars every 4 hPa from {low:.0f} to "
-            f"{high:.0f} hPa, with coastlines and wind barbs."
-        )
-        return png_picture(figure, alt, f"Isobars every 4 hPa; wind at the lowest model level, {BARB_WORDS}.")
+        centres(axes, base, pressure)
+        drawn = pressure[np.isfinite(pressure)]
+        found = f"isobars every 4 hPa from {drawn.min():.0f} to {drawn.max():.0f} hPa" if drawn.size else "no isobars"
+        alt = f"Map of the pressure at mean sea level at {format_utc(time)}: {found}, with coastlines and wind barbs."
+        caption = f"Isobars every 4 hPa{', ' if hidden else ''}{hidden}; wind at the lowest model level, {BARB_WORDS}."
+        return png_picture(figure, alt, caption)
 
 
 def _near_ground(now: Weather, base: Basemap, time: np.datetime64) -> Picture:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from kaiseki.config import Verification
 from kaiseki.core.constants import EARTH_RADIUS
@@ -44,8 +43,12 @@ def distance_to_nearest(latitude: np.ndarray, longitude: np.ndarray, places: np.
     """Distance on the sphere [m] from points of any shape to the nearest of places (n, 2), infinite without places."""
     if not len(places):
         return np.full(np.shape(latitude), np.inf)
-    chord, _ = cKDTree(_directions(places[:, 0], places[:, 1])).query(_directions(latitude, longitude))
-    return np.asarray(2.0 * EARTH_RADIUS * np.arcsin(np.minimum(0.5 * chord, 1.0)))
+    points = _directions(latitude, longitude)
+    square = np.full(points.shape[:-1], np.inf)
+    # One place after another: they are few, and the client does without SciPy.
+    for place in _directions(places[:, 0], places[:, 1]):
+        square = np.minimum(square, ((points - place) ** 2).sum(axis=-1))
+    return np.asarray(2.0 * EARTH_RADIUS * np.arcsin(np.minimum(0.5 * np.sqrt(square), 1.0)))
 
 
 def _directions(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:

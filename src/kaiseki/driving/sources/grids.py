@@ -57,7 +57,7 @@ class Grid(Protocol):
         ...
 
     def matching(self, window: Window) -> Window:
-        """The same places as in a window of a grid that has the same places in another order."""
+        """Window of this grid with the places of a window of another grid, which may have them in another order."""
         ...
 
     def attributes(self) -> dict[str, Any]:
