@@ -15,7 +15,7 @@ from kaiseki.core.errors import ConfigError
 OPEN_TERRAIN: Final = "static/arco-era5/arco_era5_terrain_and_land.zarr"
 """Terrain and land of ERA5 from a copy that needs no account."""
 ERA5_TERRAIN: Final = "static/era5/era5_terrain_and_land.nc"
-"""The same from the Climate Data Store, with the account by which ERA5 itself comes."""
+"""Terrain and land of ERA5 from the Climate Data Store, with the account by which ERA5 itself comes."""
 
 
 @dataclass(frozen=True)
