@@ -399,8 +399,9 @@ def driven_rain() -> str:
 
 
 def ten_days() -> str:
-    """Errors of ten days of the twin by distance to the nearest assimilated sonde, of two engines."""
-    found = {engine: read(f"validation/ten_days_{engine}.json") for engine in ("3dfgat", DEFAULT)}
+    """Errors of ten days of the twin by distance to the nearest assimilated sonde, of the engines that were tried."""
+    names = [engine for engine in ("3dfgat", DEFAULT) if (HERE / f"ten_days_{engine}.json").exists()]
+    found = {engine: read(f"validation/ten_days_{engine}.json") for engine in names}
     lines, distances = [], {"0-300": "0 to 300", "300-700": "300 to 700", "700-": "over 700"}
     for rows in zip(*(one["table"] for one in found.values()), strict=True):
         first = rows[0]
