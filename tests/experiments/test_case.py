@@ -124,7 +124,7 @@ def test_without_a_terrain_in_the_files_the_rim_keeps_its_own(tmp_path: Path) ->
 def test_driving_data_without_a_sea_temperature_are_refused(tmp_path: Path) -> None:
     files = global_files(tmp_path, "sea_surface_temperature")
     driving: dict[str, Any] = {"first_guess_files": files}
-    with pytest.raises(InputError, match=r"a\.nc.* hold neither .* name a file of its temperature under driving.sea_temperature_f"):
+    with pytest.raises(InputError, match=r"a\.nc.* hold neither .* name a file of its temperature under driving.sea_t"):
         made(tmp_path, experiment(driving, physics=PHYSICS))
     # Nothing feels the sea, or there is none.
     assert "sst" not in made(tmp_path, experiment(driving)).driving(NOON)
