@@ -132,7 +132,7 @@ def test_a_step_that_does_not_divide_the_output_is_refused(tmp_path: Path) -> No
 
 
 def test_a_wider_run_does_not_cover_what_comes_after_its_end(tmp_path: Path) -> None:
-    """Its last fields stand only for the boundary time that closes the interval in which it ends."""
+    """The last fields of a wider run stand only for the boundary time that closes the interval in which it ends."""
     hour = np.timedelta64(1, "h")
     domain = small.case(tmp_path / "case").domain
     half = NOON + np.array([0, 1, 2, 2.5]) * 60 * np.timedelta64(1, "m")
