@@ -239,8 +239,9 @@ def add_variable(root: zarr.Group, group: schema.Group, name: str, vertical: str
     steps = times.steps[group.axis]
     axes = ("time", *((vertical,) if vertical else ()), *horizontal)
     cells = tuple(min(a, b) for a, b in zip(sizes.cells, plane, strict=True))
-    deep = (min(sizes.levels, levels),) if levels else ()
-    shard_deep = (_multiple(min(sizes.shard_levels, levels), deep[0]),) if levels else ()
+    few = min(sizes.levels, levels)
+    deep = (few,) if levels else ()
+    shard_deep = (_multiple(min(sizes.shard_levels, levels), few),) if levels else ()
     whole = tuple(_multiple(a, b) for a, b in zip(plane, cells, strict=True))
     core = {"chunks": (steps, *deep, *cells), "shards": (steps, *shard_deep, *whole)}
     _array(root, place, row, shape, axes, core, browser=False)
@@ -267,7 +268,8 @@ def _copies(
     root: zarr.Group, group: schema.Group, row: Variable, shape: tuple[int, ...], axes: tuple[str, ...]
 ) -> None:
     """The arrays of a variable in the layouts beside the core."""
-    sizes, plane, levels = chunks_of(root), (shape[-2], shape[-1]), shape[1] if len(shape) == 4 else 0
+    sizes, plane = chunks_of(root), (shape[-2], shape[-1])
+    levels = int(np.prod(shape[1:-2])) if len(shape) > 3 else 0
     steps = times_of(root).steps[group.axis]
     one = (1,) if levels else ()
     if "map" in group.copies:
@@ -278,7 +280,7 @@ def _copies(
             _array(root, f"map/{group.name}", row, mapped, axes, layout, browser=True)
     if "series" in group.copies:
         block = schema.BLOCK_DAYS * steps
-        few = tuple(min(a, b) for a, b in zip(sizes.series_cells, plane, strict=True))
+        few = (min(sizes.series_cells[0], plane[0]), min(sizes.series_cells[1], plane[1]))
         layout = {"chunks": (block, *one, *few), "shards": (block, *one, *_series_shard(plane, few, block, sizes))}
         _array(root, f"series/{group.name}", row, shape, axes, layout, browser=True)
 
@@ -341,11 +343,8 @@ def _multiple(size: int, part: int) -> int:
     return math.ceil(size / part) * part
 
 
-def _series_shard(
-    plane: tuple[int, int], few: tuple[int, int], block: int, sizes: Chunks
-) -> tuple[int, int]:
+def _series_shard(plane: tuple[int, int], few: tuple[int, int], block: int, sizes: Chunks) -> tuple[int, int]:
     """Cells of a shard of the copy for point series: the whole domain, cut along y where it would be too large."""
     wide = _multiple(plane[1], few[1])
     rows = max(1, sizes.series_shard // (block * wide * few[0])) * few[0]
     return min(rows, _multiple(plane[0], few[0])), wide
-

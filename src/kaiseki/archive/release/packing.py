@@ -12,12 +12,12 @@ import pyarrow as pa
 import xarray as xr
 
 from kaiseki.archive.products.pressure_levels import on_pressure_levels
-from kaiseki.archive.reader import analysis_of, open_archive
 from kaiseki.archive.release import schema
 from kaiseki.archive.release.encoding import BoundSet
 from kaiseki.archive.release.layout import Chunks, ReleaseLayout, of_domain
 from kaiseki.archive.release.store import QUALITY, ReleaseStore, states_of
 from kaiseki.archive.release.writing import DayWriter
+from kaiseki.archive.store.dataset import analysis_of, run_dataset
 from kaiseki.archive.store.run_store import RunStore
 from kaiseki.archive.store.storage import Location
 from kaiseki.core.errors import InputError, StoreError
@@ -28,8 +28,7 @@ PRECIPITATION: Final = ("precipitation", "snowfall")
 """Variables of the group `precipitation`."""
 
 PRESSURES: Final = tuple(
-    100.0 * level
-    for level in (1000, 975, 950, 925, 900, 850, 800, 700, 600, 500, 400, 300, 250, 200, 150, 100)
+    100.0 * level for level in (1000, 975, 950, 925, 900, 850, 800, 700, 600, 500, 400, 300, 250, 200, 150, 100)
 )
 """Pressure levels of the files of JMA's mesoscale model [Pa]."""
 
@@ -154,9 +153,9 @@ class _Stream:
         self.store = RunStore.open(analysis_of(run), "r")
         path = Path(str(run))
         self.name = (path.parent if path.name == "analysis.store" else path).name or "run"
-        self.background = open_archive(run, "background")
+        self.background = run_dataset(self.store, "background")
         try:
-            self.analysis: xr.Dataset | None = open_archive(run, "analysis")
+            self.analysis: xr.Dataset | None = run_dataset(self.store, "analysis")
         except StoreError:
             self.analysis = None
         self.domain = self.store.domain()
@@ -247,12 +246,15 @@ def _layout(streams: Sequence[_Stream], settings: PackSettings) -> ReleaseLayout
     interval = int(np.min(np.diff(one.cycle_times)).astype(int)) if one.cycle_times.size > 1 else 10_800
     hours = int(np.min(np.diff(one.times)).astype(int)) if one.times.size > 1 else 3600
     if 86400 % interval or 86400 % hours:
-        raise StoreError(f"The output interval of {one.where} does not divide a day, so that it cannot be packed by days")
+        raise StoreError(
+            f"The output interval of {one.where} does not divide a day, so that it cannot be packed by days"
+        )
     times = schema.Times(
         start.astype("datetime64[s]"),
         int((end - start).astype(int)) + 1,
         {"hourly": 86400 // hours, "analysis": 86400 // interval},
     )
+    about: Any = one.attributes
     return ReleaseLayout(
         times=times,
         **of_domain(streams[0].domain, one.soil_depth()),
@@ -260,8 +262,8 @@ def _layout(streams: Sequence[_Stream], settings: PackSettings) -> ReleaseLayout
         bounds=settings.bounds,
         pressures=settings.pressures,
         chunks=settings.chunks,
-        title=settings.title or str(one.attributes["title"]),
-        attributes={**{name: str(one.attributes[name]) for name in one.attributes["described_by"]}, **settings.attributes},
+        title=settings.title or str(about["title"]),
+        attributes={name: str(about[name]) for name in about["described_by"]} | dict(settings.attributes),
     )
 
 
@@ -271,7 +273,9 @@ def _pack_day(store: ReleaseStore, stream: _Stream, day: np.datetime64, settings
         stream.name, day, preliminary=settings.preliminary, replace=settings.replace, overlap=settings.overlap
     ) as writer:
         for group, fields in stream.groups().items():
-            axis = store.times.axis(schema.GROUPS[group].axis)[store.times.slots(schema.GROUPS[group].axis, writer.number)]
+            axis = store.times.axis(schema.GROUPS[group].axis)[
+                store.times.slots(schema.GROUPS[group].axis, writer.number)
+            ]
             write_day(writer, group, fields, axis)
         if "pressure_levels" in store.root(QUALITY) and "pressure" in stream.background:
             _write_pressure_levels(writer, store, stream.background)
@@ -306,8 +310,8 @@ def write_day(writer: DayWriter, group: str, fields: xr.Dataset, axis: np.ndarra
 
 def _write_pressure_levels(writer: DayWriter, store: ReleaseStore, fields: xr.Dataset) -> None:
     """Interpolate the times of a day to the pressure levels of the release and write them."""
-    axis = store.times.axis("hourly")[store.times.slots("hourly", writer.number)]
-    levels = np.asarray(store.root(QUALITY)["pressure_levels/pressure"])  # type: ignore[index]
+    axis = store.times.of_day("hourly", writer.number)
+    levels = np.asarray(store.root(QUALITY)["pressure_levels/pressure"])
     names = [name for name in ON_PRESSURE if name in fields or name == "geopotential_height"]
     days: dict[str, np.ndarray] = {}
     have = fields["time"].values.astype("datetime64[s]")
@@ -333,7 +337,7 @@ def _is_there(store: ReleaseStore, stream: _Stream, day: np.datetime64, settings
         return False
     if settings.replace or ((states == schema.PRELIMINARY).any() and not settings.preliminary):
         return False
-    axis = store.times.axis("hourly")[slots]
+    axis = store.times.of_day("hourly", store.times.number(day))
     return bool(states[np.isin(axis, stream.store.times)].all())
 
 
@@ -347,4 +351,3 @@ def _date(text: str) -> np.datetime64:
 def _within(day: np.datetime64, settings: PackSettings) -> bool:
     after = settings.start is None or day >= _date(settings.start)
     return bool(after and (settings.end is None or day <= _date(settings.end)))
-

@@ -4,8 +4,8 @@ Groups (Zarr v3): `static`; groups of fields on the axes that `GROUPS` tells; `m
 of them in other chunks; `observations/<day>`, one table a day; `ledger/...`, what has been produced; `overlap/<stream>/
 ...`, days of a stream that another stream has too.
 
-The axes in time are laid out whole when the store is made: hours, or analysis times, from 00 UTC of the first day to the
-end of the last. A day is the unit of production: shards and manifests end with it, one commit holds it.
+The axes in time are laid out whole when the store is made: hours, or analysis times, from 00 UTC of the first day to
+the end of the last. A day is the unit of production: shards and manifests end with it, one commit holds it.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class Times:
         number = int((date - np.datetime64(self.start, "D")).astype(int))
         if not 0 <= number < self.days:
             raise StoreError(
-                f"{date} is outside the axis of the release, {self.day(0)} to {self.day(self.days - 1)}; the axis is laid "
-                "out when the release is made"
+                f"{date} is outside the axis of the release, {self.day(0)} to {self.day(self.days - 1)}, which "
+                "was laid out when it was made"
             )
         return number
 
@@ -125,3 +125,7 @@ class Times:
         """Indices of the times of a day along an axis."""
         count = self.steps[axis]
         return slice(number * count, (number + 1) * count)
+
+    def of_day(self, axis: str, number: int) -> np.ndarray:
+        """Times of a day along an axis, datetime64[s]."""
+        return self.axis(axis)[self.slots(axis, number)]

@@ -10,7 +10,7 @@ with ReleaseStore.create(place, layout) as store:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final, Literal, Self
@@ -35,6 +35,7 @@ from kaiseki.archive.store.storage import (
 )
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.core.lock import WriterLock
+from kaiseki.core.variables import VARIABLES
 
 PUBLIC: Final = "main"
 """Branch of what has been published."""
@@ -168,7 +169,8 @@ class ReleaseStore:
                 return str(self._repository.lookup_tag(version))
             if not tags:
                 raise StoreError(
-                    f'Nothing of {self.where} was published yet; call kaiseki archive publish, or open version="quality"'
+                    f"Nothing of {self.where} was published yet; call kaiseki archive publish, or open it with "
+                    'version="quality"'
                 )
             return str(self._repository.lookup_branch(PUBLIC))
 
@@ -345,9 +347,7 @@ def _locked(place: Place) -> Iterator[None]:
         yield
 
 
-def names_of(root: zarr.Group, group: str) -> Sequence[str]:
+def names_of(root: zarr.Group, group: str) -> list[str]:
     """Internal names of the variables of a group, in the order of the table."""
-    from kaiseki.core.variables import VARIABLES
-
-    members = root[group]
-    return [name for name in VARIABLES if isinstance(members, zarr.Group) and name in members]
+    members: Any = root[group]
+    return [name for name in VARIABLES if name in members and members[name].ndim > 2]

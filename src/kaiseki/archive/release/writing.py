@@ -64,9 +64,10 @@ class DayWriter:
         slots = self._times.slots(schema.GROUPS[group].axis, self.number)
         place: tuple[slice, ...] = (slots,) if array.ndim < 4 else (slots, levels)
         values = np.asarray(values, np.float32)
-        expected = tuple(
-            len(range(*part.indices(size))) for part, size in zip(place, array.shape, strict=False)
-        ) + array.shape[len(place) :]
+        expected = (
+            tuple(len(range(*part.indices(size))) for part, size in zip(place, array.shape, strict=False))
+            + array.shape[len(place) :]
+        )
         if values.shape != expected:
             raise StoreError(f"{name} of {self._day} must have the shape {expected} in {group}; got {values.shape}")
         self._claim(group, np.isfinite(values).any(axis=tuple(range(1, values.ndim))))
