@@ -77,7 +77,7 @@ def test_the_integral_over_a_map_is_kept_on_the_globe(source: MapGrid, target: L
     result = regridding(field)
     seen = regridding.covered > 0.0
     assert np.array_equal(np.isfinite(result), seen)
-    got = float(np.sum((target.solid_angle() * regridding.covered * np.nan_to_num(result))))
+    got = float(np.sum(target.solid_angle() * regridding.covered * np.nan_to_num(result)))
     assert got == pytest.approx(integral(source, field), rel=1e-12)
     np.testing.assert_allclose(regridding(np.ones(source.shape))[seen], 1.0, rtol=1e-13)
     assert result[seen].min() >= field.min() - 1e-12
@@ -149,7 +149,9 @@ def test_bilinear_is_exact_for_what_is_bilinear_on_a_map(source: MapGrid, seed: 
     turned = lon + 360.0 * random.integers(-1, 2, 200)
     got = bilinear(source, Places(lat, turned))(field(*np.meshgrid(source.x, source.y)))
     np.testing.assert_allclose(got, field(x, y), atol=1e-9)
-    wide = [np.where(random.random(200) < 0.5, axis.max() + 0.01 * scale, v) for axis, v in ((source.x, x), (source.y, y))]
+    wide = [
+        np.where(random.random(200) < 0.5, axis.max() + 0.01 * scale, v) for axis, v in ((source.x, x), (source.y, y))
+    ]
     outside = (wide[0] > source.x.max()) | (wide[1] > source.y.max())
     if isinstance(source.projection, Mercator):
         outside &= wide[0] - x0 < np.pi * 6e6
@@ -206,7 +208,9 @@ def test_errors_fall_with_the_spacing_at_the_order_of_the_scheme(make: object, o
     errors = []
     for factor in (1, 2, 4):
         source = map_about(LAMBERT, 36.0, 138.0, 60e3 / factor, 24 * factor, 26 * factor)
-        target = LatLonGrid(33.02 + np.arange(11 * factor) * 0.5 / factor, 135.03 + np.arange(13 * factor) * 0.4 / factor)
+        target = LatLonGrid(
+            33.02 + np.arange(11 * factor) * 0.5 / factor, 135.03 + np.arange(13 * factor) * 0.4 / factor
+        )
         errors.append(np.sqrt(np.mean((make(source, target)(field(source)) - field(target)) ** 2)))  # type: ignore[operator]
     measured = np.log2(errors[1] / errors[2])
     assert order - 0.35 < measured, errors

@@ -139,7 +139,8 @@ def _on_target(
     leading = [dim for dim in own.dims if dim not in place[:2]]
     ordered = [part.transpose(*leading, place.rows, place.columns) for part in parts]
     lazy = indexing.LazilyIndexedArray(_Lazy(ordered, component, operator))
-    data = indexing.CopyOnWriteArray(indexing.MemoryCachedArray(lazy))
+    # As xarray does for what it opens: kept once it is read, and not changed in the source when written to.
+    data: Any = indexing.CopyOnWriteArray(indexing.MemoryCachedArray(lazy))
     attributes = {key: value for key, value in own.attrs.items() if key not in ("coordinates", "grid_mapping")}
     listed = str(own.encoding.get("coordinates") or own.attrs.get("coordinates") or "").split()
     more = [one for one in listed if one not in ("lat", "lon", "latitude", "longitude")]
@@ -199,8 +200,8 @@ def _refuse(name: str, array: xr.DataArray, place: Horizontal) -> None:
         )
     if array.dtype.kind != "f" or "flag_meanings" in array.attrs:
         raise InputError(
-            f"The variable {name!r} holds flags or whole numbers ({array.dtype}), which have no mean between them; leave "
-            "it out, or make a fraction of it"
+            f"The variable {name!r} holds flags or whole numbers ({array.dtype}), which have no mean between them; "
+            "leave it out, or make a fraction of it"
         )
     if re.search(r"_(from|to)_direction$", standard_name):
         raise InputError(f"The variable {name!r} is a direction, which has no mean; regrid the components of the wind")
