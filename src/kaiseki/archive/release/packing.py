@@ -43,6 +43,10 @@ ON_PRESSURE: Final = (
 """Variables that are interpolated to pressure levels."""
 
 
+_SMALL_DAY: Final = 2**31
+"""Bytes up to which the fields of a day are read at once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PackSettings:
     """How runs are packed.
@@ -293,9 +297,8 @@ def write_day(writer: DayWriter, group: str, fields: xr.Dataset, axis: np.ndarra
         fields: with the dimension `time`; times that are missing are written as missing.
         axis: times of the day in the release, datetime64[s].
     """
-    have = fields["time"].values.astype("datetime64[s]")
-    places = {int(np.flatnonzero(axis == time)[0]): index for index, time in enumerate(have) if time in axis}
-    if not places:
+    fields, slots = _of_day(fields, axis)
+    if not slots.size:
         return
     for name, array in fields.data_vars.items():
         if name not in VARIABLES:
@@ -303,9 +306,20 @@ def write_day(writer: DayWriter, group: str, fields: xr.Dataset, axis: np.ndarra
         for levels in writer.shards(group, str(name)):
             part = array if array.ndim < 4 else array.isel({array.dims[1]: levels})
             values = np.full((axis.size, *part.shape[1:]), np.nan, np.float32)
-            for slot, index in places.items():
-                values[slot] = part.isel(time=index).values
+            values[slots] = part.values
             writer.write(group, str(name), values, levels)
+
+
+def _of_day(fields: xr.Dataset, axis: np.ndarray) -> tuple[xr.Dataset, np.ndarray]:
+    """The fields at those times that are on the axis of a day, and their places there."""
+    have = fields["time"].values.astype("datetime64[s]")
+    used = np.flatnonzero(np.isin(have, axis))
+    if not used.size:
+        return fields.isel(time=slice(0, 0)), used
+    # A slice is read in one piece, a list of times in pieces.
+    whole = used[-1] - used[0] + 1 == used.size
+    chosen = fields.isel(time=slice(int(used[0]), int(used[-1]) + 1) if whole else used)
+    return chosen, np.searchsorted(axis, have[used])
 
 
 def _write_pressure_levels(writer: DayWriter, store: ReleaseStore, fields: xr.Dataset) -> None:
@@ -314,11 +328,12 @@ def _write_pressure_levels(writer: DayWriter, store: ReleaseStore, fields: xr.Da
     levels = np.asarray(store.root(QUALITY)["pressure_levels/pressure"])
     names = [name for name in ON_PRESSURE if name in fields or name == "geopotential_height"]
     days: dict[str, np.ndarray] = {}
-    have = fields["time"].values.astype("datetime64[s]")
-    for slot, time in enumerate(axis):
-        if time not in have:
-            continue
-        now = on_pressure_levels(fields.isel(time=int(np.flatnonzero(have == time)[0])), levels, names)
+    needed = [name for name in (*names, "pressure") if name in fields]
+    fields, slots = _of_day(fields[needed], axis)
+    if sum(array.nbytes for array in fields.values()) < _SMALL_DAY:
+        fields = fields.load()
+    for index, slot in enumerate(slots):
+        now = on_pressure_levels(fields.isel(time=index), levels, names)
         for name in names:
             values = now[name].values
             whole = days.setdefault(name, np.full((axis.size, *values.shape), np.nan, np.float32))
