@@ -150,6 +150,25 @@ def pack(
     return Packed(tuple(written), tuple(kept), tuple(waiting), series)
 
 
+def release_run(run: Path, place: Path) -> str:
+    """Pack a run into a release of its own and publish what is new; returns the tag of the last version.
+
+    Args:
+        run: folder of the run.
+        place: of the release store.
+
+    Raises:
+        StoreError, InputError, ResourceError: as `pack`.
+    """
+    done = pack([run], place)
+    with ReleaseStore.open(place, "a") as store:
+        versions = store.versions()
+        if done.days or done.series or not versions:
+            versions = [*versions, f"v{len(versions) + 1}"]
+            store.publish(versions[-1])
+    return versions[-1]
+
+
 class _Stream:
     """A run as a source of days."""
 
