@@ -23,7 +23,7 @@ from archive.release.writers import lay_out, messages, start, written
 from kaiseki.archive.release.leases import holders
 from kaiseki.archive.store.storage import open_repository, resolve
 
-TIMES = 40
+TIMES = 24
 
 
 def every_value(path: Path) -> dict[str, np.ndarray]:
@@ -31,7 +31,7 @@ def every_value(path: Path) -> dict[str, np.ndarray]:
     return {name: np.asarray(array[:]) for name, array in group.arrays()}
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_writers_leave_whole_commits_and_the_end_is_that_of_one_undisturbed(tmp_path: Path, kills: int) -> None:
     whole, path = tmp_path / "whole", tmp_path / "release"
     for place in (whole, path):

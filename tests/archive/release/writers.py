@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import icechunk
 import numpy as np
 import zarr
 
+from kaiseki.archive.release import commits
 from kaiseki.archive.release.commits import committed
 from kaiseki.archive.store.storage import Place, configuration, open_repository, resolve
 
@@ -68,10 +70,16 @@ def messages(repository: icechunk.Repository) -> list[str]:
     return [info.message for info in repository.ancestry(branch="main")]
 
 
-def start(location: str, options: dict[str, Any] | None, first: int, count: int, *prefix: str) -> subprocess.Popen[str]:
-    """This module as a process that writes `count` times; `prefix` stands before the command."""
+def start(
+    location: str, options: dict[str, Any] | None, first: int, count: int, *prefix: str, locked: bool = True
+) -> subprocess.Popen[str]:
+    """This module as a process that writes `count` times, with the lock or for comparison without it.
+
+    `prefix` stands before the command.
+    """
     paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [*prefix, sys.executable, "-W", "ignore", __file__, location, json.dumps(options), str(first), str(count)]
+    command += [] if locked else ["unlocked"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -89,4 +97,6 @@ def main(location: str, options: dict[str, Any] | None, first: int, count: int) 
 
 
 if __name__ == "__main__":
+    if sys.argv[5:] == ["unlocked"]:
+        commits.commit_lock = lambda *_: nullcontext()  # type: ignore[assignment]
     main(sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

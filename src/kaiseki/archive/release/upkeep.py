@@ -132,7 +132,8 @@ def _postponed(repository: icechunk.Repository, cutoff: datetime, minimum_age: t
             break
         snapshot = getattr(update.kind, "previous_snap_id", None)
         if snapshot is not None:
-            lost[snapshot] = _named(update.kind), update.updated_at
+            # The log begins with the newest, and the last loss is what counts.
+            lost.setdefault(snapshot, (_named(update.kind), update.updated_at))
     if not lost:
         return None
     kept = {info.id for info in _ancestors(repository)}
