@@ -90,7 +90,7 @@ def test_parts_of_any_length_give_the_same_bits(cuts: set[int], period: str) -> 
 
 
 def test_the_whole_chain_never_holds_more_than_a_day() -> None:
-    source = dataset(hours("2020-01-01T06", 4 * 60, SIX))
+    source = dataset(hours("2020-01-01T06", 4 * 45, SIX))
     alive = []
 
     def counted() -> Iterator[xr.Dataset]:
