@@ -97,10 +97,8 @@ def test_pooled_days_of_the_cycle(days: xr.Dataset, cycle: str) -> None:
 
     assert result.sizes["time"] == {"month": 12, "season": 4, "dekad": 36, "year": 1}[cycle]
     for number in range(result.sizes["time"]):
-        chosen = [
-            value for one, value in values.items() if entry(one)[0] == number and YEARS[0] <= entry(one)[1] <= YEARS[1]
-        ]
-        sample = np.array(chosen, float)
+        wanted = {(number, year) for year in range(YEARS[0], YEARS[1] + 1)}
+        sample = np.array([value for one, value in values.items() if entry(one) in wanted], float)
         at = result.isel(time=number)
         expected = np.nanquantile(sample, np.array(SHARES) / 100, axis=0, method="median_unbiased")
         np.testing.assert_allclose(at["temperature_2m_maximum_percentile_over_years"], expected, rtol=1e-6)

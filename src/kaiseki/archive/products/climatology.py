@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.archive.products.accumulation import count_attributes, least_number
-from kaiseki.archive.products.normals import Normals, Samples, samples_of
+from kaiseki.archive.products.normals import STANDARD, Normals, Samples, samples_of
 from kaiseki.archive.products.percentiles import quantiles
 from kaiseki.archive.products.time_cells import (
     located,

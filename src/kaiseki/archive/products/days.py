@@ -161,7 +161,7 @@ def _statistics_of(
     at_once = max(1, memory // size)
     for begin in range(day.start, day.stop, at_once):
         block = slice(begin, min(begin + at_once, day.stop))
-        parts = [part.isel(time=block).transpose("time", *axes).values.astype(dtype) for part in source.parts]
+        parts = [part.variable.isel(time=block).transpose("time", *axes).values.astype(dtype) for part in source.parts]
         for number in range(block.stop - block.start):
             fields = [part[number] for part in parts]
             accumulation.add(fields[0] if len(fields) == 1 else np.hypot(*fields))
