@@ -140,7 +140,8 @@ def _on_target(
     ordered = [part.transpose(*leading, place.rows, place.columns) for part in parts]
     lazy = indexing.LazilyIndexedArray(_Lazy(ordered, component, operator))
     # As xarray does for what it opens: kept once it is read, and not changed in the source when written to.
-    data: Any = indexing.CopyOnWriteArray(indexing.MemoryCachedArray(lazy))
+    cached: Any = indexing.MemoryCachedArray(lazy)
+    data: Any = indexing.CopyOnWriteArray(cached)
     attributes = {key: value for key, value in own.attrs.items() if key not in ("coordinates", "grid_mapping")}
     listed = str(own.encoding.get("coordinates") or own.attrs.get("coordinates") or "").split()
     more = [one for one in listed if one not in ("lat", "lon", "latitude", "longitude")]
