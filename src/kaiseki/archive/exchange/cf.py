@@ -16,6 +16,7 @@ import xarray as xr
 
 from kaiseki.archive.store.metadata import CONVENTIONS, program_version
 from kaiseki.archive.store.schema import PERIOD_ATTRIBUTES, REFERENCE_TIME, TIME_ATTRIBUTES
+from kaiseki.core.variables import VARIABLES
 
 TIME_UNITS: Final = TIME_ATTRIBUTES["units"]
 PERIOD_UNITS: Final = PERIOD_ATTRIBUTES["units"]
@@ -44,6 +45,10 @@ def cf_dataset(dataset: xr.Dataset, done: str) -> xr.Dataset:
         pointers = {name: variable.encoding[name] for name in _POINTERS if name in variable.encoding}
         variable.attrs = _cleaned({**pointers, **variable.attrs})
         variable.encoding = {}
+    for variable in result.variables.values():
+        for key in ("bounds", "climatology"):
+            if variable.attrs.get(key, "") not in result.variables:
+                variable.attrs.pop(key, None)
     _set_vertical(result)
     helpers = _helpers(result)
     for name in result.data_vars:
@@ -58,7 +63,9 @@ def cf_dataset(dataset: xr.Dataset, done: str) -> xr.Dataset:
             _set_coordinates(result, name, helpers)
     for variable in result.variables.values():
         _set_units_metadata(variable)
-    result = result.reset_coords([name for name in helpers if name in result.coords])
+    used = {one for variable in result.variables.values() for one in str(variable.attrs.get("coordinates")).split()}
+    unused = [n for n, one in result.coords.items() if not one.dims and str(n).startswith("height_") and n not in used]
+    result = result.drop_vars(unused).reset_coords([name for name in helpers if name in result.coords])
     now = datetime.now(UTC).isoformat("T", "seconds").replace("+00:00", "Z")
     earlier = [str(dataset.attrs["history"])] if dataset.attrs.get("history") else []
     history = "\n".join([*earlier, f"{now} {done} by Kaiseki {program_version()}"])
@@ -123,31 +130,55 @@ def _set_grid_mapping(dataset: xr.Dataset, name: str) -> None:
 
 
 def _set_coordinates(dataset: xr.Dataset, name: str, helpers: set[str]) -> None:
-    """The auxiliary and scalar coordinates of a variable.
-
-    A scalar height above ground belongs to the variables whose names end as its own does ("height_2m",
-    "temperature_2m"), if there are such; every other coordinate to the variables that have its dimensions.
-    """
+    """The auxiliary and scalar coordinates of a variable: those along its own dimensions, heights with care."""
     variable = dataset[name].variable
-    chosen = []
-    for key, coordinate in dataset.coords.items():
-        other = str(key)
-        if other == name or other in dataset.dims or other in helpers or not set(coordinate.dims) <= set(variable.dims):
-            continue
-        suffix = other.removeprefix("height") if other.startswith("height_") and not coordinate.dims else ""
-        if name.endswith(suffix) or not any(str(one).endswith(suffix) for one in dataset.data_vars):
-            chosen.append(other)
+    listed = str(variable.attrs.pop("coordinates", "")).split()
+    chosen = [
+        str(other)
+        for other, coordinate in dataset.coords.items()
+        if other != name
+        and other not in dataset.dims
+        and other not in helpers
+        and set(coordinate.dims) <= set(variable.dims)
+        and (str(other) in listed or not _is_of_others(dataset, name, str(other)))
+    ]
     order = {"lat": 0, "lon": 1}
     chosen.sort(key=lambda other: order.get(other, 2))
-    variable.attrs.pop("coordinates", None)
     if chosen:
         variable.attrs["coordinates"] = " ".join(chosen)
 
 
+def _is_of_others(dataset: xr.Dataset, name: str, coordinate: str) -> bool:
+    """Whether a vertical coordinate belongs to other variables than this one, though its dimensions would allow it.
+
+    A scalar height above ground is that of the variables whose names end as its own does ("height_2m",
+    "temperature_2m"). A level that was chosen, with its altitude, is that of fields of the air or soil.
+    """
+    if not dataset[coordinate].dims and coordinate.startswith("height_"):
+        return not name.endswith(coordinate.removeprefix("height"))
+    kind = _LEVELS_OF.get(coordinate)
+    if kind is None or set(dataset[coordinate].dims) & set(_LEVELS_OF):
+        return False
+    axes = set(map(str, dataset[name].dims)) & set(_LEVELS_OF)
+    return bool(axes) or (VARIABLES[name].levels != kind if name in VARIABLES else False)
+
+
+_LEVELS_OF: Final = {
+    "level": "air", "altitude": "air", "pressure": "air", "height": "air", "soil_level": "soil"
+}  # fmt: skip
+"""Vertical coordinates -> `levels`, in the table of variables, of the fields that they belong to."""
+
+
 def _set_wkt(attributes: dict[str, Any]) -> None:
     """The grid mapping as WKT beside its numbers (CF 5.6: both say the same)."""
-    if "grid_mapping_name" in attributes:
-        attributes["crs_wkt"] = pyproj.CRS.from_cf({k: v for k, v in attributes.items() if k != "crs_wkt"}).to_wkt()
+    if "grid_mapping_name" not in attributes:
+        return
+    for name in [name for name, value in attributes.items() if np.ndim(value) == 1 and np.size(value) == 1]:
+        attributes[name] = np.asarray(attributes[name]).item()
+    if attributes["grid_mapping_name"] == "lambert_conformal_conic" and np.size(attributes["standard_parallel"]) == 1:
+        # Older stores name the one parallel of a tangent cone, which PROJ and GDAL take for the origin of y.
+        attributes["standard_parallel"] = [attributes["standard_parallel"]] * 2
+    attributes["crs_wkt"] = pyproj.CRS.from_cf({k: v for k, v in attributes.items() if k != "crs_wkt"}).to_wkt()
 
 
 def _set_units_metadata(variable: xr.Variable) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +52,8 @@ def open_source(
     dataset = open_archive(location, kind, storage_options=storage_options)
     of_run = kind_at(analysis_of(location), storage_options) in schema.KINDS
     known = dataset.attrs.get("history" if of_run else "snapshot")
-    state = None if known is None else f"{known} {dataset.attrs.get('kind', '')} {dataset.attrs.get('experiment', '')}"
+    parts = [known, dataset.attrs.get("kind"), dataset.attrs.get("experiment")]
+    state = None if known is None else hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return Source(dataset, str(location), state)
 
 
