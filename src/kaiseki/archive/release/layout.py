@@ -232,7 +232,8 @@ def add_variable(root: zarr.Group, group: schema.Group, name: str, vertical: str
     if f"{place}/{name}" in root:
         return
     times, sizes = times_of(root), chunks_of(root)
-    horizontal: Any = root.attrs["horizontal"]
+    stored: Any = root.attrs["horizontal"]
+    horizontal = (str(stored[0]), str(stored[1]))
     plane = _plane(root, horizontal)
     levels = 0 if vertical is None else _axis_length(root, group, vertical)
     shape = (times.days * times.steps[group.axis], *((levels,) if levels else ()), *plane)

@@ -43,6 +43,10 @@ ON_PRESSURE: Final = (
 """Variables that are interpolated to pressure levels."""
 
 
+_SMALL_DAY: Final = 2**31
+"""Bytes up to which the fields of a day are read at once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PackSettings:
     """How runs are packed.
@@ -144,6 +148,25 @@ def pack(
                     progress.advance(1, str(day))
         series = store.pack_series()
     return Packed(tuple(written), tuple(kept), tuple(waiting), series)
+
+
+def release_run(run: Path, place: Path) -> str:
+    """Pack a run into a release of its own and publish what is new; returns the tag of the last version.
+
+    Args:
+        run: folder of the run.
+        place: of the release store.
+
+    Raises:
+        StoreError, InputError, ResourceError: as `pack`.
+    """
+    done = pack([run], place)
+    with ReleaseStore.open(place, "a") as store:
+        versions = store.versions()
+        if done.days or done.series or not versions:
+            versions = [*versions, f"v{len(versions) + 1}"]
+            store.publish(versions[-1])
+    return versions[-1]
 
 
 class _Stream:
@@ -278,7 +301,7 @@ def _pack_day(store: ReleaseStore, stream: _Stream, day: np.datetime64, settings
             ]
             write_day(writer, group, fields, axis)
         if "pressure_levels" in store.root(QUALITY) and "pressure" in stream.background:
-            _write_pressure_levels(writer, store, stream.background)
+            write_pressure_levels(writer, store, stream.background)
         table = stream.observations(day)
         if table is not None:
             writer.write_observations(table)
@@ -293,9 +316,8 @@ def write_day(writer: DayWriter, group: str, fields: xr.Dataset, axis: np.ndarra
         fields: with the dimension `time`; times that are missing are written as missing.
         axis: times of the day in the release, datetime64[s].
     """
-    have = fields["time"].values.astype("datetime64[s]")
-    places = {int(np.flatnonzero(axis == time)[0]): index for index, time in enumerate(have) if time in axis}
-    if not places:
+    fields, slots = _of_day(fields, axis)
+    if not slots.size:
         return
     for name, array in fields.data_vars.items():
         if name not in VARIABLES:
@@ -303,22 +325,34 @@ def write_day(writer: DayWriter, group: str, fields: xr.Dataset, axis: np.ndarra
         for levels in writer.shards(group, str(name)):
             part = array if array.ndim < 4 else array.isel({array.dims[1]: levels})
             values = np.full((axis.size, *part.shape[1:]), np.nan, np.float32)
-            for slot, index in places.items():
-                values[slot] = part.isel(time=index).values
+            values[slots] = part.values
             writer.write(group, str(name), values, levels)
 
 
-def _write_pressure_levels(writer: DayWriter, store: ReleaseStore, fields: xr.Dataset) -> None:
+def _of_day(fields: xr.Dataset, axis: np.ndarray) -> tuple[xr.Dataset, np.ndarray]:
+    """The fields at those times that are on the axis of a day, and their places there."""
+    have = fields["time"].values.astype("datetime64[s]")
+    used = np.flatnonzero(np.isin(have, axis))
+    if not used.size:
+        return fields.isel(time=slice(0, 0)), used
+    # A slice is read in one piece, a list of times in pieces.
+    whole = used[-1] - used[0] + 1 == used.size
+    chosen = fields.isel(time=slice(int(used[0]), int(used[-1]) + 1) if whole else used)
+    return chosen, np.searchsorted(axis, have[used])
+
+
+def write_pressure_levels(writer: DayWriter, store: ReleaseStore, fields: xr.Dataset) -> None:
     """Interpolate the times of a day to the pressure levels of the release and write them."""
     axis = store.times.of_day("hourly", writer.number)
     levels = np.asarray(store.root(QUALITY)["pressure_levels/pressure"])
     names = [name for name in ON_PRESSURE if name in fields or name == "geopotential_height"]
     days: dict[str, np.ndarray] = {}
-    have = fields["time"].values.astype("datetime64[s]")
-    for slot, time in enumerate(axis):
-        if time not in have:
-            continue
-        now = on_pressure_levels(fields.isel(time=int(np.flatnonzero(have == time)[0])), levels, names)
+    needed = [name for name in (*names, "pressure") if name in fields]
+    fields, slots = _of_day(fields[needed], axis)
+    if sum(array.nbytes for array in fields.values()) < _SMALL_DAY:
+        fields = fields.load()
+    for index, slot in enumerate(slots):
+        now = on_pressure_levels(fields.isel(time=index), levels, names)
         for name in names:
             values = now[name].values
             whole = days.setdefault(name, np.full((axis.size, *values.shape), np.nan, np.float32))
