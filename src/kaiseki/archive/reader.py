@@ -13,6 +13,7 @@ import pyarrow.parquet
 import xarray as xr
 import zarr
 
+from kaiseki.archive.selection import Selection
 from kaiseki.archive.store import schema
 from kaiseki.archive.store.arrays import values_at
 from kaiseki.archive.store.forecast_store import ForecastStore
@@ -29,7 +30,7 @@ from kaiseki.grid import Domain
 FieldKind = Literal["analysis", "background", "forecast"]
 
 _GROUPS: Mapping[str, str] = {"analysis": schema.ANALYSIS, "background": schema.FORECAST}
-_COORDINATES = ("x", "y", "level", "soil_level", "lat", "lon", "altitude", "decay", "terrain", GRID_MAPPING)
+_COORDINATES = ("x", "y", "level", "soil_level", "lat", "lon", "altitude", "decay", "terrain", "rim", GRID_MAPPING)
 _INTERVAL = ("time: sum", "time: mean")
 _HEIGHTS = {"_2m": 2.0, "_10m": 10.0}
 
@@ -42,7 +43,7 @@ def open_archive(
     Nothing but the axes is read before it is used (xarray's own lazy indexing; Dask is not needed). Variables have
     their internal names with CF standard names and units; winds are eastward and northward. Coordinates: `time` (UTC),
     `level` (nominal height [m]), `lat`, `lon` (y, x), `altitude` (level, y, x) [m above mean sea level], `x`, `y` of
-    the map. `time_bnds` is there when a variable is a sum or mean over the interval that ends at its label.
+    the map. `ds.kaiseki` (`archive.selection`) selects places, areas, heights, paths, periods and units. `time_bnds` is there when a variable is a sum or mean over the interval that ends at its label.
 
     Forecasts have the dimensions `forecast_reference_time` (start, UTC) and `forecast_period` (lead time) in the place
     of `time`, which is a coordinate of both: the time for which the forecast is valid. Sums are missing at the start.

@@ -221,9 +221,9 @@ def _transforms(mapping: Mapping[str, Any]) -> tuple[Transform, Transform, float
     if projection is None:
         return _by_pyproj(mapping)
     origin_lat = float(mapping.get("latitude_of_projection_origin", 0.0))
-    x0, y0 = (
-        float(value) for value in projection.forward(np.asarray(origin_lat), np.asarray(projection.central_longitude))
-    )
+    # The image of the pole is the origin of x and y there; the formulas do not hold at a pole.
+    origin = (np.asarray(origin_lat), np.asarray(projection.central_longitude))
+    x0, y0 = (0.0, 0.0) if abs(origin_lat) == 90.0 else (float(one) for one in projection.forward(*origin))
     east, north = (float(mapping.get(name, 0.0)) for name in ("false_easting", "false_northing"))
 
     def forward(lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
