@@ -1,6 +1,6 @@
 """The archive: the run store, `kaiseki.open`, selection, products, export. No JAX.
 
-A name is imported from its module when it is first used, so that who opens an archive does not wait for what exports it.
+A name is imported from its module when it is first used: to open an archive nobody waits for what exports it.
 """
 
 from __future__ import annotations

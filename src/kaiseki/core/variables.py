@@ -50,7 +50,9 @@ class Variable:
         long_name: words for titles and `long_name`.
         units: SI units in the notation of CF (UDUNITS).
         levels: "air" (z, y, x), "soil" (soil level, y, x) or "surface" (y, x).
-        bound: largest absolute error that packing may make, in `units` (0: keep every bit).
+        bound: largest absolute error that packing may make in the archive of producers (the tight set), in `units`
+            (0: keep every bit).
+        user_bound: largest absolute error that packing may make in an archive for users (the user set), in `units`.
         low, high: physical range over the Earth's troposphere and stratosphere, in `units`; a value outside is wrong.
         grib2: parameter of GRIB2, None where WMO has none.
         jma: short name in files of JMA, None where none is known.
@@ -64,6 +66,7 @@ class Variable:
     units: str
     levels: str
     bound: float
+    user_bound: float
     low: float
     high: float
     grib2: Grib2 | None = None
@@ -96,6 +99,7 @@ def _row(cells: dict[str, str]) -> Variable:
         units=cells["units"],
         levels=cells["levels"],
         bound=float(cells["bound"]),
+        user_bound=float(cells["user_bound"]),
         low=float(cells["low"]),
         high=float(cells["high"]),
         grib2=grib2,

@@ -180,7 +180,7 @@ def test_lazy_and_each_chunk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return await original(self, key, *arguments, **options)
 
     monkeypatch.setattr(LocalStore, "get", get)
-    _, ny, nx = SHAPE
+    nx = SHAPE[2]
     rng = np.random.default_rng(1)
     j, i = rng.integers(0, 8, 300), rng.integers(0, nx, 300)
     for method in ("nearest", "bilinear"):
@@ -199,8 +199,11 @@ def test_lazy_and_each_chunk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_pieces_make_no_difference(piece: int, tile: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     whole = rng.normal(size=(5, 3, 8, 9))
-    hidden = lazy.computed(dict(zip("abyx", whole.shape, strict=True)), float, lambda key: whole[np.ix_(
-        *(np.arange(size)[one] for one, size in zip(key.values(), whole.shape, strict=True)))])
+    hidden = lazy.computed(
+        dict(zip("abyx", whole.shape, strict=True)),
+        float,
+        lambda key: whole[np.ix_(*(np.arange(size)[one] for one, size in zip(key.values(), whole.shape, strict=True)))],
+    )
     rows, columns = rng.integers(0, 8, 30), rng.integers(0, 9, 30)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lazy, "PIECE", piece)

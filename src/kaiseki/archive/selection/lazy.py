@@ -157,10 +157,12 @@ def read_cells(
         chosen = whole[tuple(key.get(dim, slice(None)) for dim in others)].values
         return np.asarray(chosen[..., rows, columns])
     result = np.empty((*shape, rows.size), source.dtype)
-    tile = tuple(_chunk(source, dim) or TILE for dim in horizontal)
+    tile = (_chunk(source, horizontal[0]) or TILE, _chunk(source, horizontal[1]) or TILE)
     block = rows // tile[0] * (source.sizes[horizontal[1]] // tile[1] + 1) + columns // tile[1]
     order = np.argsort(block, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(block[order])) + 1) if rows.size else []
+    if len(groups) > 1 and _dense(source, others, (rows, columns), tile, len(groups)):
+        groups = [np.arange(rows.size)]
 
     def read(task: tuple[np.ndarray, slice, dict[Any, Key]]) -> None:
         cells, where, other = task
@@ -178,6 +180,20 @@ def read_cells(
         with ThreadPoolExecutor(READERS) as pool:
             list(pool.map(read, tasks))
     return result
+
+
+def _dense(
+    source: xr.Variable,
+    others: Sequence[Hashable],
+    places: tuple[np.ndarray, np.ndarray],
+    tile: tuple[int, int],
+    blocks: int,
+) -> bool:
+    """Whether the cells fill the rectangle about them so well that it is read as a whole, and it fits into memory."""
+    spans = [int(place.max()) // one - int(place.min()) // one + 1 for place, one in zip(places, tile, strict=True)]
+    area = math.prod(int(np.ptp(place)) + 1 for place in places)
+    least = math.prod(_chunk(source, dim) or 1 for dim in others)
+    return 2 * blocks >= math.prod(spans) and area * least * source.dtype.itemsize <= 2 * PIECE
 
 
 def _pieces(

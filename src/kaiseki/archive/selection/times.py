@@ -100,7 +100,7 @@ def time_axis(dataset: xr.Dataset) -> np.ndarray:
     axis = np.asarray(dataset["time"].values)
     if axis.dtype.kind != "M":
         raise InputError("The times of the dataset are not of the standard calendar; that is not supported")
-    if np.any(np.diff(axis) <= np.timedelta64(0)):
+    if np.any(np.diff(axis).astype(np.int64) <= 0):
         raise InputError("The times of the dataset do not rise; sort them first (dataset.sortby('time'))")
     return axis.astype("datetime64[ns]")
 

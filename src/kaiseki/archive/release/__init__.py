@@ -1,0 +1,1 @@
+"""The release store: packed days that users open."""

@@ -1,0 +1,150 @@
+"""Packing of fields as integers with a declared largest error, and the codecs of the layouts.
+
+A value is stored as the nearest multiple of a step. The step is a little below twice the bound, so that rounding and
+the single precision in which users get the value stay within the bound together. There is no offset: xarray then
+unpacks to single precision, and zero stays zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.codecs.numcodecs import PCodec
+
+from kaiseki.core.errors import InputError
+from kaiseki.core.variables import Variable
+
+BoundSet = Literal["tight", "user", "lossless"]
+"""Set of bounds: "tight" for producers, "user", or every bit ("lossless")."""
+
+BOUND_SETS: Final[tuple[BoundSet, ...]] = ("tight", "user", "lossless")
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How the values of a variable become integers.
+
+    Attributes:
+        name: of the variable, for messages.
+        bound: declared largest absolute error, in the units of the variable.
+        step: difference between neighbouring stored values; the stored integer times it is the value.
+        dtype: of the integers: uint16, int16 or int32, the smallest that holds the physical range.
+        fill: integer that stands for a missing value.
+        low, high: physical range; a value outside by more than the bound is refused.
+    """
+
+    name: str
+    bound: float
+    step: float
+    dtype: np.dtype
+    fill: int
+    low: float
+    high: float
+
+    def attributes(self) -> dict[str, Any]:
+        """CF attributes of packed data, and the declared error."""
+        return {
+            "scale_factor": self.step,
+            "_FillValue": self.fill,
+            "maximum_absolute_error": self.bound,
+        }
+
+
+def packing_of(row: Variable, bounds: BoundSet) -> Packing | None:
+    """The packing of a variable, None where every bit is kept.
+
+    Raises:
+        InputError: the range does not fit 32 bits in steps of this size.
+    """
+    bound = {"tight": row.bound, "user": row.user_bound, "lossless": 0.0}[bounds]
+    if bound == 0.0:
+        return None
+    largest = max(abs(row.low), abs(row.high))
+    # The value is rounded to single precision, by half a unit in the last place at most. The step is itself a number of
+    # single precision, so that all programs unpack to the same bits.
+    wanted = 2.0 * (bound - 0.5 * float(np.spacing(np.float32(largest))))
+    nearest = np.float32(wanted)
+    step = float(nearest if nearest <= wanted else np.nextafter(nearest, np.float32(0.0)))
+    if step <= 0.0:
+        raise InputError(
+            f"The bound {bound:g} {row.units} of {row.name} is below single precision at {largest:g}; set it to 0"
+        )
+    kind: type[np.integer[Any]]
+    if row.low >= 0.0 and row.high / step < np.iinfo(np.uint16).max - 1:
+        kind, fill = np.uint16, int(np.iinfo(np.uint16).max)
+    elif largest / step < np.iinfo(np.int16).max - 1:
+        kind, fill = np.int16, int(np.iinfo(np.int16).min)
+    elif largest / step < np.iinfo(np.int32).max - 1:
+        kind, fill = np.int32, int(np.iinfo(np.int32).min)
+    else:
+        raise InputError(f"The range of {row.name} in steps of {step:g} {row.units} passes 32 bits; give a wider bound")
+    return Packing(row.name, bound, step, np.dtype(kind), fill, row.low, row.high)
+
+
+def pack(values: np.ndarray, packing: Packing) -> np.ndarray:
+    """The integers of values; NaN becomes the fill value.
+
+    Args:
+        values: of any shape, float.
+        packing: of the variable.
+
+    Raises:
+        InputError: infinite values, or values outside the physical range by more than the bound; the message gives
+            the first one and its indices.
+    """
+    values = np.asarray(values)
+    missing = np.isnan(values)
+    wrong = ~missing & ~((values >= packing.low - packing.bound) & (values <= packing.high + packing.bound))
+    if wrong.any():
+        place = tuple(int(index) for index in np.argwhere(wrong)[0])
+        raise InputError(
+            f"{packing.name} is {values[place]:g} at {place}, {int(wrong.sum())} of {values.size} values outside the "
+            f"physical range {packing.low:g} to {packing.high:g}; nothing of this day is written"
+        )
+    scaled = np.rint(np.where(missing, 0.0, values) / np.float64(packing.step))
+    # What lies outside the range within the bound may round to one step beyond the integers.
+    limits = np.iinfo(packing.dtype)
+    integers = np.clip(scaled, limits.min, limits.max).astype(packing.dtype)
+    integers[missing] = packing.fill
+    return integers
+
+
+def unpack(integers: np.ndarray, packing: Packing) -> np.ndarray:
+    """The float32 values of integers, NaN for the fill value, as xarray unpacks them."""
+    integers = np.asarray(integers)
+    values = np.asarray(integers, np.float32 if integers.dtype.itemsize <= 2 else np.float64) * packing.step
+    return np.where(integers == packing.fill, np.float32(np.nan), values.astype(np.float32))
+
+
+def largest_error(values: np.ndarray, integers: np.ndarray, packing: Packing) -> float:
+    """The largest absolute difference between values and what users get, 0 where all are missing.
+
+    Raises:
+        InputError: it is above the bound, or a missing value was not kept as missing.
+    """
+    difference = np.abs(np.asarray(values, np.float64) - unpack(integers, packing))
+    found = float(np.nanmax(difference, initial=0.0))
+    kept = np.array_equal(np.isnan(values), integers == packing.fill)
+    if found > packing.bound or not kept:
+        raise InputError(
+            f"Packing {packing.name} made an error of {found:g}, above its bound of {packing.bound:g}"
+            if kept
+            else f"Packing {packing.name} changed which values are missing"
+        )
+    return found
+
+
+def archive_codecs(packing: Packing | None) -> dict[str, Any]:
+    """Arguments of `zarr.Group.create_array` for the archive: PCodec, or lossless Blosc for what is not packed; every
+    chunk with its checksum."""
+    if packing is None:
+        return {"compressors": [BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"), Crc32cCodec()]}
+    return {"serializer": PCodec(level=8), "compressors": [Crc32cCodec()]}
+
+
+def browser_codecs() -> dict[str, Any]:
+    """Arguments of `zarr.Group.create_array` for what browsers read: Blosc with Zstandard."""
+    return {"compressors": [BloscCodec(cname="zstd", clevel=5, shuffle="shuffle")]}
