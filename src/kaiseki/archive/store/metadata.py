@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+import numpy as np
+
 from kaiseki.core.variables import VARIABLES
 from kaiseki.grid import Domain, LambertConformal, Mercator, PolarStereographic, Projection
 
@@ -70,6 +72,23 @@ STATIC_ATTRIBUTES: Final[Mapping[str, dict[str, Any]]] = {
     "decay_half": {"long_name": "part of the terrain height added to the interface", "units": "1"},
 }
 """Attributes of the static fields."""
+
+
+RIM_ATTRIBUTES: Final[Mapping[str, Any]] = {
+    "long_name": "1 where the point lies in the relaxation zone at the rim, where the driving data rule",
+    "flag_values": [0, 1],
+    "flag_meanings": "inside rim",
+    "grid_mapping": GRID_MAPPING,
+    "coordinates": "lat lon",
+}
+"""Attributes of the mask of the rim."""
+
+
+def rim_mask(shape: tuple[int, ...], width: int) -> np.ndarray:
+    """Mask (y, x), 1 in the relaxation zone of so many cells and 0 within it."""
+    rim = np.ones(shape, np.uint8)
+    rim[width : shape[0] - width, width : shape[1] - width] = 0
+    return rim
 
 
 def grid_mapping(projection: Projection) -> dict[str, Any]:
