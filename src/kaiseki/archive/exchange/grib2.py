@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import xarray as xr
 
-from kaiseki.archive.exchange.jma_form import Form, Packing
+from kaiseki.archive.exchange.jma_form import FORMS, Form, Packing
 from kaiseki.core.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from kaiseki.grid.regridding import LatLonGrid
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,29 @@ class Grib2File:
 
 
 def write_grib2(
-    dataset: xr.Dataset, target: str | Path, form: Form = "surface", *, settings: Grib2Settings | None = None
+    dataset: xr.Dataset,
+    target: str | Path,
+    form: Form = "surface",
+    *,
+    grid: LatLonGrid | Literal["jma", "own"] | None = None,
+    settings: Grib2Settings | None = None,
 ) -> list[Grib2File]:
-    """Write fields to GRIB 2 files in the order, with the codes and levels of JMA's mesoscale model.
+    """Write fields to GRIB 2 files in the order, with the codes, levels and grid of JMA's mesoscale model.
 
     Fields at one instant have product template 4.0, sums and means over an interval 4.8 with the start of the interval
     as reference time plus forecast time. Values below ground and outside the domain are missing by a bitmap. Winds are
-    eastward and northward on every grid. Relative humidity and cloud cover are in per cent.
+    eastward and northward on every grid. Relative humidity and cloud cover are in per cent. Pressure at sea level,
+    relative humidity and omega are derived where the dataset has what they need and not them.
 
     Args:
-        dataset: of `kaiseki.open`, on a map (y, x) or a latitude-longitude grid; choose times before.
+        dataset: of `kaiseki.open` or regridded; choose times before.
         target: a folder that exists, which gets a file for every time (of forecasts, for every start), named after
             JMA's custom; else the path of one file for all.
-        form: "surface", or "pressure" for fields on pressure levels, of which those of JMA are taken.
+        form: "surface"; or "pressure" for fields on those of JMA's pressure levels that the dataset has, or on all of
+            them from model levels.
+        grid: "jma" for JMA's of this form (120-150E, 22.4-47.6N), "own" for that of the dataset, or another, such as
+            `grid_around`. None: JMA's if the dataset covers it; else the dataset's own latitude-longitude grid or, of a
+            map, the grid around it with JMA's spacing.
         settings: None for the defaults.
 
     Returns:
@@ -87,9 +100,11 @@ def write_grib2(
     except ImportError:
         raise InputError('GRIB needs ecCodes, which is not installed; do: pip install "kaiseki[formats]"') from None
     from kaiseki.archive.exchange.grib2_export import Export
-    from kaiseki.archive.exchange.grib2_grids import own_grid
+    from kaiseki.archive.exchange.grib2_grids import chosen_grid
 
-    export = Export(dataset, form, own_grid(dataset), settings or Grib2Settings())
+    if form not in FORMS:
+        raise InputError(f"GRIB files have the forms {' and '.join(FORMS)}, not {form!r}")
+    export = Export(dataset, form, chosen_grid(dataset, form, grid), settings or Grib2Settings())
     target = Path(target)
     if target.is_dir():
         return [export.write(target / export.name(moments), moments) for moments in export.by_file()]

@@ -14,7 +14,9 @@ import xarray as xr
 
 from kaiseki.archive.exchange.grib2 import Grib2File, Grib2Settings
 from kaiseki.archive.exchange.grib2_grids import GribGrid
-from kaiseki.archive.exchange.jma_form import FORMS, LEVELS, Form, Parameter
+from kaiseki.archive.exchange.jma_form import FORMS, Form, Parameter
+from kaiseki.archive.products.derived import derived_fields
+from kaiseki.archive.products.pressure_levels import HEIGHT, JMA_PRESSURE_LEVELS, on_pressure_levels
 from kaiseki.core.errors import InputError
 from kaiseki.core.files import whole_file
 from kaiseki.core.timing import format_utc, to_datetime
@@ -24,6 +26,14 @@ from kaiseki.formats.grib import writing
 LEAD, START = "forecast_period", "forecast_reference_time"
 STATISTICS = {"time: mean": 0, "time: sum": 1}
 """Code table 4.10 by cell method."""
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "mean_sea_level_pressure": ("pressure", "temperature", "altitude", "terrain"),
+    "surface_pressure": ("pressure", "temperature", "altitude", "terrain"),
+    "relative_humidity_2m": ("temperature_2m", "specific_humidity_2m", "surface_pressure"),
+    "omega": ("w", "pressure", "temperature", "qv"),
+    "relative_humidity": ("pressure", "temperature", "qv"),
+}
+"""What derived fields are made of (`products.derived_fields`)."""
 WINDS = {"eastward_wind": "northward_wind", "eastward_wind_10m": "northward_wind_10m"}
 
 
@@ -50,16 +60,26 @@ class Export:
 
     def __init__(self, dataset: xr.Dataset, form: Form, grid: GribGrid, settings: Grib2Settings) -> None:
         self.form, self.grid, self.settings = FORMS[form], grid, settings
-        self.present = [one for one in self.form.parameters if one.variable in dataset and one.variable in VARIABLES]
-        wanted = ("pressure",) if form == "pressure" else ()
-        for one in self.present:
-            _check(dataset[one.variable], one, (*wanted, *grid.dims))
+        self.interpolated = form == "pressure" and "level" in dataset.dims
+        names = [one.variable for one in self.form.parameters if one.variable]
+        given = [name for name in names if name in dataset or (self.interpolated and name == HEIGHT)]
+        self.derived = [name for name in names if name not in given and _has(dataset, NEEDS.get(name))]
+        self.present = [one for one in self.form.parameters if one.variable in (*given, *self.derived)]
         if not self.present:
-            names = ", ".join(one.variable for one in self.form.parameters if one.variable)
-            raise InputError(f"The dataset has no field of the form {form!r}, which are {names}")
-        self.levels = _levels(dataset) if form == "pressure" else np.array([np.nan])
+            raise InputError(f"The dataset has no field of the form {form!r}, which are {', '.join(names)}")
+        upright = () if form == "surface" else ("level",) if self.interpolated else ("pressure",)
+        for name in given:
+            if name in dataset:
+                _check(dataset[name], name, (*upright, *grid.dims))
+        for name in sorted({part for one in self.derived for part in NEEDS[one]}):
+            if name in dataset.data_vars:
+                _check(dataset[name], name, grid.dims)
+        _check_winds(given)
+        self.levels = np.array([np.nan])
+        if form == "pressure":
+            self.levels = np.array(JMA_PRESSURE_LEVELS) if self.interpolated else _levels(dataset)
         self.dataset = dataset
-        self.kind = dataset.attrs.get("kind", "analysis")
+        self.kind = "forecast" if START in dataset.coords else str(dataset.attrs.get("kind"))
         self.moments = list(_moments(dataset, any(_statistic(one) is not None for one in self.present)))
 
     def by_file(self) -> Iterator[list[_Moment]]:
@@ -69,8 +89,8 @@ class Export:
 
     def name(self, moments: Sequence[_Moment]) -> str:
         """Name of the file of some moments of one reference time."""
-        step = {"analysis": "ANAL", "background": "GUES"}.get(self.kind)
-        if step is None:
+        step = "ANAL" if self.kind == "analysis" else "GUES"
+        if self.kind == "forecast":
             leads = [(one.valid - one.reference) / timedelta(hours=1) for one in moments]
             step = f"FH{math.floor(min(leads)):02d}-{math.ceil(max(leads)):02d}"
         start = f"{self.settings.originator}_{moments[0].reference:%Y%m%d%H%M%S}"
@@ -103,11 +123,12 @@ class Export:
     def _fields(self, moment: _Moment) -> dict[str, np.ndarray]:
         """Fields (levels, points) of one moment by variable, without those that have no value at all."""
         values: dict[str, np.ndarray] = {}
+        now = self._products(self.dataset.isel(moment.place))
         for one in self.present:
             assert one.variable is not None
             if _statistic(one) is not None and moment.start == moment.valid:
                 continue  # an interval of no length, at the start of a forecast
-            array = self.dataset[one.variable].isel(moment.place)
+            array = now[one.variable]
             if "pressure" in array.dims:
                 array = array.sel(pressure=self.levels)
                 array = array.transpose("pressure", *self.grid.dims)
@@ -118,6 +139,12 @@ class Export:
                 _check_range(found, VARIABLES[one.variable], moment, self.levels)
                 values[one.variable] = found
         return self._on_grid(values)
+
+    def _products(self, now: xr.Dataset) -> xr.Dataset:
+        """A dataset of one time with the fields that are made of others."""
+        if self.interpolated:
+            return on_pressure_levels(now, self.levels, [str(one.variable) for one in self.present])
+        return now.assign(derived_fields(now, self.derived)) if self.derived else now
 
     def _on_grid(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Fields on the grid of the file; the two components of a wind together."""
@@ -136,7 +163,7 @@ class Export:
         statistic = _statistic(one)
         surface = _surface(one, level)
         centre = (self.settings.centre, self.settings.sub_centre)
-        process, data_type, significance = _MEANING.get(self.kind, _MEANING["forecast"])
+        process, data_type, significance = _MEANING.get(self.kind, _MEANING["background"])
         if statistic is None:
             first = writing.identification(moment.reference, significance, data_type, centre)
             lead = moment.valid - moment.reference
@@ -160,7 +187,8 @@ class Export:
 
 
 _MEANING = {"analysis": (0, 0, 0), "background": (2, 1, 2), "forecast": (2, 1, 1)}
-"""Type of generating process (table 4.3), type of data (1.4) and significance of the reference time (1.2) by kind."""
+"""Type of generating process (table 4.3), type of data (1.4) and significance of the reference time (1.2) by kind; what
+is no analysis and no forecast of its own is the run of the model along the cycles."""
 
 
 def _statistic(one: Parameter) -> int | None:
@@ -178,17 +206,28 @@ def _surface(one: Parameter, level: float) -> tuple[int, int | None, int | None]
     return (code.surface, None, None) if code.height is None else (code.surface, 0, round(code.height))
 
 
-def _check(array: xr.DataArray, one: Parameter, dims: tuple[str, ...]) -> None:
+def _has(dataset: xr.Dataset, names: tuple[str, ...] | None) -> bool:
+    """Whether a dataset has all fields or coordinates that a derived field needs; False if it cannot be derived."""
+    return names is not None and all(name in dataset.variables for name in names)
+
+
+def _check(array: xr.DataArray, name: str, dims: tuple[str, ...]) -> None:
     """A variable's dimensions and units are those that the form takes for granted."""
-    row = VARIABLES[str(one.variable)]
-    absent = [name for name in dims if name not in array.dims]
+    row = VARIABLES[name]
+    absent = [one for one in dims if one not in array.dims]
     if absent:
-        more = "; call on_pressure_levels first" if "pressure" in absent else ""
-        raise InputError(f"{row.name} has the dimensions {', '.join(map(str, array.dims))} and no {absent[0]}{more}")
+        raise InputError(f"{name} has the dimensions {', '.join(map(str, array.dims))} and no {absent[0]}")
     if array.attrs.get("units", row.units) != row.units:
         raise InputError(
-            f"{row.name} is in {array.attrs['units']!r}; GRIB is made of fields in {row.units!r}, as they are archived"
+            f"{name} is in {array.attrs['units']!r}; GRIB is made of fields in {row.units!r}, as they are archived"
         )
+
+
+def _check_winds(given: Sequence[str]) -> None:
+    """Both components of a wind are there, or none."""
+    for pair in WINDS.items():
+        if len({*pair} & {*given}) == 1:
+            raise InputError(f"Of the wind {' and '.join(pair)} the dataset has one component; give both or none")
 
 
 def _check_range(values: np.ndarray, row: Variable, moment: _Moment, levels: np.ndarray) -> None:
@@ -211,13 +250,16 @@ def _check_range(values: np.ndarray, row: Variable, moment: _Moment, levels: np.
 
 def _levels(dataset: xr.Dataset) -> np.ndarray:
     """Those of JMA's pressure levels that a dataset has, from below."""
+    if "pressure" not in dataset.dims:
+        raise InputError("The dataset is neither on pressure levels (dimension pressure) nor on model levels (level)")
     units = dataset["pressure"].attrs.get("units", "Pa")
     if units != "Pa":
         raise InputError(f"The pressure levels of the dataset are in {units!r}; they must be in Pa")
     have = dataset["pressure"].values
-    levels = np.array([level for level in LEVELS if level in have])
+    levels = np.array([level for level in JMA_PRESSURE_LEVELS if level in have])
     if levels.size == 0:
-        raise InputError(f"The dataset has none of JMA's pressure levels, {', '.join(f'{p:g}' for p in LEVELS)} Pa")
+        known = ", ".join(f"{level:g}" for level in JMA_PRESSURE_LEVELS)
+        raise InputError(f"The dataset has none of JMA's pressure levels, {known} Pa")
     return levels
 
 

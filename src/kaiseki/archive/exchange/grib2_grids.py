@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.exchange.jma_form import FORMS, Form, axes, even_axes
+from kaiseki.archive.exchange.mapping import grid_of, horizontal
 from kaiseki.core.errors import InputError
 from kaiseki.formats.grib.writing import Keys, lambert, latitude_longitude
+from kaiseki.grid import LambertConformal
+from kaiseki.grid.regridding import LatLonGrid, MapGrid, Regridding, bilinear, conservative
 
 Change = Callable[[np.ndarray], np.ndarray]
 ChangeOfWind = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-HORIZONTAL = (("y", "x"), ("lat", "lon"))
-"""Horizontal dimensions of a dataset on a map and on a latitude-longitude grid."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class GribGrid:
     Attributes:
         keys: section 3 for ecCodes.
         label: part of the file's name that says which grid it is.
-        dims: horizontal dimensions of the fields that are given.
+        dims: horizontal dimensions of the fields that are given, rows first.
         field: a field (..., *source) on the grid as (..., points) in the order of the file.
         total: an amount per area, such as precipitation, likewise.
         wind: eastward and northward wind likewise, as vectors.
@@ -39,19 +41,46 @@ class GribGrid:
     wind: ChangeOfWind
 
 
-def dims_of(dataset: xr.Dataset) -> tuple[str, str]:
-    """Horizontal dimensions of a dataset.
+def grid_around(dataset: xr.Dataset, spacing: tuple[float, float]) -> LatLonGrid:
+    """The latitude-longitude grid around all points of a dataset, at multiples of a spacing.
+
+    Args:
+        dataset: with a grid that `grid_of` knows.
+        spacing: in latitude and longitude, degrees.
 
     Raises:
-        InputError: they are neither y, x nor lat, lon.
+        InputError: the dataset has no such grid, or the spacing is not positive.
     """
-    for dims in HORIZONTAL:
-        if set(dims) <= set(dataset.dims):
-            return dims
-    raise InputError(
-        f"GRIB needs fields on a map (dimensions y, x) or on a latitude-longitude grid (lat, lon); the dataset has the "
-        f"dimensions {', '.join(map(str, dataset.dims))}"
-    )
+    if min(spacing) <= 0.0:
+        raise InputError(f"The spacing of a grid must be positive, not {spacing}")
+    source = grid_of(dataset)
+    lat, lon = source.points()
+    if isinstance(source, MapGrid):
+        # On the turn of the map, which may lie across the date line.
+        lon = source.projection.central_longitude + source.projection.from_centre(lon)
+    south, west = (step * np.ceil(axis.min() / step - 1e-6) for axis, step in zip((lat, lon), spacing, strict=True))
+    north, east = (step * np.floor(axis.max() / step + 1e-6) for axis, step in zip((lat, lon), spacing, strict=True))
+    return LatLonGrid(*even_axes(spacing, (south, north, west, min(east, west + 360.0 - spacing[1]))))
+
+
+def chosen_grid(dataset: xr.Dataset, form: Form, wanted: LatLonGrid | str | None) -> GribGrid:
+    """The grid of a file that was asked for, see `grib2.write_grib2`.
+
+    Raises:
+        InputError: no such grid.
+    """
+    if isinstance(wanted, str) and wanted not in ("jma", "own"):
+        raise InputError(f"The grid of GRIB files is 'jma', 'own' or a LatLonGrid, not {wanted!r}")
+    if wanted == "own":
+        return own_grid(dataset)
+    if isinstance(wanted, LatLonGrid):
+        return on_grid(dataset, wanted)
+    jma = LatLonGrid(*axes(form))
+    if wanted == "jma" or bool((bilinear(grid_of(dataset), jma).covered > 0.0).all()):
+        return on_grid(dataset, jma)
+    if isinstance(grid_of(dataset), LatLonGrid):
+        return own_grid(dataset)
+    return on_grid(dataset, grid_around(dataset, FORMS[form].spacing))
 
 
 def own_grid(dataset: xr.Dataset) -> GribGrid:
@@ -61,50 +90,88 @@ def own_grid(dataset: xr.Dataset) -> GribGrid:
     Raises:
         InputError: the grid is neither, or cannot be stated in GRIB.
     """
-    dims = dims_of(dataset)
-    down, across = (dataset[name].values.astype(float) for name in dims)
-    from_north = dims == ("lat", "lon")
+    grid = grid_of(dataset)
+    from_north = isinstance(grid, LatLonGrid)
+    down, across = (grid.lat, grid.lon) if isinstance(grid, LatLonGrid) else (grid.y, grid.x)
     rows = slice(None, None, -1) if down.size > 1 and bool(down[1] > down[0]) is from_north else slice(None)
     columns = slice(None, None, -1) if across.size > 1 and across[1] < across[0] else slice(None)
     down, across = down[rows], across[columns]
-    if from_north:
-        keys, label = latitude_longitude(down, across), spacing_label(down, across)
+    if isinstance(grid, MapGrid):
+        keys, label = _lambert(grid, down, across)
     else:
-        keys, label = _lambert(dataset, down, across)
+        keys, label = latitude_longitude(down, across), label_of(LatLonGrid(down, across))
 
     def in_order(field: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(field[..., rows, columns]).reshape(*field.shape[:-2], -1)
 
+    place = horizontal(dataset)
+    dims = (place.rows, place.columns)
     return GribGrid(keys, label, dims, in_order, in_order, lambda east, north: (in_order(east), in_order(north)))
 
 
-def spacing_label(lat: np.ndarray, lon: np.ndarray) -> str:
-    """Name of a latitude-longitude grid by its spacing in longitude and latitude: "Gll0p0625x0p05deg"."""
-    text = (f"{abs(float(axis[1] - axis[0])):.6f}".rstrip("0").rstrip(".") for axis in (lon, lat))
+def on_grid(dataset: xr.Dataset, target: LatLonGrid) -> GribGrid:
+    """A latitude-longitude grid onto which fields are interpolated bilinearly, winds as vectors; amounts per area are
+    means over the cells (`grid.regridding`). A dataset that is on this grid already stays as it is.
+
+    Raises:
+        InputError: the grid cannot be stated in GRIB.
+    """
+    source = grid_of(dataset)
+    lat = target.lat if target.lat.size < 2 or target.lat[1] < target.lat[0] else target.lat[::-1]
+    target = LatLonGrid(lat, target.lon)
+    keys, label = latitude_longitude(lat, target.lon), label_of(target)
+    own = own_grid(dataset) if isinstance(source, LatLonGrid) else None
+    if own is not None and own.keys == keys:
+        return own
+    points = bilinear(source, target)
+
+    @cache
+    def cells() -> Regridding:
+        return conservative(source, target)
+
+    def flat(field: np.ndarray) -> np.ndarray:
+        return field.reshape(*field.shape[:-2], -1)
+
+    def wind(east: np.ndarray, north: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        u, v = points.wind(east, north)
+        return flat(u), flat(v)
+
+    place = horizontal(dataset)
+    dims = (place.rows, place.columns)
+    return GribGrid(keys, label, dims, lambda field: flat(points(field)), lambda field: flat(cells()(field)), wind)
+
+
+def label_of(grid: LatLonGrid) -> str:
+    """Name of a latitude-longitude grid: "Rjp" for those of JMA, else by the spacing in longitude and latitude, such as
+    "Gll0p125x0p1deg"."""
+    jma = (LatLonGrid(*axes(form)) for form in FORMS)
+    if any(
+        grid.shape == one.shape and np.allclose(grid.lat, one.lat) and np.allclose(grid.lon, one.lon) for one in jma
+    ):
+        return "Rjp"
+    text = (f"{abs(float(axis[1] - axis[0])):.6f}".rstrip("0").rstrip(".") for axis in (grid.lon, grid.lat))
     return f"Gll{'x'.join(text).replace('.', 'p')}deg"
 
 
-def _lambert(dataset: xr.Dataset, y: np.ndarray, x: np.ndarray) -> tuple[Keys, str]:
-    """Section 3 and name of the dataset's own Lambert conformal grid; y and x rise."""
-    if "crs" not in dataset.variables:
-        raise InputError("The dataset lacks its grid mapping 'crs', without which no map can be stated in GRIB")
-    crs = dataset["crs"].attrs
-    if crs.get("grid_mapping_name") != "lambert_conformal_conic":
+def _lambert(grid: MapGrid, y: np.ndarray, x: np.ndarray) -> tuple[Keys, str]:
+    """Section 3 and name of a Lambert conformal grid; y and x rise."""
+    projection = grid.projection
+    if not isinstance(projection, LambertConformal):
         raise InputError(
-            "Of maps, GRIB files are written on Lambert conformal grids alone, not on "
-            f"{crs.get('grid_mapping_name')!r}; choose a latitude-longitude grid"
+            f"Of maps, GRIB files are written on Lambert conformal grids alone, not on {projection.name}; choose a "
+            "latitude-longitude grid"
         )
     step = float(x[1] - x[0])
     if np.abs(np.diff(x) - step).max() > 1e-6 * step or np.abs(np.diff(y) - step).max() > 1e-6 * step:
         raise InputError("The map of the dataset has no single even spacing, so it cannot be stated in GRIB")
-    parallels = [float(number) for number in np.atleast_1d(crs["standard_parallel"])]
-    corner = dataset[["lat", "lon"]].sel(y=y[0], x=x[0])
+    lat, lon = projection.inverse(np.asarray(x[0]), np.asarray(y[0]))
+    parallels = (projection.parallel_1, projection.parallel_2)
     keys = lambert(
         (y.size, x.size),
-        (float(corner["lat"]), float(corner["lon"])),
-        step,
-        (parallels[0], parallels[-1]),
-        float(crs["longitude_of_central_meridian"]),
-        float(crs["earth_radius"]),
+        (float(lat), float(lon)),
+        round(step, 3),
+        parallels,
+        projection.central_longitude,
+        projection.radius,
     )
-    return keys, f"Glc{step / 1000.0:g}km".replace(".", "p")
+    return keys, f"Glc{step / 1000.0:.6g}km".replace(".", "p")

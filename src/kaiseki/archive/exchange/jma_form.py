@@ -62,11 +62,6 @@ class JmaForm:
     label: str
 
 
-LEVELS: Final = tuple(
-    100.0 * level for level in (1000, 975, 950, 925, 900, 850, 800, 700, 600, 500, 400, 300, 250, 200, 150, 100)
-)
-"""Pressure levels of the MSM files [Pa]."""
-
 FORMS: Final[Mapping[Form, JmaForm]] = {
     "surface": JmaForm(
         parameters=(
@@ -75,7 +70,7 @@ FORMS: Final[Mapping[Form, JmaForm]] = {
             Parameter("UGRD", "eastward_wind_10m"),
             Parameter("VGRD", "northward_wind_10m"),
             Parameter("TMP", "temperature_2m"),
-            Parameter("RH", "relative_humidity_2m", Grib2(0, 1, 1, 103, 2.0, 100.0)),
+            Parameter("RH", "relative_humidity_2m"),
             Parameter("LCDC", None, Grib2(0, 6, 3, 1, None, 100.0)),
             Parameter("MCDC", None, Grib2(0, 6, 4, 1, None, 100.0)),
             Parameter("HCDC", None, Grib2(0, 6, 5, 1, None, 100.0)),
@@ -94,7 +89,7 @@ FORMS: Final[Mapping[Form, JmaForm]] = {
             Parameter("UGRD", "eastward_wind"),
             Parameter("VGRD", "northward_wind"),
             Parameter("TMP", "temperature"),
-            Parameter("VVEL", "omega", Grib2(0, 2, 8)),
+            Parameter("VVEL", "omega"),
             Parameter("RH", "relative_humidity", lowest=30000.0),
         ),
         spacing=(0.1, 0.125),
