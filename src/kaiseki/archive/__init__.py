@@ -1,5 +1,6 @@
 """The archive: the run store, `kaiseki.open`, products, export. No JAX."""
 
+from kaiseki.archive.exchange.export import Choice, export
 from kaiseki.archive.exchange.netcdf import export_netcdf
 from kaiseki.archive.products.pressure_levels import interpolate_to_pressure, on_pressure_levels
 from kaiseki.archive.reader import export_observations, observations, open_archive, open_domain
@@ -10,9 +11,11 @@ from kaiseki.archive.store.transaction import CycleTransaction
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Choice",
     "CycleTransaction",
     "ForecastStore",
     "RunStore",
+    "export",
     "export_netcdf",
     "export_observations",
     "interpolate_to_pressure",
