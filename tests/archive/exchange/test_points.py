@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import shapely
 import xarray as xr
 
 from archive.runs import HOUR, START
@@ -110,7 +111,6 @@ def test_forecasts_at_places(tmp_path: Path) -> None:
 
 
 def test_points_by_another_library(tmp_path: Path) -> None:
-    shapely = pytest.importorskip("shapely")
     table = pyarrow.parquet.read_table(write_points(series(2, 2), tmp_path / "points.parquet"))
     point = shapely.from_wkb(table["geometry"].to_pylist()[-1])
     assert (point.x, point.y) == (136.0, 36.0)

@@ -157,6 +157,16 @@ def test_only_new_times_are_written(run: Path, tmp_path: Path) -> None:
     same(xr.open_zarr(tmp_path / "mirror"), whole.dataset)
 
 
+def test_other_words_are_no_other_data(run: Path, tmp_path: Path) -> None:
+    source = open_source(run)
+    write_zarr(source, tmp_path / "mirror")
+    source.dataset["temperature"].attrs["long_name"] = "how warm it is"
+    assert write_zarr(source, tmp_path / "mirror").new == 0
+    source.dataset["temperature"].attrs["units"] = "degC"
+    with pytest.raises(StoreError, match="temperature is encoded otherwise"):
+        write_zarr(source, tmp_path / "mirror")
+
+
 def test_documents_of_arrays_that_a_killed_writer_left_behind_are_mended(run: Path, tmp_path: Path) -> None:
     source = open_source(run)
     write_zarr(source, tmp_path / "mirror")

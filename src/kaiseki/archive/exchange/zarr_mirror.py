@@ -181,7 +181,7 @@ class _Mirror:
 
     def _check_same(self, one: EncodedVariable, found: Mapping[str, Any], count: int) -> None:
         """Refuse to go on with an array of another kind, or of another axis."""
-        if self._document(one, count) != found:
+        if _encoding_of(self._document(one, count)) != _encoding_of(found):
             raise StoreError(f"{self.where} is a mirror in which {one.name} is encoded otherwise; give a new folder")
         is_axis = one.packing is None and (self.along not in one.dims or len(one.dims) == 1)
         if is_axis:
@@ -248,6 +248,15 @@ def _array(group: zarr.Group, one: EncodedVariable, along: str) -> zarr.Array:
         attributes=attributes,
         config={"write_empty_chunks": True},
     )
+
+
+def _encoding_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the metadata of an array says how its values are stored; words may change from version to version."""
+    attributes = {name: value for name, value in document["attributes"].items() if name in _MEANING}
+    return {**document, "attributes": attributes}
+
+
+_MEANING: Final = ("units", "calendar", "scale_factor", "_FillValue")
 
 
 def _chunks(one: EncodedVariable) -> tuple[int, ...]:
