@@ -80,7 +80,8 @@ def grid_mapping(projection: Projection) -> dict[str, Any]:
         case LambertConformal(parallel_1=first, parallel_2=second):
             own = {
                 "grid_mapping_name": "lambert_conformal_conic",
-                "standard_parallel": [float(first)] if first == second else [float(first), float(second)],
+                # Two of a tangent cone too: with one, PROJ and GDAL take that latitude for the origin of y.
+                "standard_parallel": [float(first), float(second)],
                 "longitude_of_central_meridian": centre,
                 "latitude_of_projection_origin": pole,
             }
