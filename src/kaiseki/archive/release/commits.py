@@ -181,7 +181,7 @@ def _rebase(session: icechunk.Session, place: Place) -> None:
 
 def _conflicts(error: icechunk.RebaseFailedError) -> str:
     """Words for the first conflict and the number of the others."""
-    conflicts = list(error.conflicts or [])
+    conflicts = sorted(error.conflicts or [], key=lambda conflict: str(conflict.path))
     if not conflicts:
         return "it is not known where"
     first = conflicts[0]
