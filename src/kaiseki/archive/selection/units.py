@@ -91,7 +91,8 @@ def unit(text: str) -> Unit:
     name = _ALIASES.get(text.strip(), " ".join(text.split()))
     if name in TABLE:
         return TABLE[name]
-    near = difflib.get_close_matches(name, [*TABLE, *_ALIASES], n=1)
+    lower = {one.lower(): one for one in (*_ALIASES, *TABLE)}
+    near = [lower[one] for one in difflib.get_close_matches(name.lower(), lower, n=1)]
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(TABLE)}"
     raise InputError(f"The unit {text!r} is not known; {hint}")
 
