@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from kaiseki.archive.exchange.export import Choice, export
     from kaiseki.archive.exchange.netcdf import export_netcdf
     from kaiseki.archive.products.pressure_levels import interpolate_to_pressure, on_pressure_levels
     from kaiseki.archive.reader import export_observations, observations, open_archive, open_domain
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from kaiseki.archive.store.transaction import CycleTransaction
 
 _MODULES: Final[Mapping[str, str]] = {
+    "Choice": "exchange.export",
     "CycleTransaction": "store.transaction",
     "ForecastStore": "store.forecast_store",
     "RunStore": "store.run_store",
     "SCHEMA_VERSION": "store.schema",
+    "export": "exchange.export",
     "export_netcdf": "exchange.netcdf",
     "export_observations": "reader",
     "interpolate_to_pressure": "products.pressure_levels",
@@ -35,9 +38,11 @@ _MODULES: Final[Mapping[str, str]] = {
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Choice",
     "CycleTransaction",
     "ForecastStore",
     "RunStore",
+    "export",
     "export_netcdf",
     "export_observations",
     "interpolate_to_pressure",
