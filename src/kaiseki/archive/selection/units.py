@@ -173,6 +173,9 @@ def _meant(dataset: xr.Dataset, name: str) -> list[Hashable]:
         members = [key for key, one in dataset.data_vars.items() if FAMILIES[name](one.variable)]
         if members or axis:
             return [*members, *axis]
+        if name not in dataset.variables:
+            held = ", ".join(map(str, dataset)) or "no variables"
+            raise InputError(f"The dataset has no {name} that could be converted; it has {held}")
     if name in dataset.coords and name not in dataset.data_vars and "units" in dataset[name].attrs:
         return [name]
     return list(found(dataset, name))
