@@ -301,7 +301,7 @@ def _pack_day(store: ReleaseStore, stream: _Stream, day: np.datetime64, settings
             ]
             write_day(writer, group, fields, axis)
         if "pressure_levels" in store.root(QUALITY) and "pressure" in stream.background:
-            _write_pressure_levels(writer, store, stream.background)
+            write_pressure_levels(writer, store, stream.background)
         table = stream.observations(day)
         if table is not None:
             writer.write_observations(table)
@@ -341,7 +341,7 @@ def _of_day(fields: xr.Dataset, axis: np.ndarray) -> tuple[xr.Dataset, np.ndarra
     return chosen, np.searchsorted(axis, have[used])
 
 
-def _write_pressure_levels(writer: DayWriter, store: ReleaseStore, fields: xr.Dataset) -> None:
+def write_pressure_levels(writer: DayWriter, store: ReleaseStore, fields: xr.Dataset) -> None:
     """Interpolate the times of a day to the pressure levels of the release and write them."""
     axis = store.times.of_day("hourly", writer.number)
     levels = np.asarray(store.root(QUALITY)["pressure_levels/pressure"])
