@@ -208,8 +208,7 @@ def _parts(source: Source) -> Iterator[tuple[str, xr.Dataset]]:
 def one_forecast(dataset: xr.Dataset) -> xr.Dataset:
     """A single forecast along the axis `time` in the place of its lead times."""
     single = dataset.swap_dims({PERIOD: "time"}) if PERIOD in dataset.dims else dataset
-    single["time"].attrs["axis"] = "T"
-    return single
+    return single.assign_coords(time=single["time"].assign_attrs(axis="T"))
 
 
 def compact(time: np.datetime64) -> str:
