@@ -8,7 +8,16 @@ from kaiseki.core.errors import InputError
 from kaiseki.core.variables import VARIABLES, variable
 
 # How ecCodes writes the units of the WMO tables, and how we do.
-UNITS = {"kg kg-1": "kg/kg", "m s-1": "m/s", "degrees_north": "deg N", "degrees_east": "deg E"}
+UNITS = {
+    "kg kg-1": "kg/kg",
+    "m s-1": "m/s",
+    "degrees_north": "deg N",
+    "degrees_east": "deg E",
+    "degree": "degree true",
+    "Pa s-1": "Pa/s",
+    "s-1": "/s",
+    "J kg-1": "J/kg",
+}
 
 
 def test_the_names_of_the_model_are_there() -> None:

@@ -27,7 +27,8 @@ from kaiseki.core.errors import InputError
 class Grib2(NamedTuple):
     """Parameter of GRIB2, and the fixed surface it belongs to where that is part of its meaning.
 
-    `surface` is code table 4.5 (1 ground or sea surface, 101 mean sea level, 103 height above ground, 106 depth below
+    `surface` is code table 4.5 (1 ground or sea surface, 4 level of 0 degC, 10 entire atmosphere, 17 and 18 departure
+    level of the most unstable and of a mixed-layer parcel, 101 mean sea level, 103 height above ground, 106 depth below
     land surface), `height` the value of that surface [m]. `scale` times our value is the value in GRIB (per cent
     where ours is a fraction).
     """

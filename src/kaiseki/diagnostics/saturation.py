@@ -13,6 +13,8 @@ ALL_ICE = 250.16
 """Temperature below which condensate is all ice, K; between it and the triple point ice and liquid coexist (IFS)."""
 TRIPLE_POINT_PRESSURE = 611.21
 """Vapour pressure at the triple point in the formulas of Buck (1981), Pa."""
+OVER_WATER_FACTOR, OVER_WATER_OFFSET = 17.502, 32.19
+"""Constants of Buck (1981) for liquid water: a [1] and b [K] in e0 exp(a (T - T0) / (T - b))."""
 COLDEST = 100.0
 """Lower bound of the temperature in the formulas of saturation, K, far from their singularities."""
 
@@ -21,7 +23,13 @@ def over_water(temperature: Field) -> Field:
     """Saturation vapour pressure over liquid water (Pa), temperature in K."""
     xp = namespace(temperature)
     t = xp.maximum(temperature, COLDEST)
-    return TRIPLE_POINT_PRESSURE * xp.exp(17.502 * (t - TRIPLE_POINT) / (t - 32.19))
+    return TRIPLE_POINT_PRESSURE * xp.exp(OVER_WATER_FACTOR * (t - TRIPLE_POINT) / (t - OVER_WATER_OFFSET))
+
+
+def over_water_slope(temperature: Field) -> Field:
+    """Derivative of the logarithm of `over_water` with respect to temperature (K-1), temperature in K."""
+    t = namespace(temperature).maximum(temperature, COLDEST)
+    return OVER_WATER_FACTOR * (TRIPLE_POINT - OVER_WATER_OFFSET) / (t - OVER_WATER_OFFSET) ** 2
 
 
 def over_ice(temperature: Field) -> Field:

@@ -1,21 +1,54 @@
-"""Products for users: fields on pressure levels.
+"""Fields on pressure levels.
 
 Interpolation is linear in the logarithm of pressure, in which temperature, wind and height of the free atmosphere are
-closer to linear than in pressure (for height it is exact in an isothermal layer). Below the lowest and above the
-highest model level the result is NaN: nothing is extrapolated under the ground.
+closer to linear than in pressure (for height it is exact in an isothermal layer). Above the highest model level the
+result is NaN. Below the lowest it is NaN too, unless it is asked to be extrapolated as weather services do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.products.blocks import Block, Target, assembled
+from kaiseki.archive.products.column_fields import ground
+from kaiseki.archive.products.derived import ROTATION, air_field
+from kaiseki.archive.products.local_fields import CONDENSATE, LOCAL, OF_WIND
 from kaiseki.core.errors import InputError
-from kaiseki.core.variables import VARIABLES
+from kaiseki.diagnostics.columns import ColumnInterpolation
+from kaiseki.diagnostics.pressure import height_below_ground, temperature_below_ground
 
-HEIGHT = "geopotential_height"
+HEIGHT: Final = "geopotential_height"
+
+JMA_PRESSURE_LEVELS: Final = tuple(
+    100.0 * level for level in (1000, 975, 950, 925, 900, 850, 800, 700, 600, 500, 400, 300, 250, 200, 150, 100)
+)
+"""Pressure levels of JMA's mesoscale model as distributed, Pa."""
+
+BELOW_GROUND: Final = "below_ground"
+"""Name of the mask of extrapolated values."""
+
+Treatment = Literal["missing", "extrapolated"]
+
+_AS_LOWEST: Final = ("eastward_wind", "northward_wind", "w", "omega", "qv", *CONDENSATE, "relative_humidity")
+"""Fields that have the value of the lowest model level below it."""
+
+_PRESSURE: Final[Mapping[str, Any]] = {
+    "standard_name": "air_pressure",
+    "long_name": "pressure",
+    "units": "Pa",
+    "positive": "down",
+    "axis": "Z",
+}
+
+_MASK: Final[Mapping[str, Any]] = {
+    "long_name": "whether the pressure level lies below the ground, where values are extrapolated",
+    "flag_values": np.array([0, 1], np.int8),
+    "flag_meanings": "above_ground below_ground",
+}
 
 
 def interpolate_to_pressure(field: np.ndarray, pressure: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -23,7 +56,7 @@ def interpolate_to_pressure(field: np.ndarray, pressure: np.ndarray, levels: np.
 
     Args:
         field: (..., z, y, x) on model levels, z up.
-        pressure: (..., z, y, x) [Pa], falling with z.
+        pressure: (..., z, y, x) [Pa], falling with z; columns with NaN give NaN.
         levels: (p,) pressures wanted [Pa], in any order.
 
     Returns:
@@ -34,83 +67,116 @@ def interpolate_to_pressure(field: np.ndarray, pressure: np.ndarray, levels: np.
         InputError: the shapes differ, a level is not positive, or pressure does not fall with height.
     """
     field, pressure = np.asarray(field), np.asarray(pressure)
-    wanted = np.atleast_1d(np.asarray(levels, float))
+    wanted = _positive(levels)
     if field.shape != pressure.shape or field.ndim < 3:
         raise InputError(
             f"The field {field.shape} and its pressure {pressure.shape} must have one shape (..., z, y, x)"
         )
-    if wanted.ndim != 1 or not np.all(wanted > 0.0):
+    interpolation = _interpolation(np.moveaxis(pressure, -3, 0), wanted)
+    return np.moveaxis(interpolation(np.moveaxis(field, -3, 0)), 0, -3)
+
+
+def _positive(levels: Sequence[float] | np.ndarray) -> np.ndarray:
+    wanted = np.atleast_1d(np.asarray(levels, float))
+    if wanted.ndim != 1 or wanted.size == 0 or not np.all(wanted > 0.0):
         raise InputError("Pressure levels must be positive, in Pa")
-    if not np.all(np.diff(pressure, axis=-3) < 0.0) or not np.all(pressure > 0.0):
+    return wanted
+
+
+def _interpolation(pressure: np.ndarray, wanted: np.ndarray) -> ColumnInterpolation:
+    """Weights from model levels of the pressure (z, ...) to pressures."""
+    if np.any(np.diff(pressure, axis=0) >= 0.0) or np.any(pressure <= 0.0):
         raise InputError("Pressure must fall with height at every point, and be positive, to interpolate to its levels")
-    height = -np.log(pressure.astype(float))
-    result = np.full((*field.shape[:-3], wanted.size, *field.shape[-2:]), np.nan, np.result_type(field, np.float32))
-    for number, target in enumerate(-np.log(wanted)):
-        # Number of model levels at or below the surface wanted: the interval is [above - 1, above].
-        count = np.sum(height <= target, axis=-3, keepdims=True)
-        above = np.clip(count, 1, field.shape[-3] - 1)
-        low, high = (np.take_along_axis(height, index, axis=-3) for index in (above - 1, above))
-        weight = (target - low) / (high - low)
-        below, over = (np.take_along_axis(field, index, axis=-3) for index in (above - 1, above))
-        value = below + weight * (over - below)
-        inside = (weight >= 0.0) & (weight <= 1.0)
-        result[..., number, :, :] = np.where(inside, value, np.nan)[..., 0, :, :]
-    return result
+    return ColumnInterpolation.to(-np.log(wanted), -np.log(pressure.astype(float)))
 
 
 def on_pressure_levels(
-    dataset: xr.Dataset, levels: Sequence[float] | np.ndarray, variables: Sequence[str] | None = None
+    dataset: xr.Dataset,
+    levels: Sequence[float] | np.ndarray = JMA_PRESSURE_LEVELS,
+    variables: Sequence[str] | None = None,
+    *,
+    below_ground: Treatment = "missing",
 ) -> xr.Dataset:
     """Fields of `kaiseki.open` on pressure levels, with geopotential height.
 
-    One time is read after another; the result is in memory. Geopotential height is the model's height above sea level:
-    the model takes gravity as constant, so that the two are the same there.
+    Some times are read after another; the result is in memory. Geopotential height is the model's height above sea
+    level: the model takes gravity as constant, so that the two are the same there.
 
     Args:
-        dataset: from `kaiseki.open`, with `pressure` and `altitude`; choose times before.
+        dataset: from `kaiseki.open`, with `pressure` and `altitude`; choose times and places before.
         levels: pressures [Pa].
-        variables: internal names of fields on model levels, or "geopotential_height"; None for all of them.
+        variables: fields on model levels, derived fields in the air (`products.derived`) or "geopotential_height"; None
+            for all that the dataset has, and the height.
+        below_ground: "missing": NaN below the lowest model level; that is up to its height above the ground, some tens
+            of metres, more than what is below ground. "extrapolated": temperature and height continue as in Trenberth
+            et al. (1993, see `diagnostics.pressure`), wind and humidity have the value of the lowest model level, and
+            the mask `below_ground` says where the pressure exceeds that at the ground.
 
     Returns:
-        Dataset with the dimensions (time, pressure, y, x) and the coordinates of the map; NaN below ground.
+        Dataset with the axis `pressure` in the place of `level`.
 
     Raises:
-        InputError: the dataset has no pressure on model levels or lacks a variable.
+        InputError: the dataset has no pressure on model levels or lacks a variable, a variable cannot be extrapolated,
+            or infinities.
     """
     if "pressure" not in dataset or "level" not in dataset["pressure"].dims:
         raise InputError("Pressure levels need the field 'pressure' on model levels, which this dataset does not have")
+    if below_ground not in ("missing", "extrapolated"):
+        raise InputError(f"Below the ground values are 'missing' or 'extrapolated', not {below_ground!r}")
     air = [str(name) for name, array in dataset.data_vars.items() if "level" in array.dims and name != "pressure"]
     names = [*air, HEIGHT] if variables is None else list(variables)
     for name in names:
-        if name != HEIGHT and name not in air:
+        if name not in (HEIGHT, *air, *LOCAL, *ROTATION):
             raise InputError(f"There is no field {name!r} on model levels; there are {', '.join([*air, HEIGHT])}")
-    wanted = np.asarray(levels, float)
-    single = "time" not in dataset["pressure"].dims
-    source = dataset.expand_dims("time") if single else dataset
-    shape = (source.sizes["time"], wanted.size, source.sizes["y"], source.sizes["x"])
-    results = {name: np.empty(shape, np.float32) for name in names}
-    for step in range(shape[0]):
-        now = source.isel(time=step)
-        pressure = now["pressure"].transpose("level", "y", "x").values
+        if below_ground == "extrapolated" and name not in (HEIGHT, "temperature", *_AS_LOWEST):
+            raise InputError(
+                f"The field {name!r} is not extrapolated below the ground; these are: temperature, {HEIGHT}, "
+                f"{', '.join(_AS_LOWEST)}"
+            )
+    wanted = _positive(levels)
+    target = Target("pressure", wanted, _PRESSURE)
+    extrapolated = below_ground == "extrapolated"
+
+    def make(block: Block) -> dict[str, np.ndarray]:
+        pressure = block["pressure"]
+        interpolation = _interpolation(pressure, wanted)
+
+        def at_levels(name: str) -> np.ndarray:
+            if name in OF_WIND:
+                return OF_WIND[name](at_levels("eastward_wind"), at_levels("northward_wind"))
+            field = block["altitude"] if name == HEIGHT else air_field(block, name)
+            return interpolation(np.broadcast_to(field, pressure.shape))
+
+        made = {name: at_levels(name) for name in names}
+        if extrapolated:
+            _extrapolate(made, block, wanted)
+        return made
+
+    fields: dict[str, Target | str | None] = dict.fromkeys(names, target)
+    if extrapolated:
+        fields[BELOW_GROUND] = target
+    product = assembled(dataset, fields, make, {BELOW_GROUND: _MASK})
+    if extrapolated:
         for name in names:
-            values = now["altitude" if name == HEIGHT else name].transpose("level", "y", "x").values
-            results[name][step] = interpolate_to_pressure(values, pressure, wanted)
-    axes = ("time", "pressure", "y", "x")
-    mapping = {"grid_mapping": "crs"} if "crs" in dataset.coords else {}
-    product = xr.Dataset(
-        {name: (axes, values, VARIABLES[name].attributes() | mapping) for name, values in results.items()},
-        {"pressure": ("pressure", wanted, _PRESSURE)},
-        dict(dataset.attrs),
-    )
-    kept = ("time", "x", "y", "lat", "lon", "crs", "terrain")
-    product = product.assign_coords({name: source[name] for name in kept if name in source.coords})
-    return product.isel(time=0) if single else product
+            product[name].attrs["ancillary_variables"] = BELOW_GROUND
+    return product
 
 
-_PRESSURE = {
-    "standard_name": "air_pressure",
-    "long_name": "pressure",
-    "units": "Pa",
-    "positive": "down",
-    "axis": "Z",
-}
+def _extrapolate(made: dict[str, np.ndarray], block: Block, wanted: np.ndarray) -> None:
+    """Fill in what lies below the lowest model level, and the mask of what lies below the ground."""
+    pressure, air = block["pressure"], ground(block)
+    surface = np.broadcast_to(air.pressure, pressure.shape[1:])
+    made[BELOW_GROUND] = np.zeros((wanted.size, *surface.shape), np.int8)
+    for number, level in enumerate(wanted):
+        made[BELOW_GROUND][number] = level > surface
+        lower = level > pressure[0]
+        for name, values in made.items():
+            if name == BELOW_GROUND:
+                continue
+            if name == "temperature":
+                below = temperature_below_ground(level, air.pressure, air.temperature, air.height)
+            elif name == HEIGHT:
+                below = height_below_ground(level, air.pressure, air.virtual_temperature, air.height)
+            else:
+                below = air_field(block, name)[0]
+            values[number] = np.where(lower, below, values[number])

@@ -114,3 +114,9 @@ def values_at(group: zarr.Group, path: str) -> np.ndarray:
         if described is None:
             raise
         raise described.error(f"{group.path}/{path}", error) from error
+
+
+def axes_of(array: zarr.Array) -> tuple[str, ...]:
+    """Names of the dimensions of an array, () where it has none."""
+    names: Any = getattr(array.metadata, "dimension_names", None)
+    return tuple(names or ())

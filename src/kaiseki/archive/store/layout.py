@@ -171,7 +171,7 @@ def lay_out(store: Any, layout: AnyLayout) -> None:
             "described_by": sorted(layout.attributes),
         }
     )
-    _static(root.create_group(schema.STATIC), domain, layout.soil_depth)
+    write_static(root.create_group(schema.STATIC), static_fields(domain, layout.soil_depth))
     layout.lay_out_axes(root)
 
 
@@ -198,13 +198,21 @@ def _complete(cycles: zarr.Group, shape: tuple[int, ...], axis: str = "time") ->
     put(cycles, "complete", np.zeros(shape, np.uint8), axes=(axis,), attributes=attributes)
 
 
-def _static(group: zarr.Group, domain: Domain, soil_depth: np.ndarray | None) -> None:
-    """Coordinates and fixed fields."""
+StaticFields = dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]]
+"""Fields that do not change in time: name -> (dimensions, values, attributes of CF)."""
+
+
+def static_fields(domain: Domain, soil_depth: np.ndarray | None = None) -> StaticFields:
+    """Coordinates and fixed fields of a domain.
+
+    Args:
+        domain: the grid.
+        soil_depth: depth of the middle of each soil layer [m], None where there is no soil.
+    """
     axes: dict[str, Any] = {"x": domain.x, "y": domain.y, "level": domain.zeta}
     if soil_depth is not None:
         axes["soil_level"] = soil_depth
-    for name, values in axes.items():
-        put(group, name, values, axes=(name,), attributes=AXIS_ATTRIBUTES[name])
+    result: StaticFields = {name: ((name,), values, dict(AXIS_ATTRIBUTES[name])) for name, values in axes.items()}
     plane, half = ("y", "x"), ("half_level",)
     fields: dict[str, tuple[tuple[str, ...], Any]] = {
         "lat": (plane, domain.lat),
@@ -222,8 +230,15 @@ def _static(group: zarr.Group, domain: Domain, soil_depth: np.ndarray | None) ->
         attributes = dict(STATIC_ATTRIBUTES[name])
         if dimensions[-2:] == plane and name not in ("lat", "lon"):
             attributes |= {"grid_mapping": GRID_MAPPING, "coordinates": "lat lon"}
-        put(group, name, values, axes=dimensions, attributes=attributes)
-    put(group, GRID_MAPPING, np.int32(0), attributes=grid_mapping(domain.projection))
+        result[name] = (dimensions, values, attributes)
+    result[GRID_MAPPING] = ((), np.int32(0), grid_mapping(domain.projection))
+    return result
+
+
+def write_static(group: zarr.Group, fields: StaticFields) -> None:
+    """Write fixed fields into an empty group, bit for bit."""
+    for name, (dimensions, values, attributes) in fields.items():
+        put(group, name, values, axes=dimensions or None, attributes=attributes)
 
 
 def stored_domain(root: zarr.Group) -> Domain:

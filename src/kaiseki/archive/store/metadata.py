@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+import numpy as np
+
+from kaiseki.core.errors import InputError
 from kaiseki.core.variables import VARIABLES
 from kaiseki.grid import Domain, LambertConformal, Mercator, PolarStereographic, Projection
 
@@ -72,6 +75,23 @@ STATIC_ATTRIBUTES: Final[Mapping[str, dict[str, Any]]] = {
 """Attributes of the static fields."""
 
 
+RIM_ATTRIBUTES: Final[Mapping[str, Any]] = {
+    "long_name": "1 where the point lies in the relaxation zone at the rim, where the driving data rule",
+    "flag_values": [0, 1],
+    "flag_meanings": "inside rim",
+    "grid_mapping": GRID_MAPPING,
+    "coordinates": "lat lon",
+}
+"""Attributes of the mask of the rim."""
+
+
+def rim_mask(shape: tuple[int, ...], width: int) -> np.ndarray:
+    """Mask (y, x), 1 in the relaxation zone of so many cells and 0 within it."""
+    rim = np.ones(shape, np.uint8)
+    rim[width : shape[0] - width, width : shape[1] - width] = 0
+    return rim
+
+
 def grid_mapping(projection: Projection) -> dict[str, Any]:
     """Attributes of the grid mapping variable; the origin of x and y is the image of the pole, or on the equator."""
     centre, pole = float(projection.central_longitude), 90.0 if projection.cone > 0 else -90.0
@@ -101,6 +121,40 @@ def grid_mapping(projection: Projection) -> dict[str, Any]:
         case _:
             raise TypeError(f"{type(projection).__name__} has no grid mapping in CF")
     return own | {"false_easting": 0.0, "false_northing": 0.0, "earth_radius": float(projection.radius)}
+
+
+def projection_of_mapping(attributes: Mapping[str, Any]) -> Projection:
+    """The projection of the attributes of a grid mapping variable, the inverse of `grid_mapping`.
+
+    Raises:
+        InputError: another mapping, another origin of x and y, an ellipsoid, or a parameter that is missing.
+    """
+    name = str(attributes.get("grid_mapping_name"))
+    try:
+        parallels = [float(one) for one in np.atleast_1d(attributes["standard_parallel"])]
+        radius = float(attributes["earth_radius"])
+        found: Projection
+        if name == "lambert_conformal_conic":
+            centre = float(attributes["longitude_of_central_meridian"])
+            found = LambertConformal(parallels[0], parallels[-1], centre, radius)
+        elif name == "mercator":
+            found = Mercator(parallels[0], float(attributes["longitude_of_projection_origin"]), radius)
+        elif name == "polar_stereographic":
+            found = PolarStereographic(parallels[0], float(attributes["straight_vertical_longitude_from_pole"]), radius)
+        else:
+            raise InputError(
+                f"The grid mapping {name!r} is not supported; these are: lambert_conformal_conic, mercator, "
+                "polar_stereographic"
+            )
+    except KeyError as missing:
+        raise InputError(f"The grid mapping {name!r} of a sphere needs the attribute {missing}") from None
+    expected = grid_mapping(found)
+    for key in ("latitude_of_projection_origin", "false_easting", "false_northing"):
+        if float(attributes.get(key, expected.get(key, 0.0))) != float(expected.get(key, 0.0)):
+            raise InputError(
+                f"The grid mapping {name!r} has {key} = {attributes[key]}; supported is {expected.get(key, 0.0):g}"
+            )
+    return found
 
 
 def program_version() -> str:

@@ -1,0 +1,340 @@
+"""The layout of a release store: every group and time axis exists before the first day is packed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+import zarr
+
+from kaiseki.archive.release import schema
+from kaiseki.archive.release.encoding import BOUND_SETS, BoundSet, archive_codecs, browser_codecs, packing_of
+from kaiseki.archive.store.arrays import group_at, put, values_at
+from kaiseki.archive.store.layout import StaticFields, static_fields, write_static
+from kaiseki.archive.store.metadata import (
+    CONVENTIONS,
+    GRID_MAPPING,
+    RIM_ATTRIBUTES,
+    domain_attributes,
+    program_version,
+    rim_mask,
+)
+from kaiseki.archive.store.schema import TIME_ATTRIBUTES, check_experiment, encode_time
+from kaiseki.core.errors import StoreError
+from kaiseki.core.variables import Variable, variable
+from kaiseki.grid import Domain
+
+PRESSURE_ATTRIBUTES: Final = {
+    "standard_name": "air_pressure",
+    "long_name": "pressure",
+    "units": "Pa",
+    "positive": "down",
+    "axis": "Z",
+}
+"""CF attributes of the axis of pressure levels."""
+
+HEIGHT_ATTRIBUTES: Final = {
+    "standard_name": "height",
+    "long_name": "height above ground",
+    "units": "m",
+    "positive": "up",
+    "axis": "Z",
+}
+"""CF attributes of the axis of height levels."""
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Sizes of chunks and shards.
+
+    Attributes:
+        cells: of a chunk of the core (y, x).
+        levels: of a chunk of the core.
+        shard_levels: levels of a shard of the core, a multiple of `levels`.
+        series_cells: of a chunk of the copy for point series (y, x).
+        series_shard: largest number of values in a shard of that copy.
+    """
+
+    cells: tuple[int, int] = (42, 52)
+    levels: int = 4
+    shard_levels: int = 16
+    series_cells: tuple[int, int] = (16, 20)
+    series_shard: int = 2**26
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReleaseLayout:
+    """What a release store is made for.
+
+    Attributes:
+        times: axes in time.
+        static: coordinates and fixed fields.
+        horizontal: names of the two horizontal dimensions.
+        grid: what is needed beside the static fields to make the grid again, JSON.
+        experiment_json: experiment, or description of the source of foreign data, JSON text.
+        bounds: set of error bounds of all variables.
+        pressures: pressure levels [Pa], none for no such group.
+        heights: heights above ground [m], none for no such group.
+        map_pressures: pressure levels of the copy for maps [Pa].
+        chunks: sizes.
+        title: of the release.
+        attributes: further global attributes of CF: institution, references, license ...
+    """
+
+    times: schema.Times
+    static: StaticFields
+    horizontal: tuple[str, str] = ("y", "x")
+    grid: Mapping[str, Any] = field(default_factory=dict)
+    experiment_json: str = "{}"
+    bounds: BoundSet = "tight"
+    pressures: tuple[float, ...] = ()
+    heights: tuple[float, ...] = ()
+    map_pressures: tuple[float, ...] = (92_500.0, 85_000.0, 70_000.0, 50_000.0, 30_000.0, 25_000.0)
+    chunks: Chunks = field(default_factory=Chunks)
+    title: str = "Kaiseki release"
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def checked(self) -> ReleaseLayout:
+        """The layout itself, when it can be made.
+
+        Raises:
+            StoreError: levels that are not positive or repeat; no such set of bounds; no JSON.
+        """
+        check_experiment(self.experiment_json)
+        if self.bounds not in BOUND_SETS:
+            raise StoreError(f"The bounds are tight, user or lossless, not {self.bounds!r}")
+        for name, levels in (("pressure", self.pressures), ("height", self.heights)):
+            if any(not level > 0.0 for level in levels) or len(set(levels)) != len(levels):
+                raise StoreError(f"The {name} levels of a release must be positive and different; got {levels}")
+        return self
+
+
+def of_domain(domain: Domain, soil_depth: np.ndarray | None = None) -> dict[str, Any]:
+    """Arguments `static`, `horizontal` and `grid` of `ReleaseLayout` for a domain of the model."""
+    static = static_fields(domain, soil_depth)
+    static["rim"] = (("y", "x"), rim_mask(domain.terrain.shape, domain.rim_width), dict(RIM_ATTRIBUTES))
+    return {"static": static, "horizontal": ("y", "x"), "grid": domain_attributes(domain)}
+
+
+def lay_out(store: Any, layout: ReleaseLayout) -> None:
+    """Write the empty layout, without variables, into a writable Zarr store."""
+    now = datetime.now(UTC).isoformat("T", "seconds").replace("+00:00", "Z")
+    program = f"Kaiseki {program_version()}"
+    root = zarr.create_group(store, zarr_format=3)
+    chunks = layout.chunks
+    root.attrs.update(
+        {
+            **layout.attributes,
+            "Conventions": CONVENTIONS,
+            "title": layout.title,
+            "source": f"{program}, regional reanalysis",
+            "history": f"{now} created by {program}",
+            "comment": "Winds are eastward and northward. Times are UTC; sums and means end at their label.",
+            "program_version": program_version(),
+            "date_created": now,
+            "kaiseki_store": schema.KIND,
+            "schema_version": schema.VERSION,
+            "experiment": layout.experiment_json,
+            "grid": dict(layout.grid),
+            "horizontal": list(layout.horizontal),
+            "start": str(layout.times.start),
+            "days": layout.times.days,
+            "steps": dict(layout.times.steps),
+            "bounds": layout.bounds,
+            "map_pressures": [float(level) for level in layout.map_pressures],
+            "chunks": {
+                "cells": list(chunks.cells),
+                "levels": chunks.levels,
+                "shard_levels": chunks.shard_levels,
+                "series_cells": list(chunks.series_cells),
+                "series_shard": chunks.series_shard,
+            },
+            "described_by": sorted(layout.attributes),
+        }
+    )
+    write_static(root.create_group(schema.STATIC), layout.static)
+    levels = {"pressure_levels": layout.pressures, "height_levels": layout.heights}
+    for group in schema.GROUPS.values():
+        if group.name not in levels or levels[group.name]:
+            _axes(root, group, layout.times, levels.get(group.name, ()))
+    root.create_group(schema.OBSERVATIONS)
+
+
+def _axes(root: zarr.Group, group: schema.Group, times: schema.Times, levels: tuple[float, ...]) -> None:
+    """The axes of a group and its part of the ledger."""
+    made = root.create_group(group.name, attributes={"title": group.title})
+    axis = times.axis(group.axis)
+    put(made, "time", encode_time(axis), axes=("time",), attributes=TIME_ATTRIBUTES)
+    if levels:
+        name = group.name.removesuffix("_levels")
+        attributes = PRESSURE_ATTRIBUTES if name == "pressure" else HEIGHT_ATTRIBUTES
+        put(made, name, np.asarray(levels, float), axes=(name,), attributes=attributes)
+    for copy in ("", *group.copies):
+        ledger = root.create_group("/".join(part for part in (schema.LEDGER, copy, group.name) if part))
+        steps = times.steps[group.axis]
+        ledger.create_array(
+            "state",
+            shape=axis.shape,
+            chunks=(steps,),
+            dtype="uint8",
+            fill_value=schema.NOT_PRODUCED,
+            compressors=None,
+            dimension_names=("time",),
+            attributes={"flag_values": [0, 1, 2], "flag_meanings": "not_produced preliminary final"},
+        )
+
+
+def times_of(root: zarr.Group) -> schema.Times:
+    """The axes in time of a store."""
+    attributes: Any = root.attrs
+    return schema.Times(np.datetime64(attributes["start"], "s"), int(attributes["days"]), dict(attributes["steps"]))
+
+
+def chunks_of(root: zarr.Group) -> Chunks:
+    """The sizes of chunks of a store."""
+    stored: Any = root.attrs["chunks"]
+    return Chunks(
+        tuple(stored["cells"]),
+        stored["levels"],
+        stored["shard_levels"],
+        tuple(stored["series_cells"]),
+        stored["series_shard"],
+    )
+
+
+def add_variable(root: zarr.Group, group: schema.Group, name: str, vertical: str | None, prefix: str = "") -> None:
+    """Lay out a variable over the whole time axis in all layouts of its group; one that is there stays.
+
+    Args:
+        root: of a writable session.
+        group: to which it belongs.
+        name: internal name.
+        vertical: name of its vertical axis, None for a field of the surface.
+        prefix: "overlap/<stream>/" for the days of a stream that another has too.
+    """
+    row = variable(name)
+    place = prefix + group.name
+    if f"{place}/{name}" in root:
+        return
+    times, sizes = times_of(root), chunks_of(root)
+    stored: Any = root.attrs["horizontal"]
+    horizontal = (str(stored[0]), str(stored[1]))
+    plane = _plane(root, horizontal)
+    levels = 0 if vertical is None else _axis_length(root, group, vertical)
+    shape = (times.days * times.steps[group.axis], *((levels,) if levels else ()), *plane)
+    steps = times.steps[group.axis]
+    axes = ("time", *((vertical,) if vertical else ()), *horizontal)
+    cells = tuple(min(a, b) for a, b in zip(sizes.cells, plane, strict=True))
+    few = min(sizes.levels, levels)
+    deep = (few,) if levels else ()
+    shard_deep = (_multiple(min(sizes.shard_levels, levels), few),) if levels else ()
+    whole = tuple(_multiple(a, b) for a, b in zip(plane, cells, strict=True))
+    core = {"chunks": (steps, *deep, *cells), "shards": (steps, *shard_deep, *whole)}
+    _array(root, place, row, shape, axes, core, browser=False)
+    if not prefix:
+        _statistics(root, group, name, times.days)
+        _copies(root, group, row, shape, axes)
+
+
+def _statistics(root: zarr.Group, group: schema.Group, name: str, days: int) -> None:
+    """The part of the ledger that tells, day by day, what was packed of a variable and with which error."""
+    root.require_group(f"{schema.LEDGER}/{group.name}/statistics").create_array(
+        name,
+        shape=(days, len(schema.STATISTICS)),
+        chunks=(1, len(schema.STATISTICS)),
+        dtype="float64",
+        fill_value=np.nan,
+        compressors=None,
+        dimension_names=("day", "statistic"),
+        attributes={"statistics": list(schema.STATISTICS)},
+    )
+
+
+def _copies(
+    root: zarr.Group, group: schema.Group, row: Variable, shape: tuple[int, ...], axes: tuple[str, ...]
+) -> None:
+    """The arrays of a variable in the layouts beside the core."""
+    sizes, plane = chunks_of(root), (shape[-2], shape[-1])
+    levels = int(np.prod(shape[1:-2])) if len(shape) > 3 else 0
+    steps = times_of(root).steps[group.axis]
+    one = (1,) if levels else ()
+    if "map" in group.copies:
+        chosen = _map_levels(root, group) if group.name == "pressure_levels" else np.arange(levels)
+        mapped = (shape[0], *((chosen.size,) if levels else ()), *plane)
+        if chosen.size or not levels:
+            layout = {"chunks": (1, *one, *plane), "shards": (steps, *one, *plane)}
+            _array(root, f"map/{group.name}", row, mapped, axes, layout, browser=True)
+    if "series" in group.copies:
+        block = schema.BLOCK_DAYS * steps
+        few = (min(sizes.series_cells[0], plane[0]), min(sizes.series_cells[1], plane[1]))
+        layout = {"chunks": (block, *one, *few), "shards": (block, *one, *_series_shard(plane, few, block, sizes))}
+        _array(root, f"series/{group.name}", row, shape, axes, layout, browser=True)
+
+
+def _array(
+    root: zarr.Group,
+    place: str,
+    row: Variable,
+    shape: tuple[int, ...],
+    axes: tuple[str, ...],
+    layout: Mapping[str, Any],
+    *,
+    browser: bool,
+) -> None:
+    """One array, missing until it is written."""
+    packing = packing_of(row, root.attrs["bounds"])  # type: ignore[arg-type]
+    codecs = browser_codecs() if browser else archive_codecs(packing)
+    attributes: dict[str, Any] = dict(row.attributes())
+    if "y" in axes:
+        attributes |= {"grid_mapping": GRID_MAPPING, "coordinates": "lat lon"}
+    root.require_group(place).create_array(
+        row.name,
+        shape=shape,
+        dtype="float32" if packing is None else packing.dtype,
+        fill_value=np.nan if packing is None else packing.fill,
+        dimension_names=axes,
+        attributes=attributes | ({} if packing is None else packing.attributes()),
+        **layout,
+        **codecs,
+    )
+
+
+def _map_levels(root: zarr.Group, group: schema.Group) -> np.ndarray:
+    """Indices of the pressure levels of the copy for maps."""
+    wanted: Any = root.attrs["map_pressures"]
+    return np.flatnonzero(np.isin(values_at(root, f"{group.name}/pressure"), wanted))
+
+
+def map_levels(root: zarr.Group, group: schema.Group) -> np.ndarray | None:
+    """Indices along the vertical axis that the copy for maps holds, None for all."""
+    return _map_levels(root, group) if group.name == "pressure_levels" else None
+
+
+def _plane(root: zarr.Group, horizontal: tuple[str, str]) -> tuple[int, int]:
+    """Number of cells along both horizontal axes."""
+    static = group_at(root, schema.STATIC)
+    first, second = (static[name].shape[0] for name in horizontal)  # type: ignore[union-attr]
+    return first, second
+
+
+def _axis_length(root: zarr.Group, group: schema.Group, vertical: str) -> int:
+    """Length of a vertical axis, of the group or of the static fields."""
+    place = f"{group.name}/{vertical}"
+    member: Any = root[place if place in root else f"{schema.STATIC}/{vertical}"]
+    return int(member.shape[0])
+
+
+def _multiple(size: int, part: int) -> int:
+    """The smallest multiple of a part that is not below a size."""
+    return math.ceil(size / part) * part
+
+
+def _series_shard(plane: tuple[int, int], few: tuple[int, int], block: int, sizes: Chunks) -> tuple[int, int]:
+    """Cells of a shard of the copy for point series: the whole domain, cut along y where it would be too large."""
+    wide = _multiple(plane[1], few[1])
+    rows = max(1, sizes.series_shard // (block * wide * few[0])) * few[0]
+    return min(rows, _multiple(plane[0], few[0])), wide

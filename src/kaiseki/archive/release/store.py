@@ -1,0 +1,343 @@
+"""The release store: days are packed on the branch `quality`; `main` is what has been published, tags are releases.
+
+layout = ReleaseLayout(times=Times(start, days, {"hourly": 24, "analysis": 8}), **of_domain(domain))
+with ReleaseStore.create(place, layout) as store:
+    store.add_variables({("surface", "temperature_2m"): None})
+    with store.day("stream-1", day) as writer:
+        writer.write("surface", "temperature_2m", values)
+    store.publish("v1.0")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Final, Literal, Self
+
+import icechunk
+import numpy as np
+import zarr
+
+from kaiseki.archive.release import schema
+from kaiseki.archive.release.commits import commit_lock, committed
+from kaiseki.archive.release.layout import ReleaseLayout, add_variable, lay_out, times_of
+from kaiseki.archive.release.probe import probe_conditional_writes
+from kaiseki.archive.release.writing import DayWriter, series_is_old, write_series
+from kaiseki.archive.store.arrays import values_at
+from kaiseki.archive.store.reading import Described, ReadingStore
+from kaiseki.archive.store.storage import (
+    Location,
+    Place,
+    check_free_place,
+    open_repository,
+    resolve,
+    storage_errors,
+)
+from kaiseki.core.errors import InputError, StoreError
+from kaiseki.core.variables import VARIABLES
+
+PUBLIC: Final = "main"
+"""Branch of what has been published."""
+
+QUALITY: Final = "quality"
+"""Branch of what has been packed and waits for publication."""
+
+DAYS_PER_MANIFEST: Final = 31
+"""Shards along time in one manifest, so that a commit rewrites the references of one month at most."""
+
+
+class ReleaseStore:
+    """A release store that is open; made by `create` or `open`.
+
+    Several processes may write days of different streams at once: on a local file system a lock is held around each
+    commit, an object store must know conditional writes.
+
+    Attributes:
+        where: how messages name the store.
+        times: axes in time.
+        attributes: of the whole store.
+    """
+
+    def __init__(self, repository: icechunk.Repository, place: Place, writable: bool) -> None:
+        self.where, self._place = place.where, place
+        self._repository, self._writable = repository, writable
+        root = self.root(QUALITY)
+        self.attributes: Mapping[str, Any] = dict(root.attrs)
+        _check_version(self.attributes, place.where)
+        self.times = times_of(root)
+
+    @classmethod
+    def create(
+        cls, location: Location, layout: ReleaseLayout, *, storage_options: Mapping[str, Any] | None = None
+    ) -> Self:
+        """A new store with its layout, open for writing.
+
+        Raises:
+            StoreError: the place is taken or cannot be written; the object store has no conditional writes; the layout
+                is wrong.
+            ResourceError: the disk is full.
+        """
+        layout = layout.checked()
+        place = resolve(location, storage_options)
+        check_free_place(place)
+        with storage_errors(place.where, "created"):
+            if place.directory is not None:
+                place.directory.mkdir(parents=True, exist_ok=True)
+            _check_conditional_writes(location, storage_options)
+            with commit_lock(place):
+                if icechunk.Repository.exists(place.storage):
+                    repository = icechunk.Repository.open(place.storage)
+                    if _is_laid_out(repository):
+                        raise StoreError(f"There is a store at {place.where} already; give a new place")
+                else:
+                    repository = icechunk.Repository.create(
+                        place.storage, config=_configuration(), check_clean_root=False
+                    )
+                session = repository.writable_session(PUBLIC)
+                lay_out(session.store, layout)
+                first = session.commit(f"layout, schema version {schema.VERSION}")
+                if QUALITY in repository.list_branches():
+                    repository.reset_branch(QUALITY, first)
+                else:
+                    repository.create_branch(QUALITY, first)
+        return cls(open_repository(place, to_write=True), place, writable=True)
+
+    @classmethod
+    def open(
+        cls,
+        location: Location,
+        mode: Literal["a", "r"] = "r",
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """An existing store to read ("r") or to write days of ("a").
+
+        Raises:
+            StoreError: it is no release store, or is newer than this program.
+        """
+        place = resolve(location, storage_options)
+        if mode == "a":
+            _check_conditional_writes(location, storage_options)
+        repository = open_repository(place, to_write=mode == "a")
+        with storage_errors(place.where, "read"):
+            if QUALITY not in repository.list_branches():
+                raise StoreError(f"{place.where} is no release store; make one with kaiseki archive pack")
+        return cls(repository, place, writable=mode == "a")
+
+    @staticmethod
+    def exists(location: Location, *, storage_options: Mapping[str, Any] | None = None) -> bool:
+        """Whether there is a release store whose creation was completed."""
+        place = resolve(location, storage_options)
+        if place.directory is not None and not place.directory.is_dir():
+            return False
+        with storage_errors(place.where, "read"):
+            if not icechunk.Repository.exists(place.storage):
+                return False
+            return QUALITY in open_repository(place).list_branches()
+
+    def close(self) -> None:
+        """No more writes."""
+        self._writable = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def root(self, version: str | None = None) -> zarr.Group:
+        """A version as a Zarr group, read only.
+
+        Args:
+            version: a tag, "quality", or None for what was published last.
+
+        Raises:
+            StoreError: no such version, or nothing was published yet.
+        """
+        with storage_errors(self.where, "read"):
+            session = self._repository.readonly_session(snapshot_id=self.snapshot(version))
+            return zarr.open_group(ReadingStore(session.store, Described(self.where)), mode="r")
+
+    def snapshot(self, version: str | None = None) -> str:
+        """Identity of the commit of a version, as of `root`."""
+        with storage_errors(self.where, "read"):
+            if version == QUALITY:
+                return str(self._repository.lookup_branch(QUALITY))
+            tags = self._repository.list_tags()
+            if version is not None:
+                if version not in tags:
+                    known = ", ".join(sorted(tags)) or "none"
+                    raise InputError(f"{self.where} has no version {version!r}; there are {known}, and quality")
+                return str(self._repository.lookup_tag(version))
+            if not tags:
+                raise StoreError(
+                    f"Nothing of {self.where} was published yet; call kaiseki archive publish, or open it with "
+                    'version="quality"'
+                )
+            return str(self._repository.lookup_branch(PUBLIC))
+
+    def versions(self) -> list[str]:
+        """Tags of what was published, by time of publication, oldest first."""
+        with storage_errors(self.where, "read"):
+            order = {info.id: index for index, info in enumerate(self._repository.ancestry(branch=QUALITY))}
+            tags = {tag: self._repository.lookup_tag(tag) for tag in self._repository.list_tags()}
+        return sorted(tags, key=lambda tag: (-order.get(tags[tag], -1), tag))
+
+    def states(self, group: str, version: str | None = QUALITY, copy: str = "") -> np.ndarray:
+        """State of every time of a group: 0 not produced, 1 preliminary, 2 final, (time,) uint8."""
+        return states_of(self.root(version), group, copy)
+
+    def add_variables(self, variables: Mapping[tuple[str, str], str | None], stream: str | None = None) -> None:
+        """Lay out variables that the store does not have, in one commit of their own.
+
+        Args:
+            variables: (group, internal name) -> vertical axis, None for fields of the surface.
+            stream: name of a stream of which days that another has too will be kept apart.
+
+        Raises:
+            StoreError: the store is open for reading only or lacks a group, or another writer was faster too often.
+        """
+        prefix = "" if stream is None else f"{schema.OVERLAP}/{stream}/"
+        root = self.root(QUALITY)
+        new = [key for key in variables if f"{prefix}{key[0]}/{key[1]}" not in root]
+        if not new:
+            return
+        self._check_writable()
+        message = f"lay out {len(new)} variables"
+        with committed(self._repository, self._place, QUALITY, message) as pending:
+            root = zarr.open_group(pending.session.store, mode="r+")
+            for key in new:
+                if key[0] not in root:
+                    raise StoreError(f"{self.where} was made without the group {key[0]}")
+                add_variable(root, schema.GROUPS[key[0]], key[1], variables[key], prefix)
+
+    @contextmanager
+    def day(
+        self, stream: str, day: Any, *, preliminary: bool = False, replace: bool = False, overlap: bool = False
+    ) -> Iterator[DayWriter]:
+        """The writer of one day: one commit at the end of the block, nothing if it is left by an error.
+
+        Args:
+            stream: name of the stream of production, for the history.
+            day: date, or any instant of it.
+            preliminary: whether it will be replaced later.
+            replace: whether a final day may be replaced; preliminary ones may always be.
+            overlap: whether the day is one that another stream has too, to be kept apart.
+
+        Raises:
+            StoreError: the store is open for reading only, the day is outside the axis, another writer wrote it, or the
+                storage failed.
+            InputError: a field cannot be packed.
+            ResourceError: the disk is full.
+        """
+        self._check_writable()
+        number = self.times.number(day)
+        prefix = f"{schema.OVERLAP}/{stream}/" if overlap else ""
+        date = str(self.times.day(number))
+        message = f"day {date} of {stream}" + (" (overlap)" if overlap else "")
+        about = {"stream": stream, "day": date, "overlap": overlap}
+        with committed(self._repository, self._place, QUALITY, message, metadata=about) as pending:
+            with storage_errors(self.where, "written"):
+                root = zarr.open_group(pending.session.store, mode="r+")
+            writer = DayWriter(root, self.where, number, prefix, preliminary=preliminary, replace=replace)
+            with storage_errors(self.where, "written"):
+                yield writer
+                writer.finish()
+
+    def pack_series(self, *, complete_only: bool = False) -> int:
+        """Write the copies for point series of all blocks of days whose core is newer; returns how many were written.
+
+        Args:
+            complete_only: leave blocks in which days are still missing.
+        """
+        self._check_writable()
+        count = 0
+        root = self.root(QUALITY)
+        for group in schema.GROUPS.values():
+            if "series" not in group.copies or group.name not in root:
+                continue
+            for block in range(-(-self.times.days // schema.BLOCK_DAYS)):
+                if not series_is_old(root, group, block, complete_only=complete_only):
+                    continue
+                message = f"series of {group.name}, days from {self.times.day(block * schema.BLOCK_DAYS)}"
+                with committed(self._repository, self._place, QUALITY, message) as pending:
+                    write_series(zarr.open_group(pending.session.store, mode="r+"), group, block)
+                count += 1
+        return count
+
+    def publish(self, tag: str) -> str:
+        """Make what is on the branch `quality` public under a tag; returns the identity of the commit.
+
+        Raises:
+            InputError: the tag is taken or no usable name.
+            StoreError: nothing was packed yet, or the storage failed.
+        """
+        self._check_writable()
+        if not tag or tag in (QUALITY, PUBLIC) or any(sign in tag for sign in "/ \\"):
+            raise InputError(f"{tag!r} cannot name a version; give a name such as v1.0 or 2026-11-preliminary")
+        with commit_lock(self._place), storage_errors(self.where, "published"):
+            if tag in self._repository.list_tags():
+                raise InputError(f"{self.where} has the version {tag} already; versions are never changed")
+            head = self._repository.lookup_branch(QUALITY)
+            if not any(_any_produced(self.root(QUALITY), name) for name in schema.GROUPS):
+                raise StoreError(f"{self.where} holds no day yet, so that there is nothing to publish")
+            self._repository.create_tag(tag, head)
+            self._repository.reset_branch(PUBLIC, head)
+        return str(head)
+
+    def history(self) -> list[str]:
+        """Messages of all commits on the branch `quality`, oldest first."""
+        with storage_errors(self.where, "read"):
+            return [info.message for info in self._repository.ancestry(branch=QUALITY)][::-1]
+
+    def _check_writable(self) -> None:
+        if not self._writable:
+            raise StoreError(f"{self.where} is not open for writing; open it with mode 'a'")
+
+
+def _check_conditional_writes(location: Location, storage_options: Mapping[str, Any] | None) -> None:
+    """Refuse an object store that would lose commits; whoever gives an `icechunk.Storage` answers for it."""
+    if isinstance(location, str) and "://" in location:
+        probe_conditional_writes(location, storage_options)
+
+
+def states_of(root: zarr.Group, group: str, copy: str = "") -> np.ndarray:
+    """State of every time of a group in a version; see `ReleaseStore.states`."""
+    place = "/".join(part for part in (schema.LEDGER, copy, group, "state") if part)
+    return values_at(root, place)
+
+
+def _any_produced(root: zarr.Group, group: str) -> bool:
+    return group in root and bool(states_of(root, group).any())
+
+
+def _configuration() -> icechunk.RepositoryConfig:
+    """Configuration saved in a new repository: manifests split along time."""
+    config = icechunk.RepositoryConfig.default()
+    condition: dict[Any, int] = {icechunk.ManifestSplitDimCondition.DimensionName("time"): DAYS_PER_MANIFEST}
+    splitting = icechunk.ManifestSplittingConfig.from_dict({icechunk.ManifestSplitCondition.AnyArray(): condition})
+    config.manifest = icechunk.ManifestConfig(splitting=splitting)
+    return config
+
+
+def _is_laid_out(repository: icechunk.Repository) -> bool:
+    return len(list(islice(repository.ancestry(branch=PUBLIC), 2))) > 1
+
+
+def _check_version(attributes: Mapping[str, Any], where: str) -> None:
+    """Refuse what is no release store, or one that is newer than this program."""
+    if attributes.get("kaiseki_store") != schema.KIND:
+        raise StoreError(f"{where} is no release store; make one with kaiseki archive pack")
+    version = attributes.get("schema_version")
+    if not isinstance(version, int) or version > schema.VERSION:
+        raise StoreError(
+            f"{where} has schema version {version} of release stores, and this Kaiseki reads up to {schema.VERSION}; "
+            "install a newer one"
+        )
+
+
+def names_of(root: zarr.Group, group: str) -> list[str]:
+    """Internal names of the variables of a group, in the order of the table."""
+    members: Any = root[group]
+    return [name for name in VARIABLES if name in members and members[name].ndim > 2]

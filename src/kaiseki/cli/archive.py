@@ -1,0 +1,118 @@
+"""`kaiseki archive`: release stores made from runs, published, and examined."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from kaiseki.cli.output import Json, begin, emit
+from kaiseki.core.errors import ConfigError
+
+app = App(name="archive", help="Release stores: pack, publish and examine them.", help_format="plaintext")
+
+Into = Annotated[str, Parameter(name="--into", help="Place of the release store: a folder or s3://bucket/prefix.")]
+Version = Annotated[
+    str | None, Parameter(name="--version", help='Tag of a version, or "quality" for what is not published yet.')
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of packing, as text."""
+
+    start: str | None = None
+    """First day to pack, 1989-01-01; by default that of the runs."""
+    end: str | None = None
+    """Last day to pack; by default that of the runs."""
+    axis_start: str | None = None
+    """First day of the axis of a new release; by default that of the runs."""
+    axis_end: str | None = None
+    """Last day of the axis of a new release; by default that of the runs. The axis cannot grow later."""
+    bounds: Literal["tight", "user", "lossless"] = "tight"
+    """Set of error bounds of a new release."""
+    preliminary: Annotated[bool, Parameter(negative="")] = False
+    """The days will be replaced later."""
+    replace: Annotated[bool, Parameter(negative="")] = False
+    """Replace days that are final."""
+    overlap: Annotated[bool, Parameter(negative="")] = False
+    """The days are ones that another stream has too; they are kept apart."""
+    title: str = ""
+    """Title of a new release; by default that of the first run."""
+
+
+@app.command
+def pack(*runs: Path, into: Into, options: Options | None = None, json: Json = False) -> None:
+    """Pack the complete days of runs into a release store, one commit a day; called again it goes on.
+
+    Parameters
+    ----------
+    runs
+        Folders of runs.
+    """
+    begin(json)
+    if not runs:
+        raise ConfigError("There is no run to pack; name at least one folder of a run")
+    from kaiseki.archive.release.packing import PackSettings
+    from kaiseki.archive.release.packing import pack as pack_runs
+
+    settings = PackSettings(**dataclasses.asdict(options or Options()))
+    done = pack_runs(runs, into, settings)
+    result = {
+        "release": into,
+        "packed": [str(day) for day in done.days],
+        "kept": [str(day) for day in done.kept],
+        "incomplete": [str(day) for day in done.waiting],
+    }
+
+    def text() -> str:
+        lines = [f"{len(done.days)} days packed into {into}, {len(done.kept)} were there already"]
+        if done.waiting:
+            lines.append(f"not complete yet: {', '.join(str(day) for day in done.waiting)}")
+        lines.append(f"publish them with: kaiseki archive publish {into} v1")
+        return "\n".join(lines)
+
+    emit(result, json=json, text=text)
+
+
+@app.command
+def publish(release: str, tag: str, /, *, json: Json = False) -> None:
+    """Make what was packed public under a tag, which never changes.
+
+    Parameters
+    ----------
+    release
+        Place of the release store.
+    tag
+        Name of the version, such as v1.0.
+    """
+    begin(json)
+    from kaiseki.archive.release.store import ReleaseStore
+
+    with ReleaseStore.open(release, "a") as store:
+        snapshot = store.publish(tag)
+    emit(
+        {"release": release, "version": tag, "snapshot": snapshot},
+        json=json,
+        text=lambda: f'{release} is published as {tag}; open it with kaiseki.open("{release}")',
+    )
+
+
+@app.command
+def report(release: str, /, *, version: Version = "quality", json: Json = False) -> None:
+    """Print bytes and bits of every variable, the size of a year of the full configuration, and the errors made.
+
+    Parameters
+    ----------
+    release
+        Place of the release store.
+    """
+    begin(json)
+    from kaiseki.archive.release.report import as_mapping, as_text, sizes
+
+    rows = sizes(release, version)
+    emit(as_mapping(rows), json=json, text=lambda: as_text(rows))
