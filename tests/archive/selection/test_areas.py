@@ -241,8 +241,8 @@ def test_dropping_what_lies_outside() -> None:
         ("5339232", Fraction(106, 3) + Fraction(2, 12), 139 + Fraction(7, 16), Fraction(1, 24), Fraction(1, 16)),
         ("533923465", Fraction(106, 3) + Fraction(2, 12) + Fraction(4, 120), 139 + Fraction(3, 8) + Fraction(6, 80),
          Fraction(1, 60), Fraction(1, 40)),
-        (53392343114, Fraction(106, 3) + Fraction(24, 120) + Fraction(1, 960), 139 + Fraction(33, 80) + Fraction(1, 640),
-         Fraction(1, 960), Fraction(1, 640)),
+        (53392343114, Fraction(106, 3) + Fraction(24, 120) + Fraction(1, 960),
+         139 + Fraction(33, 80) + Fraction(1, 640), Fraction(1, 960), Fraction(1, 640)),
     ],
 )  # fmt: skip
 def test_published_mesh_codes(code: Any, south: Fraction, west: Fraction, height: Fraction, width: Fraction) -> None:
