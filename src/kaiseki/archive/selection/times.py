@@ -16,7 +16,7 @@ from kaiseki.core.errors import InputError
 from kaiseki.core.timing import JST
 
 _INTERVALS: Final = ("time: sum", "time: mean")
-_STEPS: Final = (
+_STEPS: Final[tuple[tuple[re.Pattern[str], Any], ...]] = (
     (re.compile(r"\d{4}"), "Y"),
     (re.compile(r"\d{4}-\d{2}"), "M"),
     (re.compile(r"\d{4}-\d{2}-\d{2}"), "D"),

@@ -112,8 +112,9 @@ def analysis_of(location: Location) -> Location:
 def _lazy(root: zarr.Group, group: str) -> xr.Dataset:
     """One group of the store as a dataset without reading its arrays."""
     # By its class: by its name, xarray imports the backends of all formats, and what they need, to look for it.
+    place: Any = root.store
     return xr.open_dataset(
-        root.store,
+        place,
         engine=ZarrBackendEntrypoint,
         group=group,
         consolidated=False,
