@@ -108,9 +108,7 @@ def write_derived(
             writer.write(group, name, whole[:, part] if whole.ndim == 4 else whole, part)
 
 
-def _derived(
-    group: str, now: xr.Dataset, levels: np.ndarray | None, names: Sequence[str]
-) -> Mapping[str, np.ndarray]:
+def _derived(group: str, now: xr.Dataset, levels: np.ndarray | None, names: Sequence[str]) -> Mapping[str, np.ndarray]:
     """Derived fields of one time by name."""
     if group == "pressure_levels" and levels is not None:
         made = on_pressure_levels(now, levels, names)
