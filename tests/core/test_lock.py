@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import icechunk
@@ -13,7 +16,9 @@ import pytest
 from archive import contender
 from archive.runs import create, cycle_times, every_array, same_values, whole_run, write_cycle
 from kaiseki.archive import RunStore
+from kaiseki.core import lock, progress
 from kaiseki.core.errors import StoreError
+from kaiseki.core.file_system import FileSystem
 from kaiseki.core.lock import WriterLock
 
 
@@ -71,6 +76,46 @@ def test_lock_without_a_readable_holder(tmp_path: Path) -> None:
 def test_lock_in_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="could not be made: No such file"):
         WriterLock(tmp_path / "absent" / "lock", "The store")
+
+
+def test_lock_that_comes_free_in_time_is_waited_for_with_a_line_to_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lock, "LINE_INTERVAL", 0.05)
+    token = progress._mode.set(progress.Mode.LINES)
+    held = WriterLock(tmp_path / "lock", "The store")
+    release = threading.Timer(0.4, held.release)
+    release.start()
+    with WriterLock(tmp_path / "lock", "The store", patience=60.0):
+        release.join()
+    progress._mode.reset(token)
+    assert f"Waiting for The store, which is being written by process {os.getpid()} on " in capsys.readouterr().err
+
+
+def test_patience_ends_in_one_sentence(tmp_path: Path) -> None:
+    with (
+        WriterLock(tmp_path / "lock", "The store"),
+        pytest.raises(StoreError, match=r"by process .* and still is after 0 s; wait for it or stop it"),
+    ):
+        WriterLock(tmp_path / "lock", "The store", patience=0.1)
+
+
+@pytest.mark.parametrize("kind", ["ext4", "fuse.sshfs"])
+def test_file_of_another_machine_is_refused_where_locks_do_not_leave_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = tmp_path / "lock"
+    path.write_text(json.dumps({"pid": 1, "host": "elsewhere", "since": "then"}))
+    monkeypatch.setattr(lock, "file_system_of", lambda _: FileSystem(tmp_path, kind, frozenset()))
+    if kind == "ext4":
+        WriterLock(path, "The store").release()
+        return
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"was last written on elsewhere, .* \(fuse.sshfs at .* or remove .*lock"):
+            WriterLock(path, "The store")
+    path.unlink()
+    WriterLock(path, "The store").release()
+    WriterLock(path, "The store").release()
 
 
 def test_where_commits_are_conditional_the_slower_writer_is_refused_and_nothing_is_lost() -> None:

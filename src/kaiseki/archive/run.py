@@ -54,6 +54,11 @@ class RunFolder:
         """Path of the report page."""
         return self.path / "report.html"
 
+    @property
+    def release(self) -> Path:
+        """The release store that a run is packed into."""
+        return self.path / "release"
+
     def store(self, name: str) -> Path:
         """The run store of one experiment: analysis, free_run, optimal_interpolation, driving, coarse, truth."""
         return self.path / f"{name}.store"

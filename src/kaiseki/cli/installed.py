@@ -13,6 +13,7 @@ EXTRAS: Final = {
     "formats": ("eccodes", "h5netcdf", "h5py", "tifffile"),
     "report": ("matplotlib", "jinja2"),
     "fetch": ("requests", "obstore", "cdsapi"),
+    "s3": ("obstore",),
 }
 """Packages that must be there, by the smallest extra to name to a user; "run" brings the others too."""
 

@@ -202,6 +202,7 @@ def _whole(
         baselines=baselines,
         log=say if verbose else None,
     )
+    from kaiseki.archive.release.packing import release_run
     from kaiseki.archive.run import Run
     from kaiseki.report import make_report
     from kaiseki.verification.run import judge, write_scores
@@ -209,11 +210,13 @@ def _whole(
     opened = Run(folder.path)
     judgement = judge(opened)
     scores = write_scores(opened, judgement)
+    release_run(folder.path, folder.release)
     page = make_report(folder.path, data_root=data, judgement=judgement)
     archive = folder.store("analysis")
     result = {
         "scores": str(scores),
         "archive": str(archive),
+        "release": str(folder.release),
         "report": str(page),
         "seconds": seconds,
         "scorecard": judgement.card,
@@ -265,6 +268,7 @@ def _summary(judgement: Judgement, time: np.datetime64 | None, folder: RunFolder
     lines = [_card(judgement, time), ""]
     lines.append(f"scores:  {folder.scores}")
     lines.append(f"archive: {folder.store('analysis')}")
+    lines.append(f"release: {folder.release}")
     lines.append(f"report:  {folder.report}")
-    lines.append(f"python:  kaiseki.open({json_module.dumps(str(folder.store('analysis')))})")
+    lines.append(f'python:  kaiseki.open({json_module.dumps(str(folder.release))}, "surface")')
     return "\n".join(lines)

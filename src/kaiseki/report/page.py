@@ -17,7 +17,7 @@ from kaiseki.archive.run import Run
 from kaiseki.archive.store.metadata import program_version
 from kaiseki.core.files import write_text
 from kaiseki.core.timing import JST, civil_time, format_utc, label
-from kaiseki.report import by_distance, charts, impact, maps, network, series, tables, words
+from kaiseki.report import by_distance, charts, impact, maps, network, release, series, tables, words
 from kaiseki.report.basemap import Basemap, coast_files
 from kaiseki.report.style import Picture
 from kaiseki.report.weather import weather
@@ -105,7 +105,8 @@ def _context(
         "rejections": tables.rejections(run),
         "inventory": _inventory(inventory),
         "facts": tables.facts(run),
-        "open_line": f'kaiseki.open("{run.folder.path.name}/analysis.store")',
+        **dict(zip(("release_maps", "release_series"), release.release_pictures(run, base), strict=True)),
+        "open_line": _open_line(run),
         "credits": words.credits(experiment, _sources(run)),
         "limits": words.limits(
             experiment.assimilation.engine,
@@ -115,6 +116,13 @@ def _context(
         "clock": _clock(experiment.civil_time),
         "version": program_version(),
     }
+
+
+def _open_line(run: Run) -> str:
+    """The line of Python that opens what users read: the release, or the analysis where there is none."""
+    if run.folder.release.is_dir():
+        return f'kaiseki.open("{run.folder.path.name}/release", "surface")'
+    return f'kaiseki.open("{run.folder.path.name}/analysis.store")'
 
 
 def _clock(zone: tzinfo | None) -> str:

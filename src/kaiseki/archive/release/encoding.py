@@ -63,8 +63,11 @@ def packing_of(row: Variable, bounds: BoundSet) -> Packing | None:
     if bound == 0.0:
         return None
     largest = max(abs(row.low), abs(row.high))
-    # Half a unit in the last place of single precision, once for the product and once for the factor.
-    step = 2.0 * (bound - float(np.spacing(np.float32(largest))))
+    # The value is rounded to single precision, by half a unit in the last place at most. The step is itself a number of
+    # single precision, so that all programs unpack to the same bits.
+    wanted = 2.0 * (bound - 0.5 * float(np.spacing(np.float32(largest))))
+    nearest = np.float32(wanted)
+    step = float(nearest if nearest <= wanted else np.nextafter(nearest, np.float32(0.0)))
     if step <= 0.0:
         raise InputError(
             f"The bound {bound:g} {row.units} of {row.name} is below single precision at {largest:g}; set it to 0"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import zarr
+from zarr.core.sync import sync
 
 from kaiseki.archive.release import schema
 from kaiseki.archive.release.encoding import packing_of
@@ -89,7 +90,8 @@ def _size(root: zarr.Group, group: schema.Group, name: str, layout: str, times: 
     produced = int(np.count_nonzero(states_of(root, group.name, copy)))
     if not produced:
         return None
-    stored = int(array.nbytes_stored())
+    # The chunks alone: descriptions of arrays count for nothing in a year.
+    stored = int(array.nbytes_stored()) - int(sync(array.store.getsize(f"{array.path}/zarr.json")))
     axes = axes_of(array)
     full = float(HOURS * times.steps[group.axis] / 24)
     for axis, length in zip(axes[1:], array.shape[1:], strict=True):

@@ -104,7 +104,7 @@ class Times:
 
     def day(self, number: int) -> np.datetime64:
         """Start of a day by its number from 0, datetime64[D]."""
-        return np.datetime64(self.start + number * DAY, "D")
+        return (self.start + number * DAY).astype("datetime64[D]")
 
     def number(self, day: Any) -> int:
         """Number of a day.

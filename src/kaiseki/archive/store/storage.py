@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,11 +32,13 @@ class Place:
         storage: for Icechunk.
         where: how messages name it.
         directory: the local directory, None for object stores.
+        options: of `icechunk.s3_storage`, for an address "s3://bucket/prefix" alone; they may hold secrets.
     """
 
     storage: icechunk.Storage
     where: str
     directory: Path | None
+    options: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 def resolve(location: Location, options: Mapping[str, Any] | None = None) -> Place:
@@ -58,7 +60,7 @@ def resolve(location: Location, options: Mapping[str, Any] | None = None) -> Pla
         if not bucket:
             raise StoreError(f"The address {text} names no bucket; give s3://bucket/prefix")
         arguments: dict[str, Any] = {"from_env": True} if options is None else dict(options)
-        return Place(icechunk.s3_storage(bucket=bucket, prefix=prefix or None, **arguments), text, None)
+        return Place(icechunk.s3_storage(bucket=bucket, prefix=prefix or None, **arguments), text, None, arguments)
     if "://" in text:
         raise StoreError(f"The address {text} is not supported; give a directory or s3://bucket/prefix")
     if options:

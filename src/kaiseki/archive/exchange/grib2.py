@@ -1,0 +1,113 @@
+"""Export to GRIB 2 in the form in which JMA's mesoscale model reaches its users (docs/grib2.md).
+
+One field after another is packed with the absolute error that the table of variables declares. What Kaiseki does not
+have (cloud cover by height) is not in the file. A file is written whole or not at all, and its octets depend on the
+dataset and the settings alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import xarray as xr
+
+from kaiseki.archive.exchange.jma_form import FORMS, Form, Packing
+from kaiseki.core.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from kaiseki.grid.regridding import LatLonGrid
+
+
+@dataclass(frozen=True)
+class Grib2Settings:
+    """Settings of GRIB 2 files.
+
+    Attributes:
+        centre: originating centre, common code table C-11 (34 is JMA); 65535 is missing.
+        sub_centre: sub-centre, common code table C-12; 0 is none.
+        originator: first part of the names of files, where JMA has Z__C_RJTD.
+        bounds: errors of packing, "tight" or "user", two columns of the table of variables.
+        packing: "simple" (template 5.0) or "complex" (5.3, second-order differences); None for that of JMA.
+        one_message: all fields of a file that share the reference time in one message, as in JMA's files; else each
+            field is a message of its own, which every reader finds.
+    """
+
+    centre: int = 65535
+    sub_centre: int = 0
+    originator: str = "KAISEKI"
+    bounds: Literal["tight", "user"] = "tight"
+    packing: Packing | None = None
+    one_message: bool = False
+
+
+@dataclass(frozen=True)
+class Grib2File:
+    """What was written to a file.
+
+    Attributes:
+        path: the file.
+        fields: number of fields.
+        lacking: abbreviations of the form's parameters of which the file has no field.
+        largest_errors: largest absolute error that packing made, by abbreviation, in the units of GRIB.
+    """
+
+    path: Path
+    fields: int
+    lacking: tuple[str, ...]
+    largest_errors: Mapping[str, float]
+
+
+def write_grib2(
+    dataset: xr.Dataset,
+    target: str | Path,
+    form: Form = "surface",
+    *,
+    grid: LatLonGrid | Literal["jma", "own"] | None = None,
+    settings: Grib2Settings | None = None,
+) -> list[Grib2File]:
+    """Write fields to GRIB 2 files in the order, with the codes, levels and grid of JMA's mesoscale model.
+
+    Fields at one instant have product template 4.0, sums and means over an interval 4.8 with the start of the interval
+    as reference time plus forecast time. Values below ground and outside the domain are missing by a bitmap. Winds are
+    eastward and northward on every grid. Relative humidity and cloud cover are in per cent. Pressure at sea level,
+    relative humidity and omega are derived where the dataset has what they need and not them.
+
+    Args:
+        dataset: of `kaiseki.open` or regridded; choose times before.
+        target: a folder that exists, which gets a file for every time (of forecasts, for every start), named after
+            JMA's custom; else the path of one file for all.
+        form: "surface"; or "pressure" for fields on those of JMA's pressure levels that the dataset has, or on all of
+            them from model levels.
+        grid: "jma" for JMA's of this form (120-150E, 22.4-47.6N), "own" for that of the dataset, or another, such as
+            `grid_around`. None: JMA's if the dataset covers it; else the dataset's own latitude-longitude grid or, of a
+            map, the grid around it with JMA's spacing.
+        settings: None for the defaults.
+
+    Returns:
+        What was written, file by file.
+
+    Raises:
+        InputError: the dataset has none of the fields, or one in other units, infinite or out of its physical range;
+            a grid or time that GRIB cannot state.
+        StoreError: a file cannot be written.
+        ResourceError: the disk is full.
+    """
+    try:
+        from kaiseki.formats.grib.library import eccodes  # noqa: F401
+    except ImportError:
+        raise InputError('GRIB needs ecCodes, which is not installed; do: pip install "kaiseki[formats]"') from None
+    from kaiseki.archive.exchange.grib2_export import Export
+    from kaiseki.archive.exchange.grib2_grids import chosen_grid
+
+    if form not in FORMS:
+        raise InputError(f"GRIB files have the forms {' and '.join(FORMS)}, not {form!r}")
+    export = Export(dataset, form, chosen_grid(dataset, form, grid), settings or Grib2Settings())
+    target = Path(target)
+    if target.is_dir():
+        return [export.write(target / export.name(moments), moments) for moments in export.by_file()]
+    if not target.absolute().parent.is_dir():
+        raise StoreError(f"The directory {target.absolute().parent} does not exist, so {target} cannot be written")
+    return [export.write(target, export.moments)]
