@@ -53,6 +53,23 @@ def dataset(
     return result
 
 
+def daily(start: np.datetime64, count: int, name: str = "temperature_2m", seed: int = 0) -> xr.Dataset:
+    """Random daily means and maxima in the form of daily statistics, without their making."""
+    begin = start.astype("datetime64[s]") + 24 * HOUR * np.arange(count)
+    bounds = np.stack([begin, begin + 24 * HOUR], axis=1).astype("datetime64[ns]")
+    generator = np.random.default_rng(seed)
+    fields = {
+        f"{name}_{how}": (
+            ("time", "y", "x"),
+            (285.0 + 8.0 * generator.normal(size=(count, *SHAPE))).astype(np.float32),
+            {"units": "K", "standard_name": "air_temperature", "cell_methods": f"time: {how} (interval: 1 hour)"},
+        )
+        for how in ("mean", "maximum")
+    }
+    time = ("time", bounds[:, 0] + np.timedelta64(12, "h"), {"bounds": "time_bnds"})
+    return xr.Dataset(fields | {"time_bnds": (("time", "bounds"), bounds)}, {"time": time})
+
+
 CRS = {
     "grid_mapping_name": "lambert_conformal_conic",
     "standard_parallel": [30.0, 60.0],

@@ -16,16 +16,14 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive.products.series import SHAPE, dataset, hours
+from archive.products.series import SHAPE, daily, dataset, hours
 from kaiseki.archive.products.climatology import climatology, each_block
-from kaiseki.archive.products.days import daily_statistics
 from kaiseki.archive.products.normals import Normals
 from kaiseki.archive.products.percentiles import quantiles
 from kaiseki.archive.products.periods import period_statistics
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import JST
 
-TWELVE = np.timedelta64(12 * 3600, "s")
 YEARS = (2003, 2009)
 SHARES = (10.0, 50.0, 90.0)
 
@@ -33,10 +31,14 @@ SHARES = (10.0, 50.0, 90.0)
 @pytest.fixture(scope="module")
 def days() -> xr.Dataset:
     """Days from December 2002 to January 2010, with some missing values."""
-    times = hours("2002-12-01T12", 2 * 2618, TWELVE)
-    source = dataset(times, ("temperature_2m",))
-    source["temperature_2m"][::37, 1, 2] = np.nan
-    return daily_statistics(source, {"temperature_2m": ("mean", "maximum")})
+    made = daily(np.datetime64("2002-12-01"), 2618)
+    made["temperature_2m_mean"][::37, 1, 2] = np.nan
+    return made
+
+
+@pytest.fixture(scope="module")
+def months(days: xr.Dataset) -> xr.Dataset:
+    return period_statistics(days, completeness=0.5)
 
 
 def by_date(days: xr.Dataset, name: str) -> dict[date, np.ndarray]:
@@ -108,8 +110,7 @@ def test_pooled_days_of_the_cycle(days: xr.Dataset, cycle: str) -> None:
     assert methods.endswith("time: mean over days time: mean over years")
 
 
-def test_monthly_values_give_the_variation_of_the_years(days: xr.Dataset) -> None:
-    months = period_statistics(days, completeness=0.5)
+def test_monthly_values_give_the_variation_of_the_years(months: xr.Dataset) -> None:
     result = climatology(months, Normals("month", YEARS, percentiles=(33.3,)), ["temperature_2m_mean"])
     july = months["temperature_2m_mean"][(months["time"].dt.month == 7).values].values.astype(float)
     assert july.shape[0] == 7
@@ -186,14 +187,13 @@ def test_too_few_values_are_missing(days: xr.Dataset) -> None:
     np.testing.assert_array_equal(valid, [True] * 6 + [False] * 6)
 
 
-def test_refusals(days: xr.Dataset) -> None:
+def test_refusals(days: xr.Dataset, months: xr.Dataset) -> None:
     with pytest.raises(InputError, match="do not cover the normals of 1991-2020"):
         climatology(days)
     with pytest.raises(InputError, match="none is of the years"):
         climatology(days, Normals(years=(1950, 1960)))
     with pytest.raises(InputError, match="no variable 'rain'"):
         climatology(days, Normals(years=YEARS), ["rain"])
-    months = period_statistics(days, completeness=0.5)
     for cycle in ("day", "season", "dekad"):
         with pytest.raises(InputError, match="of other periods"):
             climatology(months, Normals(cycle, YEARS))

@@ -207,6 +207,31 @@ def test_sums_of_other_lengths_are_refused() -> None:
         daily_statistics(days)
 
 
+def test_a_release_opened_lazily(tmp_path: Path) -> None:
+    """The state of the times goes along; packed sums add up."""
+    import kaiseki
+    from archive.release.days import a_run
+    from kaiseki.archive.release.packing import PackSettings, pack
+    from kaiseki.archive.release.store import ReleaseStore
+
+    pack([a_run(tmp_path / "run", 60)], tmp_path / "release", PackSettings(pressures=(90_000.0,)))
+    with ReleaseStore.open(tmp_path / "release", "a") as store:
+        store.publish("v1")
+    rain = kaiseki.open(tmp_path / "release", "precipitation")
+    product = daily_statistics(rain)
+    begin, end = product["time_bnds"].values[0]
+    hours_of_day = rain["precipitation"].sel(time=slice(begin + np.timedelta64(1, "h"), end))
+    assert hours_of_day.sizes["time"] == 24
+    np.testing.assert_allclose(
+        product["precipitation_sum"][0], hours_of_day.values.astype(float).sum(axis=0), rtol=1e-6
+    )
+    assert product["state"].dims == ("time",)
+    assert product["state"].values[0] == rain["state"].sel(time=end).values
+    assert "maximum_absolute_error" not in product["precipitation_sum"].attrs
+    assert product["precipitation_sum"].attrs["grid_mapping"] == "crs"
+    assert list(product["time"].encoding.items()) == list(product["time_bnds"].encoding.items())
+
+
 def test_a_run_opened_lazily(tmp_path: Path) -> None:
     import kaiseki
     from archive.runs import whole_run

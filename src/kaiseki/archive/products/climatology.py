@@ -39,10 +39,6 @@ _COPIES = 4
 """Times that the values of a block are in memory at the worst: as read, in series, in a window, as valid or not."""
 
 
-_TIME_METHODS = {"time: sum": " (comment: of sums over the interval of the data)"}
-"""What `cell_methods` of the source add to those of a statistic of it, where it is not clear without."""
-
-
 def climatology(
     dataset: xr.Dataset,
     normals: Normals = STANDARD,
@@ -166,10 +162,11 @@ def _variable(array: xr.DataArray, statistic: str, field: np.ndarray, shape: tup
     methods = _cell_methods(str(array.attrs.get("cell_methods", "")), statistic, kind)
     if methods:
         attributes["cell_methods"] = methods
-    else:
-        attributes["comment"] = (
-            f"{title} of {pooled} of this entry in all years as one sample, of {array.attrs.get('cell_methods')}"
-        )
+    attributes["comment"] = (
+        f"{title} of {pooled} of this entry in all years as one sample, each {array.attrs.get('cell_methods')}"
+    )
+    if statistic == "standard_deviation" and "temperature" in str(attributes.get("standard_name", "")):
+        attributes["units_metadata"] = "temperature: difference"
     attributes["ancillary_variables"] = f"{array.name}_count_over_years"
     return xr.Variable(dims, values, attributes, located(array))
 
@@ -182,8 +179,7 @@ def _cell_methods(text: str, statistic: str, kind: str) -> str:
         return f"{text} time: {statistic} over years"
     if kind == "days":
         return f"{within_days(text)} time: {statistic} over days time: {statistic} over years"
-    method = _TIME_METHODS.get(text, "")
-    return f"time: {statistic} within years{method} time: {statistic} over years"
+    return f"time: {statistic} within years time: {statistic} over years"
 
 
 def _described(
@@ -200,6 +196,7 @@ def _described(
     # The bounds reach over all years, so the label is not their middle.
     label = xr.Variable("time", samples.middle.astype("datetime64[ns]"), result["time"].attrs, result["time"].encoding)
     result = result.assign_coords(time=label)
+    result["time"].encoding = label.encoding
     result.attrs = dict(dataset.attrs)
     return result
 

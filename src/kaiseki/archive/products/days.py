@@ -26,6 +26,7 @@ from kaiseki.archive.products.time_cells import (
     interval_text,
     joined,
     located,
+    lowest_state,
     name_of,
     offset_of,
     replaced_method,
@@ -144,6 +145,9 @@ def each_day(
             np.array([[start, start + DAY]]),
             comment=f"days begin at 00:00 {name_of(timezone)}",
         )
+        if "state" in dataset.coords and limits[0] < limits[1]:
+            state = dataset["state"]
+            day = day.assign_coords(lowest_state(state.values[slice(*limits)], state.attrs))
         day.attrs = dict(dataset.attrs)
         yield day
 

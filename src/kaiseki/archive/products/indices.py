@@ -185,7 +185,7 @@ INDICES: Mapping[str, Index] = {
             (RR,),
             lambda rain: np.where(rain >= 1.0, rain, 0.0),
             "sum",
-            _AMOUNT | {"cell_methods": "time: sum within days time: sum over days (comment: days of at least 1 mm)"},
+            _AMOUNT | {"cell_methods": "time: sum within days time: sum over days"},
             _rain(1.0),
         ),
         degree_days("HDDheat18", "heating degree days below 18 degC", 18.0, deficit=True),

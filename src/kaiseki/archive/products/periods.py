@@ -145,6 +145,7 @@ def _statistics_of(
         attributes = dict(array.attrs) | {
             "long_name": f"{WORDS[statistic]} in the {period} of {array.attrs.get('long_name', name)}",
             "cell_methods": f"{within_days(array.attrs['cell_methods'])} time: {statistic} over days",
+            "comment": f"within days: {array.attrs['cell_methods']}",
             "ancillary_variables": f"{base}_count",
         }
         values = accumulation.result(statistic, least)[np.newaxis]

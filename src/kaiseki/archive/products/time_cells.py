@@ -26,7 +26,7 @@ SECOND = np.timedelta64(1, "s")
 DATE = np.timedelta64(1, "D")
 BOUNDS = "time_bnds"
 CLIMATOLOGY_BOUNDS = "climatology_bounds"
-UNITS = {"units": "seconds since 1970-01-01 00:00:00", "dtype": "int64"}
+UNITS = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "standard", "dtype": "int64"}
 
 type Span = tuple[np.datetime64, np.datetime64]
 """First day of a period and the day after its last, `datetime64[D]`."""
@@ -161,9 +161,17 @@ def with_cells(
     name, key = (CLIMATOLOGY_BOUNDS, "climatology") if climatological else (BOUNDS, "bounds")
     middle = (bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) // 2).astype("datetime64[ns]")
     attributes = {"standard_name": "time", "long_name": "middle of the cell", "axis": "T", key: name}
-    time = xr.Variable("time", middle, attributes | ({"comment": comment} if comment else {}), UNITS)
-    cells = xr.Variable(("time", "bounds"), bounds.astype("datetime64[ns]"), {}, UNITS)
-    return xr.Dataset({**variables, name: cells}, {**coordinates, "time": time})
+    time = xr.Variable("time", middle, attributes | ({"comment": comment} if comment else {}))
+    cells = xr.Variable(("time", "bounds"), bounds.astype("datetime64[ns]"))
+    return _encoded(xr.Dataset({**variables, name: cells}, {**coordinates, "time": time}))
+
+
+def _encoded(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with the units in which its time axis and the bounds of it are written, which must be the same."""
+    for name in ("time", BOUNDS, CLIMATOLOGY_BOUNDS):
+        if name in dataset.variables:
+            dataset[name].encoding = dict(UNITS)
+    return dataset
 
 
 def static_coordinates(dataset: xr.Dataset) -> dict[Hashable, Any]:
@@ -192,7 +200,13 @@ def joined(parts: Iterable[xr.Dataset]) -> xr.Dataset:
         raise InputError("No period is complete enough; give a longer series or ask for a smaller share of it")
     # Coordinates of all parts are the same, so nothing is compared.
     how = {"data_vars": "minimal", "coords": "minimal", "compat": "override", "join": "override"}
-    return xr.concat(parts, "time", combine_attrs="override", **how)  # type: ignore[call-overload]
+    return _encoded(xr.concat(parts, "time", combine_attrs="override", **how))  # type: ignore[call-overload]
+
+
+def lowest_state(values: np.ndarray, attributes: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    """Coordinate `state` of one cell of time: the lowest of those that it is made of, so that what holds preliminary
+    fields is preliminary."""
+    return {"state": xr.Variable("time", np.min(values, keepdims=True), attributes)}
 
 
 def one_by_one(days: xr.Dataset | Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
@@ -262,8 +276,11 @@ def replaced_method(text: str, method: str) -> str:
 
 
 def within_days(text: str) -> str:
-    """`cell_methods` of a daily statistic as the first part of a climatological statement (CF 7.4)."""
-    return _TIME_METHOD.sub(lambda found: found[0].replace(found[1], f"{found[1]} within days", 1), text, count=1)
+    """`cell_methods` of a daily statistic as the first part of a climatological statement (CF 7.4).
+
+    What it says in parentheses belongs into a comment: checkers accept it at the end of the statement alone.
+    """
+    return _TIME_METHOD.sub(lambda found: f"time: {found[1]} within days", text, count=1)
 
 
 def interval_text(step: np.timedelta64) -> str:

@@ -88,7 +88,8 @@ def at_cells(dataset: xr.Dataset, cells: Cells, place: str) -> xr.Dataset:
     """
     if place in dataset.dims:
         raise InputError(f"The dataset has a dimension {place} already; select places once, from the grid")
-    fields, coordinates = {}, {}
+    fields: dict[Any, xr.Variable] = {}
+    coordinates: dict[Any, xr.Variable] = {}
     axes = {*cells.dims, "crs"}
     for name, variable in dataset.variables.items():
         if name in axes or "grid_mapping_name" in variable.attrs:
@@ -99,5 +100,5 @@ def at_cells(dataset: xr.Dataset, cells: Cells, place: str) -> xr.Dataset:
         (coordinates if name in dataset.coords else fields)[name] = chosen
     for name in set(coordinates) & set(dataset.xindexes):
         coordinates.pop(name)
-    kept = {name: dataset[name].variable for name in dataset.xindexes if name not in cells.dims}
+    kept = {name: dataset[name].variable for name in map(str, dataset.xindexes) if name not in cells.dims}
     return xr.Dataset(fields, {**kept, **coordinates}, dict(dataset.attrs))

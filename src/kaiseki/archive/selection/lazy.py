@@ -72,7 +72,8 @@ def computed(
 
 def _variable(dims: tuple[Any, ...], array: Computed, attributes: Mapping[Any, Any]) -> xr.Variable:
     """A variable of an array, which keeps its values once they have all been asked for."""
-    lazy = indexing.CopyOnWriteArray(indexing.MemoryCachedArray(indexing.LazilyIndexedArray(array)))
+    cached: Any = indexing.MemoryCachedArray(indexing.LazilyIndexedArray(array))
+    lazy = indexing.CopyOnWriteArray(cached)
     return xr.Variable(dims, lazy, dict(attributes), fastpath=True)
 
 

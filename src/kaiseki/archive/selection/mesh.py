@@ -113,7 +113,7 @@ def mesh(dataset: xr.Dataset, code: str | int | Sequence[str | int], *, outside:
         InputError: a code that is none; a mesh outside the grid.
     """
     single = isinstance(code, str | int | np.integer)
-    codes: list[Any] = [code] if single else list(code)  # type: ignore[list-item, arg-type]
+    codes: list[Any] = [code] if single else list(code)  # type: ignore[arg-type]
     if not codes:
         raise InputError("No mesh code was given")
     texts = [str(one).strip().replace("-", "") for one in codes]

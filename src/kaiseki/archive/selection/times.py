@@ -16,7 +16,7 @@ from kaiseki.core.errors import InputError
 from kaiseki.core.timing import JST
 
 _INTERVALS: Final = ("time: sum", "time: mean")
-_STEPS: Final = (
+_STEPS: Final[tuple[tuple[re.Pattern[str], Any], ...]] = (
     (re.compile(r"\d{4}"), "Y"),
     (re.compile(r"\d{4}-\d{2}"), "M"),
     (re.compile(r"\d{4}-\d{2}-\d{2}"), "D"),
@@ -116,7 +116,7 @@ def _border(text: Any, where: tzinfo, *, end: bool) -> tuple[np.datetime64, bool
         if pattern.fullmatch(plain):
             try:
                 date = np.datetime64(plain, step)
-                first = (date + (1 if end else 0)).astype("datetime64[D]").astype(datetime)
+                first = (date + np.timedelta64(int(end), step)).astype("datetime64[D]").astype(datetime)
                 return _utc(datetime(first.year, first.month, first.day), where), not end
             except (ValueError, OverflowError, AttributeError):
                 break

@@ -198,7 +198,7 @@ def heights(dataset: xr.Dataset, metres: Any, above: Literal["ground", "sea"] = 
     if wanted.ndim > 1 or wanted.size == 0 or not np.all(np.isfinite(wanted)):
         raise InputError("Heights must be one number or a list of numbers, in m")
     name, attributes = _NEW[above]
-    coordinate = column(dataset, above)  # type: ignore[arg-type]
+    coordinate = column(dataset, above)
     axis, targets = coordinate.axis, np.atleast_1d(wanted)
     fields = {
         key: _at_heights(one.variable, coordinate, targets, name) if axis in one.dims else one.variable
