@@ -94,7 +94,7 @@ def verdicts(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
     return found
 
 
-RELEASED = ("model_levels", "analysis", "surface", "pressure_levels", "precipitation", "uncertainty")
+RELEASED = ("model_levels", "analysis", "surface", "pressure_levels", "height_levels", "precipitation", "uncertainty")
 KINDS = (
     "analysis background surface forecasts pressure_levels heights one_level_one_time soil degrees_north_first "
     "degrees_without_sphere mercator lambert_tangent stereographic_south packed one_forecast climcore_air "
