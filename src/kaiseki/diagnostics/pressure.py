@@ -1,8 +1,8 @@
 """Pressure, temperature and height at the ground, at mean sea level and on surfaces below the ground.
 
 The fictitious air below the ground is that of the weather services' pressure-level analyses: Trenberth, Berry and Buja
-(1993, Vertical Interpolation and Truncation of Model-Coordinate Data, NCAR/TN-396+STR), after the practice of ECMWF.
-Their truncated series are replaced here by the closed forms.
+(1993, Vertical Interpolation and Truncation of Model-Coordinate Data, NCAR/TN-396+STR, equations 5, 13 and 14.1 to
+14.3), after the practice of ECMWF. Their truncated series are replaced here by the closed forms.
 """
 
 from __future__ import annotations

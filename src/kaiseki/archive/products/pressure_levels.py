@@ -8,7 +8,7 @@ result is NaN. Below the lowest it is NaN too, unless it is asked to be extrapol
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -30,8 +30,6 @@ JMA_PRESSURE_LEVELS: Final = tuple(
 
 BELOW_GROUND: Final = "below_ground"
 """Name of the mask of extrapolated values."""
-
-Treatment = Literal["missing", "extrapolated"]
 
 _AS_LOWEST: Final = ("eastward_wind", "northward_wind", "w", "omega", "qv", *CONDENSATE, "relative_humidity")
 """Fields that have the value of the lowest model level below it."""
@@ -95,7 +93,7 @@ def on_pressure_levels(
     levels: Sequence[float] | np.ndarray = JMA_PRESSURE_LEVELS,
     variables: Sequence[str] | None = None,
     *,
-    below_ground: Treatment = "missing",
+    below_ground: str = "missing",
 ) -> xr.Dataset:
     """Fields of `kaiseki.open` on pressure levels, with geopotential height.
 
