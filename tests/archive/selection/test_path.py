@@ -56,7 +56,7 @@ def places(dataset: xr.Dataset, column: Any, row: Any) -> tuple[Any, Any, Any, A
     from kaiseki.grid import LambertConformal
 
     x, y = dataset["x"].values[0] + 20e3 * np.asarray(column), dataset["y"].values[0] + 20e3 * np.asarray(row)
-    lat, lon = LambertConformal().inverse(x, y)
+    lat, lon = LambertConformal().inverse(np.asarray(x), np.asarray(y))
     return x, y, lon, lat
 
 
