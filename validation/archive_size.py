@@ -22,8 +22,11 @@ import xarray as xr
 
 import kaiseki
 from kaiseki.archive import ForecastStore
+from kaiseki.archive.products.height_levels import HEIGHT_LEVELS
+from kaiseki.archive.products.pressure_levels import JMA_PRESSURE_LEVELS
+from kaiseki.archive.release.derivation import axis_of, derivable
 from kaiseki.archive.release.layout import ReleaseLayout, of_domain
-from kaiseki.archive.release.packing import PRECIPITATION, PRESSURES, write_day, write_pressure_levels
+from kaiseki.archive.release.packing import PRECIPITATION, write_day, write_products
 from kaiseki.archive.release.report import as_mapping, as_text, sizes
 from kaiseki.archive.release.schema import GROUPS, Times
 from kaiseki.archive.release.store import ReleaseStore
@@ -59,7 +62,8 @@ def pack_forecast(source: Path, place: Path, bounds: Any) -> None:
         times=Times(days[0].astype("datetime64[s]"), days.size, {"hourly": 24, "analysis": 8}),
         **of_domain(domain, groups["surface"]["soil_level"].values if "soil_level" in groups["surface"].dims else None),
         bounds=bounds,
-        pressures=PRESSURES,
+        pressures=JMA_PRESSURE_LEVELS,
+        heights=HEIGHT_LEVELS,
     )
     with ReleaseStore.create(place, layout) as store:
         variables: dict[tuple[str, str], str | None] = {}
@@ -67,14 +71,14 @@ def pack_forecast(source: Path, place: Path, bounds: Any) -> None:
             for name, array in fields.data_vars.items():
                 vertical = [str(axis) for axis in array.dims if axis not in ("time", "y", "x")]
                 variables[group, str(name)] = vertical[0] if vertical else None
-        on_pressure = ("geopotential_height", "temperature", "eastward_wind", "northward_wind", "w", "qv")
-        variables |= {("pressure_levels", name): "pressure" for name in on_pressure}
+        whole = xr.merge([groups["model_levels"], groups["surface"]])
+        variables |= {(one.group, one.name): axis_of(one) for one in derivable(whole, store.root("quality"))}
         store.add_variables(variables)
         for day in days:
             with store.day("forecast", day) as writer:
                 for group, fields in groups.items():
                     write_day(writer, group, fields, store.times.of_day(GROUPS[group].axis, writer.number))
-                write_pressure_levels(writer, store, groups["model_levels"])
+                write_products(writer, store, whole)
         store.pack_series()
 
 
