@@ -1,5 +1,6 @@
 """The archive: the run store, `kaiseki.open`, products, export. No JAX."""
 
+from kaiseki.archive.exchange.grib2 import write_grib2
 from kaiseki.archive.exchange.netcdf import export_netcdf
 from kaiseki.archive.products.pressure_levels import interpolate_to_pressure, on_pressure_levels
 from kaiseki.archive.reader import export_observations, observations, open_archive, open_domain
@@ -20,4 +21,5 @@ __all__ = [
     "on_pressure_levels",
     "open_archive",
     "open_domain",
+    "write_grib2",
 ]
