@@ -1,7 +1,7 @@
 """Kaiseki: a regional reanalysis that anyone can run, and the platform that puts it to use.
 
 `kaiseki.open(path)` opens an archive as an `xarray.Dataset`, `kaiseki.open_observations(path)` its observations with
-their departures as an Arrow table. Nothing heavy is imported before it is used.
+their departures as an Arrow table. Nothing heavy is imported before one of them is called.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kaiseki.archive import observations as open_observations
     from kaiseki.archive import open_archive as open
+else:
 
-__all__ = ["open", "open_observations"]
+    def open(location: Any, *arguments: Any, **options: Any) -> Any:
+        """The fields of an archive as an `xarray.Dataset`, read lazily; arguments as of `kaiseki.archive.open_archive`.
 
-
-def __getattr__(name: str) -> Any:
-    if name == "open":
+        `ds.kaiseki` of what comes out selects places, areas, heights, paths and periods.
+        """
         from kaiseki.archive import open_archive
 
-        return open_archive
-    if name == "open_observations":
+        return open_archive(location, *arguments, **options)
+
+    def open_observations(location: Any, *arguments: Any, **options: Any) -> Any:
+        """The observations of a run with their departures as an Arrow table; arguments as of
+        `kaiseki.archive.observations`."""
         from kaiseki.archive import observations
 
-        return observations
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return observations(location, *arguments, **options)
 
 
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__all__ = ["open", "open_observations"]

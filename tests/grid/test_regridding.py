@@ -70,7 +70,7 @@ def integral(grid: MapGrid | LatLonGrid, field: np.ndarray) -> float:
 
 
 @given(maps(), around_the_earth(), st.integers(0, 2**32 - 1))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_integral_over_a_map_is_kept_on_the_globe(source: MapGrid, target: LatLonGrid, seed: int) -> None:
     field = np.random.default_rng(seed).uniform(0.5, 1.5, source.shape)
     regridding = conservative(source, target, least_valid=0.0)
@@ -85,7 +85,7 @@ def test_the_integral_over_a_map_is_kept_on_the_globe(source: MapGrid, target: L
 
 
 @given(around_the_earth(), maps(), st.integers(0, 2**32 - 1))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_integral_of_cells_inside_a_map_is_kept(source: LatLonGrid, target: MapGrid, seed: int) -> None:
     """A field that is zero except in cells wholly inside the map has the same integral there."""
     regridding = conservative(source, target)
@@ -99,7 +99,7 @@ def test_the_integral_of_cells_inside_a_map_is_kept(source: LatLonGrid, target: 
 
 
 @given(maps(), st.floats(0.3, 3.0), st.floats(-15.0, 15.0), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_integral_is_kept_from_map_to_map(source: MapGrid, ratio: float, turn: float, seed: int) -> None:
     """The target covers the source on another map of the same place."""
     lat, lon = source.points()
@@ -134,7 +134,7 @@ def test_grids_of_parallels_and_meridians_are_products_of_their_axes() -> None:
 
 
 @given(maps(), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_bilinear_is_exact_for_what_is_bilinear_on_a_map(source: MapGrid, seed: int) -> None:
     random = np.random.default_rng(seed)
     a, b, c, d = random.normal(size=4)
@@ -160,7 +160,7 @@ def test_bilinear_is_exact_for_what_is_bilinear_on_a_map(source: MapGrid, seed: 
 
 
 @given(around_the_earth(), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_bilinear_is_exact_for_linear_fields_of_latitude_and_closed_around_the_earth(
     source: LatLonGrid, seed: int
 ) -> None:

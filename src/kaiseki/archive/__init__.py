@@ -1,19 +1,50 @@
-"""The archive: the run store, `kaiseki.open`, products, export. No JAX."""
+"""The archive: the run store, `kaiseki.open`, selection, products, export. No JAX.
 
-from kaiseki.archive.exchange.grib2 import write_grib2
-from kaiseki.archive.exchange.netcdf import export_netcdf
-from kaiseki.archive.products.pressure_levels import interpolate_to_pressure, on_pressure_levels
-from kaiseki.archive.reader import export_observations, observations, open_archive, open_domain
-from kaiseki.archive.store.forecast_store import ForecastStore
-from kaiseki.archive.store.run_store import RunStore
-from kaiseki.archive.store.schema import SCHEMA_VERSION
-from kaiseki.archive.store.transaction import CycleTransaction
+A name is imported from its module when it is first used: to open an archive nobody waits for what exports it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from kaiseki.archive.exchange.export import Choice, export
+    from kaiseki.archive.exchange.grib2 import write_grib2
+    from kaiseki.archive.exchange.netcdf import export_netcdf
+    from kaiseki.archive.products.pressure_levels import interpolate_to_pressure, on_pressure_levels
+    from kaiseki.archive.reader import export_observations, observations, open_archive, open_domain
+    from kaiseki.archive.store.forecast_store import ForecastStore
+    from kaiseki.archive.store.run_store import RunStore
+    from kaiseki.archive.store.schema import SCHEMA_VERSION
+    from kaiseki.archive.store.transaction import CycleTransaction
+
+_MODULES: Final[Mapping[str, str]] = {
+    "Choice": "exchange.export",
+    "CycleTransaction": "store.transaction",
+    "ForecastStore": "store.forecast_store",
+    "RunStore": "store.run_store",
+    "SCHEMA_VERSION": "store.schema",
+    "export": "exchange.export",
+    "export_netcdf": "exchange.netcdf",
+    "export_observations": "reader",
+    "interpolate_to_pressure": "products.pressure_levels",
+    "observations": "reader",
+    "on_pressure_levels": "products.pressure_levels",
+    "open_archive": "reader",
+    "open_domain": "reader",
+    "write_grib2": "exchange.grib2",
+}
+"""Module of each public name, within the package."""
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Choice",
     "CycleTransaction",
     "ForecastStore",
     "RunStore",
+    "export",
     "export_netcdf",
     "export_observations",
     "interpolate_to_pressure",
@@ -23,3 +54,15 @@ __all__ = [
     "open_domain",
     "write_grib2",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

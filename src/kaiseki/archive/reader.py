@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import xarray as xr
 
+import kaiseki.archive.selection  # noqa: F401, for it registers the accessor ds.kaiseki
 from kaiseki.archive.release.reading import open_group
 from kaiseki.archive.release.schema import KIND as RELEASE_KIND
 from kaiseki.archive.store import schema
@@ -37,7 +38,8 @@ def open_archive(
     Nothing but the axes is read before it is used (xarray's own lazy indexing; Dask is not needed). Variables have
     their internal names with CF standard names and units; winds are eastward and northward. Coordinates: `time` (UTC),
     `level` (nominal height [m]), `lat`, `lon` (y, x), `altitude` (level, y, x) [m above mean sea level], `x`, `y` of
-    the map. `time_bnds` is there when a variable is a sum or mean over the interval that ends at its label.
+    the map. `time_bnds` is there when a variable is a sum or mean over the interval that ends at its label. The
+    accessor `ds.kaiseki` selects places, areas, heights, paths, periods and units: see `archive.selection`.
 
     Forecasts have the dimensions `forecast_reference_time` (start, UTC) and `forecast_period` (lead time) in the place
     of `time`, which is a coordinate of both: the time for which the forecast is valid. Sums are missing at the start.

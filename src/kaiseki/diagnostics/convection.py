@@ -25,6 +25,7 @@ from kaiseki.core.constants import (
     R_VAPOUR,
 )
 from kaiseki.diagnostics.humidity import LEAST_VAPOUR_PRESSURE, vapour_pressure
+from kaiseki.diagnostics.namespace import Field
 from kaiseki.diagnostics.saturation import mixing_ratio, over_water, over_water_slope
 from kaiseki.diagnostics.thermodynamics import (
     equivalent_potential_temperature,
@@ -49,9 +50,9 @@ class Parcel:
         qv: specific humidity [kg/kg].
     """
 
-    pressure: np.ndarray
-    temperature: np.ndarray
-    qv: np.ndarray
+    pressure: Field
+    temperature: Field
+    qv: Field
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,12 @@ class Ascent:
         condensation: pressure of the lifting condensation level [Pa].
     """
 
-    cape: np.ndarray
-    cin: np.ndarray
-    condensation: np.ndarray
+    cape: Field
+    cin: Field
+    condensation: Field
 
 
-def condensation_level(parcel: Parcel) -> tuple[np.ndarray, np.ndarray]:
+def condensation_level(parcel: Parcel) -> tuple[Field, Field]:
     """Pressure (Pa) and temperature (K) at which the parcel, lifted dry-adiabatically, is saturated over water.
 
     By Newton's method on ln(saturation vapour pressure) - ln(vapour pressure), which falls as T^(1/kappa). A saturated
@@ -86,7 +87,7 @@ def condensation_level(parcel: Parcel) -> tuple[np.ndarray, np.ndarray]:
     return parcel.pressure * (temperature / parcel.temperature) ** (1.0 / KAPPA), temperature
 
 
-def _moist_slope(logarithm: np.ndarray, temperature: np.ndarray) -> np.ndarray:
+def _moist_slope(logarithm: Field, temperature: Field) -> Field:
     """Change of temperature with ln p (K) along the pseudoadiabat, at ln p (p in Pa) and temperature (K).
 
     From the enthalpy of dry air and vapour, of which what condenses leaves:
@@ -100,7 +101,7 @@ def _moist_slope(logarithm: np.ndarray, temperature: np.ndarray) -> np.ndarray:
     return np.asarray((gas + released) / (CP_DRY + ratio * CP_VAPOUR + released * over_water_slope(temperature)))
 
 
-def pseudoadiabat(temperature: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+def pseudoadiabat(temperature: Field, start: Field, end: Field) -> Field:
     """Temperature (K) of saturated air that goes pseudoadiabatically from a pressure to another (Pa), (...) each."""
     x, distance = np.log(start), np.log(end) - np.log(start)
     longest = float(np.max(np.abs(distance), initial=0.0, where=np.isfinite(distance)))
@@ -115,7 +116,7 @@ def pseudoadiabat(temperature: np.ndarray, start: np.ndarray, end: np.ndarray) -
     return temperature
 
 
-def _areas(lower: np.ndarray, upper: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _areas(lower: Field, upper: Field, width: Field) -> tuple[Field, Field]:
     """Positive and negative area, both as positive numbers, under a straight line between two values."""
     high, low = np.maximum(np.maximum(lower, upper), 0.0), np.maximum(np.maximum(-lower, -upper), 0.0)
     both = high + low
@@ -126,7 +127,7 @@ def _areas(lower: np.ndarray, upper: np.ndarray, width: np.ndarray) -> tuple[np.
     return np.where(high > 0.0, positive, 0.0), np.where(low > 0.0, negative, 0.0)
 
 
-def lift(parcel: Parcel, pressure: np.ndarray, temperature: np.ndarray, qv: np.ndarray) -> Ascent:
+def lift(parcel: Parcel, pressure: Field, temperature: Field, qv: Field) -> Ascent:
     """Energies of a parcel lifted through a column.
 
     CAPE is the energy of all layers of positive buoyancy above the level of free convection, which is the lowest level
@@ -177,18 +178,18 @@ def lift(parcel: Parcel, pressure: np.ndarray, temperature: np.ndarray, qv: np.n
     return Ascent(*(np.where(missing, np.nan, one) for one in (cape, cin, level)))
 
 
-def _saturated_virtual(temperature: np.ndarray, logarithm: np.ndarray) -> np.ndarray:
+def _saturated_virtual(temperature: Field, logarithm: Field) -> Field:
     """Virtual temperature (K) of saturated air at a temperature (K) and ln p (p in Pa)."""
     ratio = mixing_ratio(over_water(temperature), np.exp(logarithm))
     return np.asarray(virtual_temperature(temperature, ratio / (1.0 + ratio)))
 
 
-def lowest_parcel(pressure: np.ndarray, temperature: np.ndarray, qv: np.ndarray) -> Parcel:
+def lowest_parcel(pressure: Field, temperature: Field, qv: Field) -> Parcel:
     """The air of the lowest level, from columns (z, ...)."""
     return Parcel(*(np.asarray(field[0], float) for field in (pressure, temperature, qv)))
 
 
-def mixed_parcel(pressure: np.ndarray, temperature: np.ndarray, qv: np.ndarray, top: np.ndarray) -> Parcel:
+def mixed_parcel(pressure: Field, temperature: Field, qv: Field, top: Field) -> Parcel:
     """Air with the mean potential temperature and specific humidity of a layer, by mass, at the lowest level.
 
     Args:
@@ -212,9 +213,7 @@ def mixed_parcel(pressure: np.ndarray, temperature: np.ndarray, qv: np.ndarray, 
     return Parcel(lowest, theta_sum / mass * exner(lowest), qv_sum / mass)
 
 
-def most_unstable_parcel(
-    pressure: np.ndarray, temperature: np.ndarray, qv: np.ndarray, depth: float = MOST_UNSTABLE_DEPTH
-) -> Parcel:
+def most_unstable_parcel(pressure: Field, temperature: Field, qv: Field, depth: float = MOST_UNSTABLE_DEPTH) -> Parcel:
     """The air of the level with the highest equivalent potential temperature (Bolton 1980) within a depth (Pa) above
     the lowest level, from columns (z, ...)."""
     p, t, q = (np.array(field[0], float) for field in (pressure, temperature, qv))

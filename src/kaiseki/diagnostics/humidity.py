@@ -38,7 +38,7 @@ def dew_point(vapour_pressure: Field) -> Field:
     return xp.where(vapour_pressure >= LEAST_VAPOUR_PRESSURE, found, xp.nan)
 
 
-def precipitable_water(qv: np.ndarray, pressure: np.ndarray, surface_pressure: np.ndarray) -> np.ndarray:
+def precipitable_water(qv: np.ndarray, pressure: np.ndarray, surface_pressure: Field) -> Field:
     """Mass of the water vapour of a column (kg m-2): the integral of qv dp / g, by the trapezoidal rule.
 
     The air is taken as hydrostatic. Between the ground and the lowest level the humidity is that of the lowest level;
@@ -51,4 +51,4 @@ def precipitable_water(qv: np.ndarray, pressure: np.ndarray, surface_pressure: n
     """
     below = (surface_pressure - pressure[0]) * qv[0]
     layers = 0.5 * (qv[1:] + qv[:-1]) * (pressure[:-1] - pressure[1:])
-    return np.asarray((below + layers.sum(axis=0)) / GRAVITY)
+    return (below + layers.sum(axis=0)) / GRAVITY

@@ -57,7 +57,7 @@ def test_the_grid_of_a_run_is_that_of_its_domain(run: xr.Dataset) -> None:
 @pytest.mark.parametrize("method", ["bilinear", "conservative"])
 def test_values_are_those_of_the_operator_for_every_time_and_level(run: xr.Dataset, method: str) -> None:
     operator = (bilinear if method == "bilinear" else conservative)(grid_of(run), TARGET)
-    result = regridded(run, TARGET, method)  # type: ignore[arg-type]
+    result = regridded(run, TARGET, method)
     assert result["temperature"].dims == ("time", "level", "lat", "lon")
     for name in ("temperature", "pressure", "temperature_2m", "precipitation", "terrain", "altitude"):
         np.testing.assert_array_equal(result[name].values, operator(run[name].values))
@@ -257,6 +257,7 @@ PLANE = ("y", "x")
         (changed(MAP, earth_radius=None), "radius of its sphere"),
         (changed(MAP, semi_major_axis=6378137.0, inverse_flattening=298.257), "of an ellipsoid"),
         (changed(MAP, standard_parallel=None), "lacks standard_parallel"),
+        (changed(MAP, latitude_of_projection_origin=None), "lacks latitude_of_projection_origin"),
         (
             MAP.assign_coords(lat=(PLANE, np.full((6, 7), 35.0)), lon=(PLANE, np.full((6, 7), 135.0))),
             "one of them is wrong",
@@ -280,4 +281,4 @@ def test_two_components_that_could_be_either_pair_are_refused() -> None:
 
 def test_a_method_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InputError, match="bilinear and conservative"):
-        regridded(MAP, TARGET, "nearest")  # type: ignore[arg-type]
+        regridded(MAP, TARGET, "nearest")

@@ -21,7 +21,7 @@ MEANS = {
     "eastward_wind": (10.0, 5.0),
     "northward_wind": (-2.0, 5.0),
     "temperature": (270.0, 10.0),
-    "qv": (4e-3, 1e-3),
+    "qv": (1e-3, 2e-4),
     "temperature_2m": (280.0, 5.0),
     "precipitation": (2.0, 0.5),
     "temperature_spread": (0.6, 0.1),

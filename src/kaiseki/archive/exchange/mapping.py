@@ -105,7 +105,9 @@ def projection_of(attributes: Mapping[str, Any]) -> Projection:
         case "mercator" if "standard_parallel" in attributes:
             return Mercator(number("standard_parallel"), number("longitude_of_projection_origin"), radius)
         case "polar_stereographic" if "standard_parallel" in attributes:
-            parallel = abs(number("standard_parallel")) * np.sign(number("latitude_of_projection_origin"))
+            # Some files give the parallel of a southern map without its sign.
+            pole = float(attributes.get("latitude_of_projection_origin", number("standard_parallel")))
+            parallel = float(np.copysign(number("standard_parallel"), pole))
             return PolarStereographic(parallel, number("straight_vertical_longitude_from_pole"), radius)
     raise InputError(
         f"The grid mapping {kind or 'without a name'} is not supported; expected lambert_conformal_conic, mercator or "
@@ -129,8 +131,12 @@ def _origin(projection: Projection, attributes: Mapping[str, Any]) -> tuple[floa
     """Coordinates, m, that the origin of the stated map has on ours, less its false easting and northing."""
     x, y = 0.0, 0.0
     if isinstance(projection, LambertConformal):
-        # Ours is at the pole.
-        lat = float(attributes.get("latitude_of_projection_origin", 90.0 * np.sign(projection.cone)))
+        # Ours is at the pole; a map by its one parallel alone has it there.
+        single = projection.parallel_1 if projection.parallel_1 == projection.parallel_2 else None
+        lat = attributes.get("latitude_of_projection_origin", single)
+        if lat is None:
+            raise InputError("The grid mapping lambert_conformal_conic lacks latitude_of_projection_origin")
+        lat = float(lat)
         if abs(lat) < 90.0:
             y = float(projection.forward(np.asarray(lat), np.asarray(projection.central_longitude))[1])
     return x - float(attributes.get("false_easting", 0.0)), y - float(attributes.get("false_northing", 0.0))

@@ -1,35 +1,61 @@
-"""Export of chosen times and variables to NetCDF-4 with CF metadata."""
+"""NetCDF-4 files with CF metadata: all in one file, one per day, or one variable and time per file."""
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from kaiseki.archive.reader import FieldKind, open_archive
+from kaiseki.archive.exchange.cf import cf_dataset, times_along
+from kaiseki.archive.exchange.encoded import EncodedVariable, encoded
+from kaiseki.archive.exchange.source import Source, Times, chosen, open_source
+from kaiseki.archive.release.encoding import BoundSet
 from kaiseki.archive.store.metadata import program_version
-from kaiseki.archive.store.schema import REFERENCE_TIME
+from kaiseki.archive.store.schema import PERIOD, REFERENCE_TIME
 from kaiseki.archive.store.storage import Location
 from kaiseki.core.errors import InputError, StoreError
-from kaiseki.core.files import whole_file
-from kaiseki.core.timing import format_utc, parse_time
+from kaiseki.core.files import make_folder, whole_file
+from kaiseki.core.timing import format_utc
+from kaiseki.core.variables import VARIABLES, Variable
+
+EXPORT_ID = "export_id"
+"""Global attribute that tells what a file was made of: a digest of its source, contents and encoding."""
+
+_DEFLATE = 4
+
+
+@dataclass(frozen=True)
+class Written:
+    """Outcome of an export.
+
+    Attributes:
+        files: paths of all files of the export, in the order of time.
+        kept: those among them that an earlier export had left complete.
+    """
+
+    files: tuple[Path, ...]
+    kept: tuple[Path, ...] = ()
 
 
 def export_netcdf(
     location: Location,
     file: str | Path,
     *,
-    times: Sequence[str | np.datetime64] | np.ndarray | None = None,
+    times: Times | None = None,
     variables: Sequence[str] | None = None,
-    kind: FieldKind | None = None,
+    kind: str | None = None,
+    bounds: BoundSet = "lossless",
     storage_options: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write fields of a run to one NetCDF-4 file, losslessly compressed, whole or not at all.
+    """Write fields of a run to one NetCDF-4 file, compressed, whole or not at all.
 
     Args:
         location: directory of the run, "s3://bucket/prefix" or an `icechunk.Storage`.
@@ -37,6 +63,7 @@ def export_netcdf(
         times: instants in UTC, None for all that there are; of forecasts their start times.
         variables: internal names, None for all.
         kind: of the fields, as of `archive.open_archive`.
+        bounds: set of bounds within which fields are packed as integers; every bit is kept by default.
         storage_options: for S3, see `storage.resolve`.
 
     Returns:
@@ -47,55 +74,189 @@ def export_netcdf(
         InputError: a time or variable that the run does not have; h5netcdf is not installed.
         ResourceError: the disk is full.
     """
-    try:
-        import h5netcdf  # noqa: F401
-    except ImportError:
-        raise InputError('NetCDF needs h5netcdf, which is not installed; do: pip install "kaiseki[formats]"') from None
-    dataset = open_archive(location, kind, storage_options=storage_options)
-    if variables is not None:
-        missing = [name for name in variables if name not in dataset]
-        if missing:
-            known = ", ".join(str(name) for name in dataset)
-            raise InputError(
-                f"The {dataset.attrs['kind']} fields of {location} have no variable {missing[0]!r}; there are {known}"
-            )
-        keep = [*variables, *(["time_bnds"] if "time_bnds" in dataset else [])]
-        dataset = dataset[keep]
-    if times is not None:
-        wanted = np.array([parse_time(time) for time in times], "datetime64[s]")
-        along = REFERENCE_TIME if REFERENCE_TIME in dataset.dims else "time"
-        axis = dataset[along].values.astype("datetime64[s]")
-        absent = wanted[~np.isin(wanted, axis)]
-        if wanted.size == 0 or absent.size:
-            what = format_utc(absent[0]) if absent.size else "no time at all"
-            raise InputError(
-                f"{what} was asked of the {dataset.attrs['kind']} fields of {location}, "
-                f"which go from {format_utc(axis[0])} to {format_utc(axis[-1])} ({axis.size} times)"
-            )
-        dataset = dataset.isel({along: np.searchsorted(axis, np.sort(wanted))})
-    dataset = _without_helpers(dataset)
-    encoding: dict[str, dict[str, Any]] = {"time": {"units": "seconds since 1970-01-01 00:00:00", "dtype": "int64"}}
-    for name, array in dataset.variables.items():
-        # What the encoding of Zarr says about chunks and codecs means nothing here.
-        kept = {key: array.encoding[key] for key in ("units", "dtype") if key in array.encoding}
-        # None: no attribute, where xarray would list every scalar coordinate.
-        kept["coordinates"] = array.encoding.get("coordinates")
-        array.encoding = kept
-        if array.dtype.kind == "f" and array.ndim >= 2:
-            encoding[str(name)] = {"zlib": True, "complevel": 4, "shuffle": True}
-    now = datetime.now(UTC).isoformat("T", "seconds").replace("+00:00", "Z")
-    dataset.attrs["history"] += f"\n{now} exported to NetCDF by Kaiseki {program_version()}"
-    path = Path(file)
+    _need_h5netcdf()
+    source = chosen(open_source(location, kind, storage_options=storage_options), times, variables)
+    return write_netcdf(source.dataset, file, bounds)
+
+
+@dataclass(frozen=True, eq=False)
+class Making:
+    """How a file is made, besides its contents.
+
+    Attributes:
+        identity: value of the attribute `export_id`, None for no such attribute.
+        rows: rows of the table of variables, which declare the bounds of packing, by names in the file.
+    """
+
+    identity: str | None = None
+    rows: Mapping[str, Variable] = field(default_factory=lambda: VARIABLES)
+
+
+def write_netcdf(
+    dataset: xr.Dataset, file: str | Path, bounds: BoundSet = "lossless", making: Making | None = None
+) -> Path:
+    """Write a dataset to one NetCDF-4 file, whole or not at all; one time of one variable is in memory.
+
+    Args:
+        dataset: as `kaiseki.open` or a product gives it.
+        file: path of the new file; an existing one is replaced.
+        bounds: set of bounds within which fields are packed.
+        making: identity of the file and other rows of the table of variables.
+
+    Raises:
+        StoreError: the file cannot be written, or the archive not read.
+        InputError: a variable or value that cannot be stored; h5netcdf is not installed.
+        ResourceError: the disk is full.
+    """
+    _need_h5netcdf()
+    path, making = Path(file), making or Making()
+    described = cf_dataset(dataset, "exported to NetCDF")
+    variables = encoded(described, bounds, making.rows)
+    attributes = described.attrs | ({} if making.identity is None else {EXPORT_ID: making.identity})
     if not path.absolute().parent.is_dir():
         raise StoreError(f"The directory {path.absolute().parent} does not exist, so {path} cannot be written")
     with whole_file(path) as scratch, _FileForHDF5(scratch, "w+b") as stream:
         try:
-            dataset.to_netcdf(stream, engine="h5netcdf", format="NETCDF4", encoding=encoding)
+            _fill(stream, variables, attributes)
+            # The name must not be given to what a loss of power would leave behind it.
+            stream.flush()
+            os.fsync(stream.fileno())
         finally:
             # It counts more than what HDF5 makes of a file that is not what it wrote.
             if stream.first_error is not None:
                 raise stream.first_error
     return path
+
+
+def write_days(source: Source, folder: str | Path, stem: str, bounds: BoundSet = "lossless") -> Written:
+    """Write one NetCDF-4 file per day (UTC), `<stem>_<YYYYMMDD>.nc`; of forecasts one per start.
+
+    A forecast's file is `<stem>_<YYYYMMDDhhmm>.nc` with the axis `time`, the scalar `forecast_reference_time` and the
+    lead times as a coordinate of `time`, so that programs without a notion of forecasts read it.
+
+    A file that is there is kept if it is complete and was made of the same: it can be opened, which a cut file cannot,
+    and its attribute `export_id`, a digest of the state of the source, the times, variables, encoding and the version
+    of this program, is the one that it would get. Without a known state of the source every file is written anew.
+
+    Args:
+        source: what is exported.
+        folder: folder of the files; made if it is not there.
+        stem: beginning of the names.
+        bounds: set of bounds within which fields are packed.
+
+    Raises:
+        StoreError, InputError, ResourceError: as of `write_netcdf`; files of earlier days stay.
+    """
+    _need_h5netcdf()
+    make_folder(Path(folder))
+    files, kept = [], []
+    for label, part in _parts(source):
+        path = Path(folder) / f"{stem}_{label}.nc"
+        identity = None if source.state is None else export_id(source.state, part, bounds)
+        if identity is not None and identity_of(path) == identity:
+            kept.append(path)
+        else:
+            write_netcdf(part, path, bounds, Making(identity))
+        files.append(path)
+    return Written(tuple(files), tuple(kept))
+
+
+def export_id(state: str, dataset: xr.Dataset, bounds: str) -> str:
+    """Digest of what a file is made of: state of the source, names, types, shapes, axes, encoding, program."""
+    axes = {
+        str(name): hashlib.sha256(np.ascontiguousarray(dataset[name].values)).hexdigest()
+        for name in dataset.dims
+        if name in dataset.coords
+    }
+    variables = sorted(
+        [str(name), list(map(str, one.dims)), list(one.shape), str(one.dtype)]
+        for name, one in dataset.variables.items()
+    )
+    content = json.dumps([state, variables, axes, bounds, program_version()], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def identity_of(path: Path) -> str | None:
+    """The `export_id` of a file; None if there is none or it is no whole NetCDF-4 file."""
+    import h5netcdf
+
+    try:
+        with h5netcdf.File(path, "r") as file:
+            found = file.attrs.get(EXPORT_ID)
+    except OSError:
+        return None
+    return None if found is None else str(found)
+
+
+def _parts(source: Source) -> Iterator[tuple[str, xr.Dataset]]:
+    """The days, or forecasts, of a source with their labels in names of files."""
+    dataset = source.dataset
+    along = times_along(dataset)
+    if along is None:
+        raise InputError(f"The fields of {source.where} have no axis of time, so there are no days; export one file")
+    axis = dataset[along].values
+    if along == REFERENCE_TIME:
+        for number, start in enumerate(axis):
+            yield compact(start), one_forecast(dataset.isel({along: number}))
+        return
+    days = axis.astype("datetime64[D]")
+    for day in np.unique(days):
+        yield str(day).replace("-", ""), dataset.isel({along: np.flatnonzero(days == day)})
+
+
+def one_forecast(dataset: xr.Dataset) -> xr.Dataset:
+    """A single forecast along the axis `time` in the place of its lead times."""
+    single = dataset.swap_dims({PERIOD: "time"}) if PERIOD in dataset.dims else dataset
+    return single.assign_coords(time=single["time"].assign_attrs(axis="T"))
+
+
+def compact(time: np.datetime64) -> str:
+    """A time in a name of a file, YYYYMMDDhhmm in UTC."""
+    return "".join(character for character in format_utc(time) if character.isdigit())
+
+
+def _fill(stream: _FileForHDF5, variables: list[EncodedVariable], attributes: Mapping[str, Any]) -> None:
+    """Write the contents of a file."""
+    import h5netcdf
+
+    with h5netcdf.File(stream, "w") as file:
+        file.attrs.update(attributes)
+        file.dimensions = {name: size for one in variables for name, size in zip(one.dims, one.shape, strict=True)}
+        for one in variables:
+            target = file.create_variable(one.name, one.dims, _type(one), fillvalue=one.fill, **_filters(one))
+            target.attrs.update(one.attributes)
+            for place in one.times():
+                index = tuple(place.get(name, slice(None)) for name in one.dims)
+                target[index if one.dims else ()] = _values(one, place)
+                if stream.first_error is not None:
+                    return
+
+
+def _type(variable: EncodedVariable) -> Any:
+    """Type of a variable for h5netcdf; text has any length."""
+    import h5py
+
+    return h5py.string_dtype() if variable.dtype.kind in "UO" else variable.dtype
+
+
+def _values(variable: EncodedVariable, place: Mapping[str, int]) -> np.ndarray:
+    values = variable.block(**place)
+    return values.astype(object) if variable.dtype.kind == "U" else values
+
+
+def _filters(variable: EncodedVariable) -> dict[str, Any]:
+    """Compression and chunks, one map each, of what is worth it."""
+    if variable.dtype.kind in "UO" or len(variable.dims) < 2 or 0 in variable.shape:
+        return {}
+    chunks = (*(1 for _ in variable.shape[:-2]), *variable.shape[-2:])
+    return {"compression": "gzip", "compression_opts": _DEFLATE, "shuffle": True, "chunks": chunks}
+
+
+def _need_h5netcdf() -> None:
+    try:
+        import h5netcdf  # noqa: F401
+    except ImportError:
+        raise InputError('NetCDF needs h5netcdf, which is not installed; do: pip install "kaiseki[formats]"') from None
 
 
 class _FileForHDF5(io.FileIO):
@@ -127,10 +288,3 @@ class _FileForHDF5(io.FileIO):
         except OSError as error:
             self.first_error = self.first_error or error
             return self.tell() if size is None else size
-
-
-def _without_helpers(dataset: xr.Dataset) -> xr.Dataset:
-    """Grid mapping and terms of formulas as plain variables: in a file they are no coordinates of a variable."""
-    listed = {name for array in dataset.values() for name in (array.encoding.get("coordinates") or "").split()}
-    helpers = [name for name in dataset.coords if name not in dataset.dims and name not in listed]
-    return dataset.reset_coords(helpers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -25,15 +25,13 @@ from kaiseki.grid.regridding import LatLonGrid, MapGrid, Regridding, bilinear, c
 
 __all__ = ["grid_of", "regridded"]
 
-Method = Literal["bilinear", "conservative"]
-
 _AT_ONCE: Final = 2**28
 """Bytes of the source that are read at once, unless one step of the first axis has more."""
 _NOT_A_COMPONENT: Final = re.compile(r"maximum|minimum|standard_deviation|variance|percentile|median|standard_error")
 """Words of statistics whose values for eastward and northward are no components of one vector."""
 
 
-def regridded(dataset: xr.Dataset, target: LatLonGrid | MapGrid, method: Method = "bilinear") -> xr.Dataset:
+def regridded(dataset: xr.Dataset, target: LatLonGrid | MapGrid, method: str = "bilinear") -> xr.Dataset:
     """A dataset of `kaiseki.open`, or one like it, on another grid.
 
     Every variable over the whole grid is regridded when it is read, a few times at once; the rest is kept. Coordinates
@@ -139,8 +137,9 @@ def _on_target(
     leading = [dim for dim in own.dims if dim not in place[:2]]
     ordered = [part.transpose(*leading, place.rows, place.columns) for part in parts]
     lazy = indexing.LazilyIndexedArray(_Lazy(ordered, component, operator))
-    # As xarray does for what it opens: kept once it is read, and not changed in the source when written to.
-    data: Any = indexing.CopyOnWriteArray(indexing.MemoryCachedArray(lazy))
+    # As xarray does with what it opens: it is kept once it is read, and a value set later does not reach the source.
+    cached: Any = indexing.MemoryCachedArray(lazy)
+    data: Any = indexing.CopyOnWriteArray(cached)
     attributes = {key: value for key, value in own.attrs.items() if key not in ("coordinates", "grid_mapping")}
     listed = str(own.encoding.get("coordinates") or own.attrs.get("coordinates") or "").split()
     more = [one for one in listed if one not in ("lat", "lon", "latitude", "longitude")]
@@ -149,7 +148,7 @@ def _on_target(
     return xr.Variable((*leading, *axes), data, attributes, encoding)
 
 
-def _describe(name: str, variable: xr.Variable, method: Method, vector: bool) -> None:
+def _describe(name: str, variable: xr.Variable, method: str, vector: bool) -> None:
     """Attributes that say how a data variable came onto its grid."""
     variable.attrs["grid_mapping"] = GRID_MAPPING
     methods = str(variable.attrs.get("cell_methods", ""))

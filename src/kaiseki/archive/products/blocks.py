@@ -1,7 +1,8 @@
 """A product made block by block: some times of a dataset are read, used and let go.
 
 Inside a block the fields are NumPy arrays with the vertical axis first, then the axes in which columns are repeated
-(times, members, places), the horizontal ones last; axes that a field does not have are of length one.
+(times, members, places), the horizontal ones last; axes that a field does not have are of length one. Of a
+single column there is one such axis.
 """
 
 from __future__ import annotations
@@ -21,9 +22,6 @@ VERTICAL: Final = ("level", "pressure", "height")
 
 LARGEST_BLOCK: Final = 16_000_000
 """Values of one field that a block may hold, unless one time has more."""
-
-KEPT: Final = ("time", "forecast_reference_time", "forecast_period", "x", "y", "lat", "lon", "crs", "terrain")
-"""Coordinates that every product has if the source has them, besides those of its own axes."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,9 @@ class Block:
         if np.isinf(values).any():
             raise InputError(f"The field {name!r} holds infinities{self._when()}, of which no product is made")
         vertical = self.axes.vertical in array.dims
-        shape = [array.sizes.get(axis, 1) for axis in order if vertical or axis != self.axes.vertical]
-        return np.asarray(values.reshape(shape))
+        upright = [array.sizes[self.axes.vertical]] if vertical else []
+        columns = [array.sizes.get(axis, 1) for axis in order if axis != self.axes.vertical]
+        return np.asarray(values.reshape([*upright, *(columns or [1])]))
 
     def _when(self) -> str:
         if "time" not in self.dataset.coords or self.dataset["time"].size == 0:
@@ -114,8 +113,8 @@ class Block:
 
     @property
     def column_shape(self) -> tuple[int, ...]:
-        """Lengths of all axes but the vertical one."""
-        return tuple(self.dataset.sizes[axis] for axis in (*self.axes.columns, *self.axes.horizontal))
+        """Lengths of all axes but the vertical one; one of length 1 if there is no other."""
+        return tuple(self.dataset.sizes[axis] for axis in (*self.axes.columns, *self.axes.horizontal)) or (1,)
 
 
 def blocks(dataset: xr.Dataset, axes: Axes) -> Iterator[tuple[slice, Block]]:
@@ -177,7 +176,8 @@ def assembled(
                 kind = np.float32 if values.dtype.kind == "f" else values.dtype
                 results[name] = np.empty([*upright, *(sizes[one] for one in columns)], kind)
             place = (*([slice(None)] if axis else []), *([part] if axes.columns else []))
-            results[name][place] = np.broadcast_to(values, [*upright, *block.column_shape])
+            whole = np.broadcast_to(values, [*upright, *block.column_shape])
+            results[name][place] = whole if columns else whole[..., 0]
     mapping = {"grid_mapping": "crs"} if "crs" in dataset.coords else {}
     described = attributes or {}
     variables = {}
@@ -189,13 +189,12 @@ def assembled(
         variables[name] = field.transpose(*order)
     product = xr.Dataset(variables, attrs=dict(dataset.attrs))
     used = set(product.dims)
+    # A fixed height above ground belongs to the variables of the source.
     coordinates = {
-        name: dataset[name]
-        for name in dataset.coords
-        if set(dataset[name].dims) <= used and (name in KEPT or name in used or not dataset[name].dims)
+        name: array
+        for name, array in dataset.coords.items()
+        if set(array.dims) <= used and not str(name).startswith("height_")
     }
-    if "altitude" in dataset.coords and "level" in used:
-        coordinates |= {name: dataset[name] for name in ("altitude", "decay") if name in dataset.coords}
     product = product.assign_coords(
         coordinates | {one.name: (one.name, one.values, dict(one.attributes)) for one in targets.values()}
     )

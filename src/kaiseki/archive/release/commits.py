@@ -44,9 +44,9 @@ class CommitPolicy:
     """
 
     patience: float = 600.0
-    tries: int = 50
+    tries: int = 100
     pause: float = 0.02
-    longest_pause: float = 2.0
+    longest_pause: float = 0.5
     skew: float = 60.0
 
 
@@ -139,14 +139,21 @@ def commit(
     mark = secrets.token_hex(8)
     marked = {**(metadata or {}), _NAME: mark}
     with commit_lock(place, policy.patience), storage_errors(place.where, "written"):
-        pause = policy.pause
+        pause, overtaken = policy.pause, False
         for _ in range(policy.tries):
+            if overtaken:
+                if place.directory is None:
+                    # The pause comes first: from the rebase on, each moment is one in which others can be faster.
+                    time.sleep(random.uniform(0.5, 1.5) * pause)
+                    pause = min(2.0 * pause, policy.longest_pause)
+                _rebase(session, place)
+                overtaken = False
             try:
                 return str(session.commit(message, marked))
             except icechunk.ConflictError:
                 if done := _already(repository, session, mark):
                     return done
-                _rebase(session, place)
+                overtaken = True
             except icechunk.FormatError as error:
                 if error.kind != _SKEW:
                     raise
@@ -156,8 +163,6 @@ def commit(
                 if done := _already(repository, session, mark):
                     return done
                 raise
-            time.sleep(random.uniform(0.5, 1.5) * pause)
-            pause = min(2.0 * pause, policy.longest_pause)
     raise StoreError(
         f"{place.where} was changed by other writers at each of {policy.tries} trials, so {message!r} was not "
         "committed and nothing of it was kept; write it again when fewer are writing"
@@ -176,7 +181,7 @@ def _rebase(session: icechunk.Session, place: Place) -> None:
 
 def _conflicts(error: icechunk.RebaseFailedError) -> str:
     """Words for the first conflict and the number of the others."""
-    conflicts = list(error.conflicts or [])
+    conflicts = sorted(error.conflicts or [], key=lambda conflict: str(conflict.path))
     if not conflicts:
         return "it is not known where"
     first = conflicts[0]

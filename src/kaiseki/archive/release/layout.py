@@ -18,8 +18,10 @@ from kaiseki.archive.store.layout import StaticFields, static_fields, write_stat
 from kaiseki.archive.store.metadata import (
     CONVENTIONS,
     GRID_MAPPING,
+    RIM_ATTRIBUTES,
     domain_attributes,
     program_version,
+    rim_mask,
 )
 from kaiseki.archive.store.schema import TIME_ATTRIBUTES, check_experiment, encode_time
 from kaiseki.core.errors import StoreError
@@ -43,15 +45,6 @@ HEIGHT_ATTRIBUTES: Final = {
     "axis": "Z",
 }
 """CF attributes of the axis of height levels."""
-
-RIM_ATTRIBUTES: Final = {
-    "long_name": "1 where the point lies in the relaxation zone at the rim, where the driving data rule",
-    "flag_values": [0, 1],
-    "flag_meanings": "inside rim",
-    "grid_mapping": GRID_MAPPING,
-    "coordinates": "lat lon",
-}
-"""Attributes of the mask of the rim."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +116,7 @@ class ReleaseLayout:
 def of_domain(domain: Domain, soil_depth: np.ndarray | None = None) -> dict[str, Any]:
     """Arguments `static`, `horizontal` and `grid` of `ReleaseLayout` for a domain of the model."""
     static = static_fields(domain, soil_depth)
-    rim = np.zeros(domain.terrain.shape, np.uint8)
-    width = domain.rim_width
-    if width:
-        rim[:width], rim[-width:], rim[:, :width], rim[:, -width:] = 1, 1, 1, 1
-    static["rim"] = (("y", "x"), rim, dict(RIM_ATTRIBUTES))
+    static["rim"] = (("y", "x"), rim_mask(domain.terrain.shape, domain.rim_width), dict(RIM_ATTRIBUTES))
     return {"static": static, "horizontal": ("y", "x"), "grid": domain_attributes(domain)}
 
 

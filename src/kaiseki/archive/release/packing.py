@@ -11,8 +11,11 @@ import numpy as np
 import pyarrow as pa
 import xarray as xr
 
-from kaiseki.archive.products.pressure_levels import on_pressure_levels
+from kaiseki.archive.products.height_levels import HEIGHT_LEVELS
+from kaiseki.archive.products.local_fields import CONDENSATE
+from kaiseki.archive.products.pressure_levels import JMA_PRESSURE_LEVELS
 from kaiseki.archive.release import schema
+from kaiseki.archive.release.derivation import axis_of, derivable, write_derived
 from kaiseki.archive.release.encoding import BoundSet
 from kaiseki.archive.release.layout import Chunks, ReleaseLayout, of_domain
 from kaiseki.archive.release.store import QUALITY, ReleaseStore, states_of
@@ -27,24 +30,14 @@ from kaiseki.core.variables import VARIABLES
 PRECIPITATION: Final = ("precipitation", "snowfall")
 """Variables of the group `precipitation`."""
 
-PRESSURES: Final = tuple(
-    100.0 * level for level in (1000, 975, 950, 925, 900, 850, 800, 700, 600, 500, 400, 300, 250, 200, 150, 100)
+_NEAR_GROUND: Final = (
+    "temperature_2m",
+    "specific_humidity_2m",
+    "surface_pressure",
+    "eastward_wind_10m",
+    "northward_wind_10m",
 )
-"""Pressure levels of the files of JMA's mesoscale model [Pa]."""
-
-ON_PRESSURE: Final = (
-    "geopotential_height",
-    "temperature",
-    "eastward_wind",
-    "northward_wind",
-    "w",
-    "qv",
-)
-"""Variables that are interpolated to pressure levels."""
-
-
-_SMALL_DAY: Final = 2**31
-"""Bytes up to which the fields of a day are read at once."""
+"""Fields that continue those on model levels to the ground, where the run has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +50,8 @@ class PackSettings:
         axis_start: first day of a new release, None: that of the first run.
         axis_end: last day of a new release, None: that of the last run.
         bounds: set of error bounds of a new release.
-        pressures: pressure levels of a new release [Pa].
+        pressures: pressure levels of a new release [Pa]; none for no such group.
+        heights: heights above ground of a new release [m]; none for no such group.
         preliminary: whether the days will be replaced later.
         replace: whether final days may be replaced.
         overlap: whether the days are ones that another stream has too, kept apart.
@@ -71,7 +65,8 @@ class PackSettings:
     axis_start: str | None = None
     axis_end: str | None = None
     bounds: BoundSet = "tight"
-    pressures: tuple[float, ...] = PRESSURES
+    pressures: tuple[float, ...] = JMA_PRESSURE_LEVELS
+    heights: tuple[float, ...] = HEIGHT_LEVELS
     preliminary: bool = False
     replace: bool = False
     overlap: bool = False
@@ -219,10 +214,8 @@ class _Stream:
             for name, array in fields.data_vars.items():
                 vertical = [str(axis) for axis in array.dims if axis not in ("time", "y", "x")]
                 result[group, str(name)] = vertical[0] if vertical else None
-        if "pressure_levels" in store.root(QUALITY) and "pressure" in self.background:
-            for name in ON_PRESSURE:
-                if name in self.background or name == "geopotential_height":
-                    result["pressure_levels", name] = "pressure"
+        for one in derivable(self.background, store.root(QUALITY)):
+            result[one.group, one.name] = axis_of(one)
         return result
 
     def observations(self, day: np.datetime64) -> pa.Table | None:
@@ -284,6 +277,7 @@ def _layout(streams: Sequence[_Stream], settings: PackSettings) -> ReleaseLayout
         experiment_json=one.experiment_json,
         bounds=settings.bounds,
         pressures=settings.pressures,
+        heights=settings.heights,
         chunks=settings.chunks,
         title=settings.title or str(about["title"]),
         attributes={name: str(about[name]) for name in about["described_by"]} | dict(settings.attributes),
@@ -300,8 +294,7 @@ def _pack_day(store: ReleaseStore, stream: _Stream, day: np.datetime64, settings
                 store.times.slots(schema.GROUPS[group].axis, writer.number)
             ]
             write_day(writer, group, fields, axis)
-        if "pressure_levels" in store.root(QUALITY) and "pressure" in stream.background:
-            _write_pressure_levels(writer, store, stream.background)
+        write_products(writer, store, stream.background)
         table = stream.observations(day)
         if table is not None:
             writer.write_observations(table)
@@ -341,25 +334,22 @@ def _of_day(fields: xr.Dataset, axis: np.ndarray) -> tuple[xr.Dataset, np.ndarra
     return chosen, np.searchsorted(axis, have[used])
 
 
-def _write_pressure_levels(writer: DayWriter, store: ReleaseStore, fields: xr.Dataset) -> None:
-    """Interpolate the times of a day to the pressure levels of the release and write them."""
+def write_products(writer: DayWriter, store: ReleaseStore, fields: xr.Dataset) -> None:
+    """Derive and write what a release has beside the fields of a run; see `derivation.DERIVATIONS`.
+
+    Args:
+        writer: of the day.
+        store: the release.
+        fields: on model levels and at the surface, with the dimension `time`.
+    """
+    root = store.root(QUALITY)
     axis = store.times.of_day("hourly", writer.number)
-    levels = np.asarray(store.root(QUALITY)["pressure_levels/pressure"])
-    names = [name for name in ON_PRESSURE if name in fields or name == "geopotential_height"]
-    days: dict[str, np.ndarray] = {}
-    needed = [name for name in (*names, "pressure") if name in fields]
-    fields, slots = _of_day(fields[needed], axis)
-    if sum(array.nbytes for array in fields.values()) < _SMALL_DAY:
-        fields = fields.load()
-    for index, slot in enumerate(slots):
-        now = on_pressure_levels(fields.isel(time=index), levels, names)
-        for name in names:
-            values = now[name].values
-            whole = days.setdefault(name, np.full((axis.size, *values.shape), np.nan, np.float32))
-            whole[slot] = values
-    for name, values in days.items():
-        for part in writer.shards("pressure_levels", name):
-            writer.write("pressure_levels", name, values[:, part], part)
+    today, slots = _of_day(fields, axis)
+    chosen = derivable(fields, root)
+    needed = {name for one in chosen for name in one.needs} | {*CONDENSATE, *_NEAR_GROUND}
+    kept = [str(name) for name in today.data_vars if name in needed]
+    if chosen and slots.size:
+        write_derived(writer, root, today[kept], slots, axis.size, chosen)
 
 
 def _is_there(store: ReleaseStore, stream: _Stream, day: np.datetime64, settings: PackSettings) -> bool:

@@ -116,7 +116,10 @@ def _variable(store: ReleaseStore, root: zarr.Group, group: str, name: str, time
     data = indexing.LazilyIndexedArray(_PickedArray(copies, packing, f"{store.where}: {group}/{name}", times))
     hidden = ("scale_factor", "_FillValue", "coordinates")
     attributes = {key: value for key, value in core.attrs.items() if key not in hidden}
-    return xr.Variable(axes_of(core), data, attributes)
+    # Selection of many places reads the cells of a chunk together: those of the copy for series, where there is one.
+    chunks = next((copy.array.chunks for copy in copies[1:] if copy.levels is None), core.chunks)
+    preferred = dict(zip(axes_of(core), chunks, strict=True))
+    return xr.Variable(axes_of(core), data, attributes, {"preferred_chunks": preferred})
 
 
 def _coordinates(root: zarr.Group, group: str) -> dict[str, xr.Variable]:

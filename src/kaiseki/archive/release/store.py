@@ -20,12 +20,13 @@ import numpy as np
 import zarr
 
 from kaiseki.archive.release import schema
+from kaiseki.archive.release.commits import commit_lock, committed
 from kaiseki.archive.release.layout import ReleaseLayout, add_variable, lay_out, times_of
-from kaiseki.archive.release.writing import DayWriter, write_series
+from kaiseki.archive.release.probe import probe_conditional_writes
+from kaiseki.archive.release.writing import DayWriter, series_is_old, write_series
 from kaiseki.archive.store.arrays import values_at
 from kaiseki.archive.store.reading import Described, ReadingStore
 from kaiseki.archive.store.storage import (
-    LOCK_NAME,
     Location,
     Place,
     check_free_place,
@@ -34,7 +35,6 @@ from kaiseki.archive.store.storage import (
     storage_errors,
 )
 from kaiseki.core.errors import InputError, StoreError
-from kaiseki.core.lock import WriterLock
 from kaiseki.core.variables import VARIABLES
 
 PUBLIC: Final = "main"
@@ -84,7 +84,8 @@ class ReleaseStore:
         with storage_errors(place.where, "created"):
             if place.directory is not None:
                 place.directory.mkdir(parents=True, exist_ok=True)
-            with _locked(place):
+            _check_conditional_writes(location, storage_options)
+            with commit_lock(place):
                 if icechunk.Repository.exists(place.storage):
                     repository = icechunk.Repository.open(place.storage)
                     if _is_laid_out(repository):
@@ -116,6 +117,8 @@ class ReleaseStore:
             StoreError: it is no release store, or is newer than this program.
         """
         place = resolve(location, storage_options)
+        if mode == "a":
+            _check_conditional_writes(location, storage_options)
         repository = open_repository(place, to_write=mode == "a")
         with storage_errors(place.where, "read"):
             if QUALITY not in repository.list_branches():
@@ -201,15 +204,13 @@ class ReleaseStore:
         if not new:
             return
         self._check_writable()
-        with _locked(self._place), storage_errors(self.where, "written"):
-            session = self._repository.writable_session(QUALITY)
-            root = zarr.open_group(session.store, mode="r+")
+        message = f"lay out {len(new)} variables"
+        with committed(self._repository, self._place, QUALITY, message) as pending:
+            root = zarr.open_group(pending.session.store, mode="r+")
             for key in new:
                 if key[0] not in root:
                     raise StoreError(f"{self.where} was made without the group {key[0]}")
                 add_variable(root, schema.GROUPS[key[0]], key[1], variables[key], prefix)
-            if session.has_uncommitted_changes:
-                session.commit(f"lay out {len(new)} variables")
 
     @contextmanager
     def day(
@@ -232,19 +233,17 @@ class ReleaseStore:
         """
         self._check_writable()
         number = self.times.number(day)
-        with storage_errors(self.where, "written"):
-            session = self._repository.writable_session(QUALITY)
-            root = zarr.open_group(session.store, mode="r+")
         prefix = f"{schema.OVERLAP}/{stream}/" if overlap else ""
-        writer = DayWriter(root, self.where, number, prefix, preliminary=preliminary, replace=replace)
-        try:
+        date = str(self.times.day(number))
+        message = f"day {date} of {stream}" + (" (overlap)" if overlap else "")
+        about = {"stream": stream, "day": date, "overlap": overlap}
+        with committed(self._repository, self._place, QUALITY, message, metadata=about) as pending:
+            with storage_errors(self.where, "written"):
+                root = zarr.open_group(pending.session.store, mode="r+")
+            writer = DayWriter(root, self.where, number, prefix, preliminary=preliminary, replace=replace)
             with storage_errors(self.where, "written"):
                 yield writer
                 writer.finish()
-            self._commit(session, f"day {self.times.day(number)} of {stream}" + (" (overlap)" if overlap else ""))
-        except BaseException:
-            session.discard_changes()
-            raise
 
     def pack_series(self, *, complete_only: bool = False) -> int:
         """Write the copies for point series of all blocks of days whose core is newer; returns how many were written.
@@ -254,17 +253,17 @@ class ReleaseStore:
         """
         self._check_writable()
         count = 0
-        blocks = -(-self.times.days // schema.BLOCK_DAYS)
+        root = self.root(QUALITY)
         for group in schema.GROUPS.values():
-            if "series" not in group.copies or group.name not in self.root(QUALITY):
+            if "series" not in group.copies or group.name not in root:
                 continue
-            for block in range(blocks):
-                with storage_errors(self.where, "written"):
-                    session = self._repository.writable_session(QUALITY)
-                    root = zarr.open_group(session.store, mode="r+")
-                    if write_series(root, group, block, complete_only=complete_only):
-                        self._commit(session, f"series of {group.name}, days from {self.times.day(block * 30)}")
-                        count += 1
+            for block in range(-(-self.times.days // schema.BLOCK_DAYS)):
+                if not series_is_old(root, group, block, complete_only=complete_only):
+                    continue
+                message = f"series of {group.name}, days from {self.times.day(block * schema.BLOCK_DAYS)}"
+                with committed(self._repository, self._place, QUALITY, message) as pending:
+                    write_series(zarr.open_group(pending.session.store, mode="r+"), group, block)
+                count += 1
         return count
 
     def publish(self, tag: str) -> str:
@@ -277,7 +276,7 @@ class ReleaseStore:
         self._check_writable()
         if not tag or tag in (QUALITY, PUBLIC) or any(sign in tag for sign in "/ \\"):
             raise InputError(f"{tag!r} cannot name a version; give a name such as v1.0 or 2026-11-preliminary")
-        with _locked(self._place), storage_errors(self.where, "published"):
+        with commit_lock(self._place), storage_errors(self.where, "published"):
             if tag in self._repository.list_tags():
                 raise InputError(f"{self.where} has the version {tag} already; versions are never changed")
             head = self._repository.lookup_branch(QUALITY)
@@ -292,14 +291,15 @@ class ReleaseStore:
         with storage_errors(self.where, "read"):
             return [info.message for info in self._repository.ancestry(branch=QUALITY)][::-1]
 
-    def _commit(self, session: icechunk.Session, message: str) -> None:
-        """Commit beside other writers, whose disjoint changes are kept."""
-        with _locked(self._place), storage_errors(self.where, "written"):
-            session.commit(message, rebase_with=icechunk.ConflictDetector(), rebase_tries=20)
-
     def _check_writable(self) -> None:
         if not self._writable:
             raise StoreError(f"{self.where} is not open for writing; open it with mode 'a'")
+
+
+def _check_conditional_writes(location: Location, storage_options: Mapping[str, Any] | None) -> None:
+    """Refuse an object store that would lose commits; whoever gives an `icechunk.Storage` answers for it."""
+    if isinstance(location, str) and "://" in location:
+        probe_conditional_writes(location, storage_options)
 
 
 def states_of(root: zarr.Group, group: str, copy: str = "") -> np.ndarray:
@@ -335,16 +335,6 @@ def _check_version(attributes: Mapping[str, Any], where: str) -> None:
             f"{where} has schema version {version} of release stores, and this Kaiseki reads up to {schema.VERSION}; "
             "install a newer one"
         )
-
-
-@contextmanager
-def _locked(place: Place) -> Iterator[None]:
-    """The lock around a commit on a local file system."""
-    if place.directory is None:
-        yield
-        return
-    with WriterLock(place.directory / LOCK_NAME, place.where):
-        yield
 
 
 def names_of(root: zarr.Group, group: str) -> list[str]:

@@ -157,25 +157,30 @@ class DayWriter:
         row[5] += count
 
 
-def write_series(root: zarr.Group, group: schema.Group, block: int, *, complete_only: bool) -> bool:
-    """Write the copy for point series of one block of days where the core has times that it lacks.
+def series_is_old(root: zarr.Group, group: schema.Group, block: int, *, complete_only: bool = False) -> bool:
+    """Whether the copy for point series of a block of days lacks times, or has old ones, of the core.
+
+    Args:
+        root: of the store.
+        group: of the fields.
+        block: number of the block, from 0.
+        complete_only: say no while days of the block are missing in the core.
+    """
+    span = _block(root, group, block)
+    core = values_at(root, f"{schema.LEDGER}/{group.name}/state")[span]
+    copied = values_at(root, f"{schema.LEDGER}/series/{group.name}/state")[span]
+    return bool(core.any() and not np.array_equal(core, copied) and (core.all() or not complete_only))
+
+
+def write_series(root: zarr.Group, group: schema.Group, block: int) -> None:
+    """Write the copy for point series of one block of days from the core.
 
     Args:
         root: of a writable session.
         group: of the fields.
         block: number of the block, from 0.
-        complete_only: leave a block in which days are missing.
-
-    Returns:
-        Whether anything was written.
     """
-    times = times_of(root)
-    steps = times.steps[group.axis]
-    span = slice(block * schema.BLOCK_DAYS * steps, min((block + 1) * schema.BLOCK_DAYS, times.days) * steps)
-    ledger = array_at(root, f"{schema.LEDGER}/series/{group.name}/state")
-    core, copied = values_at(root, f"{schema.LEDGER}/{group.name}/state")[span], np.asarray(ledger[span])
-    if not core.any() or np.array_equal(core, copied) or (complete_only and not core.all()):
-        return False
+    span = _block(root, group, block)
     members: Any = root[group.name]
     for name in VARIABLES:
         if name not in members or f"series/{group.name}/{name}" not in root:
@@ -187,5 +192,12 @@ def write_series(root: zarr.Group, group: schema.Group, block: int, *, complete_
             for row in range(0, source.shape[-2], shard[-2]):
                 rows = slice(row, min(row + shard[-2], source.shape[-2]))
                 target[(span, *deep, rows)] = np.asarray(source[(span, *deep, rows)])
-    ledger[span] = core
-    return True
+    states = values_at(root, f"{schema.LEDGER}/{group.name}/state")[span]
+    array_at(root, f"{schema.LEDGER}/series/{group.name}/state")[span] = states
+
+
+def _block(root: zarr.Group, group: schema.Group, block: int) -> slice:
+    """Indices of the times of a block of days."""
+    times = times_of(root)
+    steps = times.steps[group.axis]
+    return slice(block * schema.BLOCK_DAYS * steps, min((block + 1) * schema.BLOCK_DAYS, times.days) * steps)

@@ -10,11 +10,12 @@ from typing import Any, Final, Literal
 import numpy as np
 import xarray as xr
 import zarr
+from xarray.backends import ZarrBackendEntrypoint
 
 from kaiseki.archive.store import schema
 from kaiseki.archive.store.arrays import values_at
 from kaiseki.archive.store.forecast_store import ForecastStore
-from kaiseki.archive.store.metadata import GRID_MAPPING
+from kaiseki.archive.store.metadata import GRID_MAPPING, RIM_ATTRIBUTES, rim_mask
 from kaiseki.archive.store.run_store import RunStore
 from kaiseki.archive.store.storage import Location, storage_errors
 from kaiseki.core.errors import StoreError
@@ -53,7 +54,7 @@ def run_dataset(store: RunStore, kind: FieldKind) -> xr.Dataset:
         dataset["time"].attrs["bounds"] = "time_bnds"
         dataset["time_bnds"].encoding.update(units=schema.TIME_ATTRIBUTES["units"], dtype="int64")
     dataset = dataset if whole else dataset.isel(time=produced)
-    return _described(dataset, static, _attributes(dict(root.attrs), kind, snapshot))
+    return _described(dataset, static, dict(root.attrs), kind, snapshot)
 
 
 def forecasts_dataset(store: ForecastStore) -> xr.Dataset:
@@ -83,16 +84,21 @@ def forecasts_dataset(store: ForecastStore) -> xr.Dataset:
     }
     if not all(chosen.size == dataset.sizes[name] for name, chosen in used.items()):
         dataset = dataset.isel(used)
-    return _described(dataset, static, _attributes(dict(root.attrs), "forecast", snapshot))
+    return _described(dataset, static, dict(root.attrs), "forecast", snapshot)
 
 
-def _described(dataset: xr.Dataset, static: xr.Dataset, attributes: Mapping[str, Any]) -> xr.Dataset:
+def _described(
+    dataset: xr.Dataset, static: xr.Dataset, root: Mapping[str, Any], kind: str, snapshot: str
+) -> xr.Dataset:
     """Fields with their coordinates in space and global attributes."""
     dataset = dataset.assign_coords({name: static[name] for name in _COORDINATES if name in static})
+    rim = rim_mask((dataset.sizes["y"], dataset.sizes["x"]), int(root["domain"]["rim_width"]))
+    attributes = {name: value for name, value in RIM_ATTRIBUTES.items() if name != "coordinates"}
+    dataset = dataset.assign_coords(rim=(("y", "x"), rim, attributes))
     dataset = _with_heights(dataset)
     for array in dataset.values():
         _set_coordinates(array)
-    dataset.attrs = dict(attributes)
+    dataset.attrs = _attributes(root, kind, snapshot)
     return dataset
 
 
@@ -105,7 +111,17 @@ def analysis_of(location: Location) -> Location:
 
 def _lazy(root: zarr.Group, group: str) -> xr.Dataset:
     """One group of the store as a dataset without reading its arrays."""
-    return xr.open_zarr(root.store, group=group, consolidated=False, zarr_format=3, chunks=None, decode_timedelta=True)
+    # By its class: by its name, xarray imports the backends of all formats, and what they need, to look for it.
+    place: Any = root.store
+    return xr.open_dataset(
+        place,
+        engine=ZarrBackendEntrypoint,
+        group=group,
+        consolidated=False,
+        zarr_format=3,
+        chunks=None,
+        decode_timedelta=True,
+    )
 
 
 def _alternative(root: zarr.Group, kind: str) -> str:

@@ -75,6 +75,23 @@ STATIC_ATTRIBUTES: Final[Mapping[str, dict[str, Any]]] = {
 """Attributes of the static fields."""
 
 
+RIM_ATTRIBUTES: Final[Mapping[str, Any]] = {
+    "long_name": "1 where the point lies in the relaxation zone at the rim, where the driving data rule",
+    "flag_values": [0, 1],
+    "flag_meanings": "inside rim",
+    "grid_mapping": GRID_MAPPING,
+    "coordinates": "lat lon",
+}
+"""Attributes of the mask of the rim."""
+
+
+def rim_mask(shape: tuple[int, ...], width: int) -> np.ndarray:
+    """Mask (y, x), 1 in the relaxation zone of so many cells and 0 within it."""
+    rim = np.ones(shape, np.uint8)
+    rim[width : shape[0] - width, width : shape[1] - width] = 0
+    return rim
+
+
 def grid_mapping(projection: Projection) -> dict[str, Any]:
     """Attributes of the grid mapping variable; the origin of x and y is the image of the pole, or on the equator."""
     centre, pole = float(projection.central_longitude), 90.0 if projection.cone > 0 else -90.0
@@ -83,7 +100,8 @@ def grid_mapping(projection: Projection) -> dict[str, Any]:
         case LambertConformal(parallel_1=first, parallel_2=second):
             own = {
                 "grid_mapping_name": "lambert_conformal_conic",
-                "standard_parallel": [float(first)] if first == second else [float(first), float(second)],
+                # Two of a tangent cone too: with one, PROJ and GDAL take that latitude for the origin of y.
+                "standard_parallel": [float(first), float(second)],
                 "longitude_of_central_meridian": centre,
                 "latitude_of_projection_origin": pole,
             }
