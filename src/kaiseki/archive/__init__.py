@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from kaiseki.archive.exchange.export import Choice, export
+    from kaiseki.archive.exchange.grib2 import write_grib2
     from kaiseki.archive.exchange.netcdf import export_netcdf
     from kaiseki.archive.products.pressure_levels import interpolate_to_pressure, on_pressure_levels
     from kaiseki.archive.reader import export_observations, observations, open_archive, open_domain
@@ -33,6 +34,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "on_pressure_levels": "products.pressure_levels",
     "open_archive": "reader",
     "open_domain": "reader",
+    "write_grib2": "exchange.grib2",
 }
 """Module of each public name, within the package."""
 
@@ -50,6 +52,7 @@ __all__ = [
     "on_pressure_levels",
     "open_archive",
     "open_domain",
+    "write_grib2",
 ]
 
 
