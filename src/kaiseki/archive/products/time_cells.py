@@ -128,11 +128,25 @@ def times_of(dataset: xr.Dataset) -> np.ndarray:
 
 
 def bounds_of(dataset: xr.Dataset) -> np.ndarray | None:
-    """Bounds (time, 2) of the cells of time, `datetime64[s]`, from the variable that `time` names; None without."""
+    """Bounds (time, 2) of the cells of time, `datetime64[s]`, from the variable that `time` names; None without.
+
+    Raises:
+        InputError: the bounds are numbers, and the time axis does not say of what.
+    """
     described = {**dataset["time"].encoding, **dataset["time"].attrs}
     for key in ("bounds", "climatology"):
-        if described.get(key) in dataset.variables:
-            return dataset[described[key]].values.astype("datetime64[s]")
+        name = described.get(key)
+        if name not in dataset.variables:
+            continue
+        bounds = dataset[name].variable
+        if bounds.dtype.kind != "M":
+            # In a file, bounds have the units of the axis; xarray gives them to `bounds`, not to `climatology`.
+            if "units" not in described:
+                raise InputError(f"The time bounds {name!r} are numbers without units; decode them to datetime64")
+            units = {key: described[key] for key in ("units", "calendar") if key in described}
+            numbers = xr.Dataset({name: (("time", "bounds"), bounds.values, units)})
+            bounds = xr.decode_cf(numbers)[name].variable
+        return bounds.values.astype("datetime64[s]")
     return None
 
 
