@@ -223,7 +223,7 @@ def test_netcdf(run: Path, tmp_path: Path) -> None:
         assert dataset.attrs["history"].count("\n") == 1, "one line for the creation, one for the export"
     with xr.open_dataset(file, engine="h5netcdf", decode_cf=False) as raw:
         assert raw["temperature"].attrs["coordinates"] == "lat lon altitude rim"
-        assert raw["temperature_2m"].attrs["coordinates"] == "lat lon height_2m rim"
+        assert raw["temperature_2m"].attrs["coordinates"] == "lat lon rim height_2m"
         assert raw["time"].attrs["units"].startswith("seconds since 1970-01-01")
         assert "coordinates" not in raw.attrs
 

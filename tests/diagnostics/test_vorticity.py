@@ -92,7 +92,7 @@ def test_sloping_levels_change_nothing() -> None:
         uncorrected = (grid.curl if formula is relative_vorticity else grid.divergence)(
             *grid.along_grid(*winds(height))
         )
-        assert np.abs(uncorrected - expected)[inner].max() > 10.0 * scale
+        assert np.abs(uncorrected - expected)[inner].max() > scale
 
 
 def test_potential_vorticity_of_solid_rotation_over_a_mountain() -> None:
@@ -107,7 +107,7 @@ def test_potential_vorticity_of_solid_rotation_over_a_mountain() -> None:
 
 
 def test_a_sheared_flow_with_a_sloping_isentrope() -> None:
-    """u = s z and theta = G z + B y on a map: PV = (f + curvature) G / rho + s B / rho, on flat and on sloping levels."""
+    """u = s z and theta = G z + B y on a map: PV = (f + curvature) G + s B for rho = 1, on any levels."""
     grid, _ = lambert(41)
     shear, lapse, slope = 4e-3, 4e-3, -1e-5
     flat = np.broadcast_to(np.linspace(0.0, 12e3, 40)[:, None, None], (40, 41, 41))
@@ -136,6 +136,13 @@ def thermal_wind(levels: int, cells: int) -> tuple[HorizontalGrid, dict[str, np.
     return grid, {"p": pressure, "t": temperature, "z": height, "u": east, "v": north, "theta": theta}
 
 
+def spacings(grid: HorizontalGrid, levels: int) -> tuple:
+    """Distances between neighbours along x and y as MetPy takes them."""
+    across = np.broadcast_to(grid.length_x[:, 1:] * np.diff(grid.x), (levels, grid.y.size, grid.x.size - 1))
+    along = np.broadcast_to(grid.length_y[1:] * np.diff(grid.y)[:, None], (levels, grid.y.size - 1, grid.x.size))
+    return across * units.m, along * units.m
+
+
 def test_potential_vorticity_is_metpys_on_pressure_levels() -> None:
     """MetPy's isobaric form with -g dtheta/dp is the same in hydrostatic air; both are of second order, one in height,
     the other in pressure. So the difference falls with the square of the spacing of the levels."""
@@ -144,8 +151,7 @@ def test_potential_vorticity_is_metpys_on_pressure_levels() -> None:
         grid, air = thermal_wind(levels, 31)
         rho = air["p"] / (R_DRY * air["t"])
         ours = potential_vorticity(Flow(air["u"], air["v"], air["theta"], rho, air["z"]), grid)
-        across = (grid.length_x * np.gradient(grid.x))[:, 1:] * units.m
-        along = np.diff(grid.y)[:, None] * EARTH_RADIUS * np.ones((30, 31)) * units.m
+        across, along = spacings(grid, levels)
         theirs = mpcalc.potential_vorticity_baroclinic(
             air["theta"] * units.K,
             air["p"] * units.Pa,
@@ -167,8 +173,7 @@ def test_potential_vorticity_is_metpys_on_pressure_levels() -> None:
 def test_vorticity_and_divergence_are_metpys() -> None:
     grid, air = thermal_wind(4, 31)
     height = np.broadcast_to(np.arange(4.0)[:, None, None] * 1000.0, air["z"].shape)
-    across = (grid.length_x * np.gradient(grid.x))[:, 1:] * units.m
-    along = np.diff(grid.y)[:, None] * EARTH_RADIUS * np.ones((30, 31)) * units.m
+    across, along = spacings(grid, 4)
     u, v = air["u"] * units("m/s"), air["v"] * units("m/s")
     metric = np.tan(grid.y)[:, None] / EARTH_RADIUS
     vorticity = mpcalc.vorticity(u, v, dx=across, dy=along).m + air["u"] * metric

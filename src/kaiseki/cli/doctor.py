@@ -18,6 +18,7 @@ USES: Final = {
     "formats": "GRIB, NetCDF 4 and TIFF files",
     "report": "reports and maps",
     "fetch": "data from services (kaiseki fetch)",
+    "s3": "releases in object stores",
 }
 """Use of each extra in `installed.EXTRAS`, in words."""
 

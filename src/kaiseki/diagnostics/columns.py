@@ -18,11 +18,13 @@ class ColumnInterpolation:
 
     Attributes:
         below: (n, ...) index of the level below each surface; -1 stands for the base.
+        above: (n, ...) index of the level above.
         weight: (n, ...) weight of the level above, 0 to 1; NaN where the surface lies below the lowest level (or the
             base) or above the highest.
     """
 
     below: np.ndarray
+    above: np.ndarray
     weight: np.ndarray
 
     @classmethod
@@ -40,7 +42,7 @@ class ColumnInterpolation:
         coordinate = np.asarray(coordinate, float)
         columns = coordinate.shape[1:]
         surfaces = np.asarray(surfaces, float)
-        below = np.empty((len(surfaces), *columns), np.int32)
+        below, above = (np.empty((len(surfaces), *columns), np.int32) for _ in range(2))
         weight = np.empty((len(surfaces), *columns))
         broken = np.isnan(coordinate).any(axis=0)
         for number, wanted in enumerate(surfaces):
@@ -51,7 +53,8 @@ class ColumnInterpolation:
             # A surface on the highest level belongs to the interval below it.
             under = np.where((count == len(coordinate)) & (coordinate[-1] == wanted), len(coordinate) - 2, under)
             low = _at(coordinate, np.maximum(under, 0))
-            high = _at(coordinate, np.minimum(under + 1, len(coordinate) - 1))
+            over = np.minimum(under + 1, len(coordinate) - 1)
+            high = _at(coordinate, over)
             if base is not None:
                 from_base = (under < 0) | (low <= base)
                 low, under = np.where(from_base, base, low), np.where(from_base, -1, under)
@@ -60,8 +63,9 @@ class ColumnInterpolation:
                 outside = (under < 0) | (wanted > coordinate[-1])
             step = np.where(outside | (high <= low), 1.0, high - low)
             share = np.where(low == wanted, 0.0, (wanted - low) / step)
-            below[number], weight[number] = under, np.where(outside | broken, np.nan, share)
-        return cls(below, weight)
+            below[number], above[number] = under, over
+            weight[number] = np.where(outside | broken, np.nan, share)
+        return cls(below, above, weight)
 
     def __call__(self, field: np.ndarray, base: np.ndarray | None = None) -> np.ndarray:
         """The field (z, ...) on the surfaces (n, ...), in its own floating-point type; `base` is its value (...) there.
@@ -70,13 +74,13 @@ class ColumnInterpolation:
         """
         dtype = np.result_type(field, np.float32)
         result = np.empty(self.weight.shape, dtype)
-        for number, (below, weight) in enumerate(zip(self.below, self.weight, strict=True)):
+        for number, (below, above, weight) in enumerate(zip(self.below, self.above, self.weight, strict=True)):
             low = _at(field, np.maximum(below, 0))
             if base is not None:
                 low = np.where(below < 0, base, low)
             elif np.any((below < 0) & ~np.isnan(weight)):
                 raise ValueError("The interpolation begins at a base, of which the field gives no value")
-            high = _at(field, np.minimum(below + 1, len(field) - 1))
+            high = _at(field, above)
             mixed = low + weight * (high - low)
             result[number] = np.where(weight == 0.0, low, np.where(weight == 1.0, high, mixed))
         return result

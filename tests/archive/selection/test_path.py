@@ -113,7 +113,7 @@ def test_from_a_store_in_single_precision(tmp_path: Path) -> None:
 
 def test_a_section_keeps_its_levels() -> None:
     dataset = a_dataset()
-    _, _, lon, lat = places(dataset, [3.3, 7.9], [2.2, 5.5])
+    lon, lat = places(dataset, [3.3, 7.9], [2.2, 5.5])[2:]
     got = path(dataset, lon, lat, [START, START + HOUR])
     assert got["temperature"].dims == ("point", "level")
     columns = points(dataset, lon, lat, "bilinear")["temperature"]
@@ -230,7 +230,7 @@ def test_heights(above: Any) -> None:
 
 def test_heights_after_places_and_without_the_formula() -> None:
     dataset = a_dataset()
-    _, _, lon, lat = places(dataset, [3.0, 7.0], [2.0, 5.0])
+    lon, lat = places(dataset, [3.0, 7.0], [2.0, 5.0])[2:]
     here = heights(points(dataset, lon, lat), [300.0, 1000.0], "ground")["temperature"]
     assert here.dims == ("time", "height", "place")
     np.testing.assert_allclose(here, heights(dataset, [300.0, 1000.0])["temperature"].values[:, :, [2, 5], [3, 7]])
@@ -260,7 +260,7 @@ def test_other_levels() -> None:
             at[1], linear(source["x"].values, source["y"].values[:, None], 2000.0, 1.0), rtol=1e-9
         )
     with pytest.raises(InputError, match="no levels"):
-        heights(source.drop_vars("level"), 10.0)
+        heights(source.isel(level=0), 10.0)
     with pytest.raises(InputError, match="has no geopotential_height on its levels"):
         heights(dataset.drop_vars("geopotential_height"), 10.0)
     with pytest.raises(InputError, match="has no terrain"):

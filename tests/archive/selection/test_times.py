@@ -64,7 +64,7 @@ def test_periods(start: Any, end: Any, tz: str, instant: Any, interval: Any) -> 
 
 
 def test_instants_and_sums_together() -> None:
-    got = period(dataset("temperature_2m", "precipitation", "terrain"), "2019-10-12")
+    got = period(dataset("temperature_2m", "precipitation"), "2019-10-12")
     assert labels(got) == ("2019-10-12T00", "2019-10-13T00", 25)
     np.testing.assert_array_equal(got["temperature_2m"][:, 0, 0], [*np.arange(12.0, 36.0), np.nan])
     np.testing.assert_array_equal(got["precipitation"][:, 0, 0], [np.nan, *np.arange(13.0, 37.0)])

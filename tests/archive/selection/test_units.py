@@ -129,6 +129,11 @@ def test_units_that_are_none(wanted: dict[str, str], words: str) -> None:
         units(some(), wanted)
 
 
+def test_a_kind_that_is_not_there() -> None:
+    with pytest.raises(InputError, match="has no wind that could be converted; it has qv"):
+        units(some()[["qv"]], {"wind": "kt"})
+
+
 def test_a_variable_without_units() -> None:
     source = some()
     del source["qv"].attrs["units"]

@@ -21,6 +21,9 @@ from kaiseki.core.variables import VARIABLES
 TIME_UNITS: Final = TIME_ATTRIBUTES["units"]
 PERIOD_UNITS: Final = PERIOD_ATTRIBUTES["units"]
 
+_OF_ONE_TYPE: Final = {"flag_values", "flag_masks", "valid_min", "valid_max", "valid_range"}
+"""Attributes whose type must be that of the values (CF 2.5.1 and 3.5); documents of Zarr do not keep it."""
+
 _MAPS: Final = (("y", "x"), ("lat", "lon"))
 _POINTERS: Final = ("coordinates", "grid_mapping", "formula_terms", "bounds", "climatology")
 _PARAMETRIC: Final = "atmosphere_hybrid_height_coordinate"
@@ -55,7 +58,8 @@ def cf_dataset(dataset: xr.Dataset, done: str) -> xr.Dataset:
         if name not in helpers:
             _set_grid_mapping(result, str(name))
             _set_coordinates(result, str(name), helpers)
-    for name in helpers & set(result.variables):
+    spare = {str(one) for one in result.coords if one not in result.dims and not _is_place_or_time(result, str(one))}
+    for name in (helpers | spare) & set(result.variables):
         result[name].attrs.pop("coordinates", None)
         _set_wkt(result[name].attrs)
         if result[name].ndim >= 2 and name not in bounds_of(result):
@@ -63,9 +67,11 @@ def cf_dataset(dataset: xr.Dataset, done: str) -> xr.Dataset:
             _set_coordinates(result, name, helpers)
     for variable in result.variables.values():
         _set_units_metadata(variable)
+        for key in _OF_ONE_TYPE & variable.attrs.keys():
+            variable.attrs[key] = np.asarray(variable.attrs[key], variable.dtype)
     used = {one for variable in result.variables.values() for one in str(variable.attrs.get("coordinates")).split()}
     unused = [n for n, one in result.coords.items() if not one.dims and str(n).startswith("height_") and n not in used]
-    result = result.drop_vars(unused).reset_coords([name for name in helpers if name in result.coords])
+    result = result.drop_vars(unused).reset_coords([name for name in sorted(helpers | spare) if name in result.coords])
     now = datetime.now(UTC).isoformat("T", "seconds").replace("+00:00", "Z")
     earlier = [str(dataset.attrs["history"])] if dataset.attrs.get("history") else []
     history = "\n".join([*earlier, f"{now} {done} by Kaiseki {program_version()}"])
@@ -91,7 +97,8 @@ def times_along(dataset: xr.Dataset) -> str | None:
 
 def _cleaned(attributes: Mapping[Any, Any]) -> dict[str, Any]:
     """Attributes that a file can hold: None and empty text left out."""
-    return {str(name): value for name, value in attributes.items() if value is not None and value != ""}
+    empty = (None, "")
+    return {str(name): value for name, value in attributes.items() if np.ndim(value) or value not in empty}
 
 
 def _terms(variable: xr.Variable) -> list[str]:
@@ -130,10 +137,10 @@ def _set_grid_mapping(dataset: xr.Dataset, name: str) -> None:
 
 
 def _set_coordinates(dataset: xr.Dataset, name: str, helpers: set[str]) -> None:
-    """The auxiliary and scalar coordinates of a variable: those along its own dimensions, heights with care."""
+    """The auxiliary and scalar coordinates of a variable, and the flags of its times and cells."""
     variable = dataset[name].variable
     listed = str(variable.attrs.pop("coordinates", "")).split()
-    chosen = [
+    along = [
         str(other)
         for other, coordinate in dataset.coords.items()
         if other != name
@@ -143,9 +150,26 @@ def _set_coordinates(dataset: xr.Dataset, name: str, helpers: set[str]) -> None:
         and (str(other) in listed or not _is_of_others(dataset, name, str(other)))
     ]
     order = {"lat": 0, "lon": 1}
-    chosen.sort(key=lambda other: order.get(other, 2))
-    if chosen:
-        variable.attrs["coordinates"] = " ".join(chosen)
+    chosen = sorted((one for one in along if _is_place_or_time(dataset, one)), key=lambda other: order.get(other, 2))
+    flags = [one for one in along if one not in chosen and "flag_meanings" in dataset[one].attrs]
+    for key, names in (("coordinates", chosen), ("ancillary_variables", flags)):
+        if names:
+            variable.attrs[key] = " ".join(names)
+
+
+def _is_place_or_time(dataset: xr.Dataset, coordinate: str) -> bool:
+    """Whether a coordinate of xarray is one of CF: scalars, labels, and what says where or when; not land or flags."""
+    variable = dataset[coordinate].variable
+    return (
+        not variable.dims or variable.dtype.kind in "UOM" or variable.attrs.get("standard_name") in _OF_PLACE_AND_TIME
+    )
+
+
+_OF_PLACE_AND_TIME: Final = (
+    "latitude", "longitude", "altitude", "height", "depth", "air_pressure", "time", "forecast_reference_time",
+    "forecast_period",
+)  # fmt: skip
+"""Standard names of auxiliary coordinates."""
 
 
 def _is_of_others(dataset: xr.Dataset, name: str, coordinate: str) -> bool:

@@ -90,6 +90,10 @@ def _encoded(dataset: xr.Dataset, name: str, bounds: BoundSet, row: Variable | N
     if name in bounds_of(dataset):
         # Bounds take units and calendar from their coordinate (CF 7.1).
         attributes = {}
+    if variable.dtype.kind == "b":
+        # Files know no truth values, but flags.
+        variable = xr.Variable(variable.dims, variable.values.astype(np.int8))
+        attributes |= {"flag_values": np.array([0, 1], np.int8), "flag_meanings": "false true"}
     kind = variable.dtype.kind
     if kind not in "fiuU" and not (kind == "O" and fixed):
         raise InputError(f"The variable {name!r} has the type {variable.dtype}, which cannot be exported; leave it out")

@@ -14,7 +14,6 @@ from kaiseki.archive.exchange.netcdf import Making, Written, export_id, write_da
 from kaiseki.archive.exchange.points import write_points
 from kaiseki.archive.exchange.source import Source, Times, chosen, open_source
 from kaiseki.archive.exchange.zarr_mirror import Mirrored, write_zarr
-from kaiseki.archive.reader import FieldKind
 from kaiseki.archive.release.encoding import BOUND_SETS, BoundSet
 from kaiseki.archive.store.storage import Location
 from kaiseki.core.errors import InputError
@@ -30,12 +29,14 @@ class Choice:
     Attributes:
         times: instants in UTC, None for all that there are; of forecasts their start times.
         variables: internal names, None for all.
+        version: of a release: a tag, "quality", or None for what was published last.
         bounds: set of bounds within which fields are packed; tables of points are never packed.
         stem: beginning of the names of day files, None for the kind of the fields.
     """
 
     times: Times | None = None
     variables: Sequence[str] | None = None
+    version: str | None = None
     bounds: BoundSet = "lossless"
     stem: str | None = None
 
@@ -46,7 +47,7 @@ def export(
     form: Form = "netcdf",
     choice: Choice | None = None,
     *,
-    kind: FieldKind | None = None,
+    kind: str | None = None,
     state: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     target_options: Mapping[str, Any] | None = None,
@@ -59,7 +60,7 @@ def export(
             ("zarr").
         form: see `Form`.
         choice: times, variables and packing.
-        kind: of the fields of an archive, as of `archive.open_archive`.
+        kind: of the fields of a run, or group of a release, as of `archive.open_archive`.
         state: of a dataset: text that is equal for equal values at equal times. Without it nothing that is there can
             be kept or gone on with. An archive knows its own.
         storage_options: of an archive in an object store, see `storage.resolve`.
@@ -76,7 +77,7 @@ def export(
     if isinstance(source, xr.Dataset):
         whole = Source(source, "the dataset", state)
     else:
-        whole = open_source(source, kind, storage_options=storage_options)
+        whole = open_source(source, kind, version=choice.version, storage_options=storage_options)
     part = chosen(whole, choice.times, choice.variables)
     return _write(part, to, form, choice, target_options)
 

@@ -17,7 +17,6 @@ import xarray as xr
 from kaiseki.archive.exchange.cf import cf_dataset, times_along
 from kaiseki.archive.exchange.encoded import EncodedVariable, encoded
 from kaiseki.archive.exchange.source import Source, Times, chosen, open_source
-from kaiseki.archive.reader import FieldKind
 from kaiseki.archive.release.encoding import BoundSet
 from kaiseki.archive.store.metadata import program_version
 from kaiseki.archive.store.schema import PERIOD, REFERENCE_TIME
@@ -52,7 +51,7 @@ def export_netcdf(
     *,
     times: Times | None = None,
     variables: Sequence[str] | None = None,
-    kind: FieldKind | None = None,
+    kind: str | None = None,
     bounds: BoundSet = "lossless",
     storage_options: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -208,8 +207,7 @@ def _parts(source: Source) -> Iterator[tuple[str, xr.Dataset]]:
 def one_forecast(dataset: xr.Dataset) -> xr.Dataset:
     """A single forecast along the axis `time` in the place of its lead times."""
     single = dataset.swap_dims({PERIOD: "time"}) if PERIOD in dataset.dims else dataset
-    single["time"].attrs["axis"] = "T"
-    return single
+    return single.assign_coords(time=single["time"].assign_attrs(axis="T"))
 
 
 def compact(time: np.datetime64) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.archive.exchange.cf import times_along
-from kaiseki.archive.reader import FieldKind, analysis_of, open_archive
+from kaiseki.archive.reader import analysis_of, open_archive
 from kaiseki.archive.store import schema
 from kaiseki.archive.store.storage import Location
 from kaiseki.archive.store.transactional import kind_at
@@ -39,9 +39,13 @@ class Source:
 
 
 def open_source(
-    location: Location, kind: FieldKind | None = None, *, storage_options: Mapping[str, Any] | None = None
+    location: Location,
+    kind: str | None = None,
+    *,
+    version: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Source:
-    """The fields at a location.
+    """The fields at a location, its kind or group and version as of `reader.open_archive`.
 
     The state of a run store is its creation, for one cycle owns a time and nothing is overwritten there; of another
     archive it is its snapshot.
@@ -49,7 +53,7 @@ def open_source(
     Raises:
         StoreError, InputError: as of `reader.open_archive`.
     """
-    dataset = open_archive(location, kind, storage_options=storage_options)
+    dataset = open_archive(location, kind, version=version, storage_options=storage_options)
     of_run = kind_at(analysis_of(location), storage_options) in schema.KINDS
     known = dataset.attrs.get("history" if of_run else "snapshot")
     parts = [known, dataset.attrs.get("kind"), dataset.attrs.get("experiment")]

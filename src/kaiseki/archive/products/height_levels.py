@@ -109,8 +109,8 @@ class AtHeights:
             return interpolation(full, near)
         # Heights that do not change along an axis, such as time, have weights that do not.
         spread = (len(self.heights), *shape[1:])
-        same = ColumnInterpolation(*(np.broadcast_to(a, spread) for a in (interpolation.below, interpolation.weight)))
-        return same(full, near)
+        parts = (interpolation.below, interpolation.above, interpolation.weight)
+        return ColumnInterpolation(*(np.broadcast_to(part, spread) for part in parts))(full, near)
 
     def _pressure(self) -> np.ndarray:
         """Pressure: ln p linear in height between levels, hydrostatic with the standard lapse rate below the lowest."""

@@ -116,7 +116,7 @@ def _border(text: Any, where: tzinfo, *, end: bool) -> tuple[np.datetime64, bool
         if pattern.fullmatch(plain):
             try:
                 date = np.datetime64(plain, step)
-                first = (date + (1 if end else 0)).astype("datetime64[D]").astype(datetime)
+                first = (date + np.timedelta64(int(end), step)).astype("datetime64[D]").astype(datetime)
                 return _utc(datetime(first.year, first.month, first.day), where), not end
             except (ValueError, OverflowError, AttributeError):
                 break

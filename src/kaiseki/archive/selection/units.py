@@ -91,7 +91,8 @@ def unit(text: str) -> Unit:
     name = _ALIASES.get(text.strip(), " ".join(text.split()))
     if name in TABLE:
         return TABLE[name]
-    near = difflib.get_close_matches(name, [*TABLE, *_ALIASES], n=1)
+    lower = {one.lower(): one for one in (*_ALIASES, *TABLE)}
+    near = [lower[one] for one in difflib.get_close_matches(name.lower(), lower, n=1)]
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(TABLE)}"
     raise InputError(f"The unit {text!r} is not known; {hint}")
 
@@ -172,6 +173,9 @@ def _meant(dataset: xr.Dataset, name: str) -> list[Hashable]:
         members = [key for key, one in dataset.data_vars.items() if FAMILIES[name](one.variable)]
         if members or axis:
             return [*members, *axis]
+        if name not in dataset.variables:
+            held = ", ".join(map(str, dataset)) or "no variables"
+            raise InputError(f"The dataset has no {name} that could be converted; it has {held}")
     if name in dataset.coords and name not in dataset.data_vars and "units" in dataset[name].attrs:
         return [name]
     return list(found(dataset, name))

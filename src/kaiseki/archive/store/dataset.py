@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import xarray as xr
 import zarr
+from xarray.backends import ZarrBackendEntrypoint
 
 from kaiseki.archive.store import schema
 from kaiseki.archive.store.arrays import values_at
@@ -110,7 +111,16 @@ def analysis_of(location: Location) -> Location:
 
 def _lazy(root: zarr.Group, group: str) -> xr.Dataset:
     """One group of the store as a dataset without reading its arrays."""
-    return xr.open_zarr(root.store, group=group, consolidated=False, zarr_format=3, chunks=None, decode_timedelta=True)
+    # By its class: by its name, xarray imports the backends of all formats, and what they need, to look for it.
+    return xr.open_dataset(
+        root.store,
+        engine=ZarrBackendEntrypoint,
+        group=group,
+        consolidated=False,
+        zarr_format=3,
+        chunks=None,
+        decode_timedelta=True,
+    )
 
 
 def _alternative(root: zarr.Group, kind: str) -> str:
