@@ -217,10 +217,13 @@ def joined(parts: Iterable[xr.Dataset]) -> xr.Dataset:
     return _encoded(xr.concat(parts, "time", combine_attrs="override", **how))  # type: ignore[call-overload]
 
 
-def lowest_state(values: np.ndarray, attributes: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-    """Coordinate `state` of one cell of time: the lowest of those that it is made of, so that what holds preliminary
-    fields is preliminary."""
-    return {"state": xr.Variable("time", np.min(values, keepdims=True), attributes)}
+def lowest_state(dataset: xr.Dataset, values: np.ndarray) -> dict[Hashable, Any]:
+    """Coordinate `state` of one cell of time of a release: the lowest of those that it is made of, so that what holds
+    preliminary fields is preliminary; 0 (not produced) without any. Empty where the dataset has no state."""
+    if "state" not in dataset.coords:
+        return {}
+    lowest = np.min(values, keepdims=True) if values.size else np.zeros(1, dataset["state"].dtype)
+    return {"state": xr.Variable("time", lowest, dataset["state"].attrs)}
 
 
 def one_by_one(days: xr.Dataset | Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
