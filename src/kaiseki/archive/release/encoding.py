@@ -138,17 +138,20 @@ def largest_error(values: np.ndarray, integers: np.ndarray, packing: Packing) ->
     return found
 
 
-PREDICTED_AXES: Final = (0, 1)
-"""Axes along which the archive keeps differences: time, and the level or, at the surface, y."""
-
-
-def archive_codecs(packing: Packing | None) -> dict[str, Any]:
+def archive_codecs(packing: Packing | None, axes: int) -> dict[str, Any]:
     """Arguments of `zarr.Group.create_array` for the archive: differences and PCodec, or lossless Blosc for what is not
-    packed; every chunk with its checksum."""
+    packed; every chunk with its checksum.
+
+    Differences are kept along all axes but the last, of which PCodec itself makes use.
+
+    Args:
+        packing: of the variable.
+        axes: number of axes of the array.
+    """
     if packing is None:
         return {"compressors": [BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"), Crc32cCodec()]}
     return {
-        "filters": [Differences(axes=PREDICTED_AXES)],
+        "filters": [Differences(axes=range(axes - 1))],
         "serializer": PCodec(level=8),
         "compressors": [Crc32cCodec()],
     }
