@@ -56,11 +56,8 @@ _MODULES: Final[Mapping[str, str]] = {
     "on_pressure_levels": "products.pressure_levels",
     "open_archive": "reader",
     "open_domain": "reader",
-<<<<<<< HEAD
     "write_grib2": "exchange.grib2",
-=======
     "period_statistics": "products.periods",
->>>>>>> statistics
 }
 """Module of each public name, within the package."""
 
@@ -89,11 +86,8 @@ __all__ = [
     "on_pressure_levels",
     "open_archive",
     "open_domain",
-<<<<<<< HEAD
-    "write_grib2",
-=======
     "period_statistics",
->>>>>>> statistics
+    "write_grib2",
 ]
 
 
