@@ -48,7 +48,7 @@ def check_cf(dataset: xr.Dataset) -> None:
     mapping = dataset["crs"].attrs
     assert mapping["grid_mapping_name"] == "lambert_conformal_conic"
     for name, array in dataset.data_vars.items():
-        if name == "time_bnds":
+        if name in ("time_bnds", "rim"):
             continue
         row = VARIABLES[str(name)]
         assert {key: array.attrs[key] for key in ("standard_name", "units", "long_name")} == {
@@ -222,8 +222,9 @@ def test_netcdf(run: Path, tmp_path: Path) -> None:
         assert np.array_equal(bounds[:, 0], bounds[:, 1] - HOUR)
         assert dataset.attrs["history"].count("\n") == 1, "one line for the creation, one for the export"
     with xr.open_dataset(file, engine="h5netcdf", decode_cf=False) as raw:
-        assert raw["temperature"].attrs["coordinates"] == "lat lon altitude rim"
-        assert raw["temperature_2m"].attrs["coordinates"] == "lat lon rim height_2m"
+        assert raw["temperature"].attrs["coordinates"] == "lat lon altitude"
+        assert raw["temperature_2m"].attrs["coordinates"] == "lat lon height_2m"
+        assert raw["temperature_2m"].attrs["ancillary_variables"] == "rim"
         assert raw["time"].attrs["units"].startswith("seconds since 1970-01-01")
         assert "coordinates" not in raw.attrs
 

@@ -444,3 +444,34 @@ class AgainstAModel(RuleBasedStateMachine):
 
 TestAgainstAModel = AgainstAModel.TestCase
 TestAgainstAModel.settings = settings(max_examples=5, stateful_step_count=10, deadline=None)
+
+
+def list_of_nodes(store: RunStore) -> Path:
+    """The file with the list of nodes of the newest commit."""
+    return Path(store.where) / "snapshots" / store.snapshot()
+
+
+def test_a_writer_keeps_nothing_of_older_commits(tmp_path: Path) -> None:
+    """What it keeps it can read without the file."""
+    with create(tmp_path / "run", 2) as store:
+        write_cycle(store, 0)
+        old, file = store.snapshot(), list_of_nodes(store)
+        write_cycle(store, 1)
+        file.unlink()
+        with store.cycle(cycle_times(2)[2]), pytest.raises(icechunk.IcechunkError, match="not found"):
+            zarr.open_group(store._repository.readonly_session(snapshot_id=old).store, mode="r")
+
+
+def test_a_writer_reads_the_list_of_nodes_once(tmp_path: Path) -> None:
+    """However long it is: of some hundred cycles here."""
+    with create(tmp_path / "run", 1) as store:
+        with store.cycle(START) as transaction:
+            nodes = {f"more/{number}": zarr.core.group.GroupMetadata() for number in range(2_500)}
+            assert len(list(zarr.create_hierarchy(store=transaction._root.store, nodes=nodes))) > 2_500
+        with store.cycle(cycle_times(1)[1]) as transaction:
+            transaction.write_fields("forecast", START + HOUR, forecast_fields(1))
+            file = list_of_nodes(store)
+            file.rename(tmp_path / "kept")
+            transaction.write_fields("forecast", START + 2 * HOUR, forecast_fields(2))
+            (tmp_path / "kept").rename(file)
+    assert RunStore.open(tmp_path / "run", "r").completed_cycles().size == 2

@@ -43,14 +43,21 @@ def test_arrays_that_come_and_go_fault_no_pages() -> None:
 
 
 GIVEN_BACK = """
-import resource
+import resource, sys, threading
 import numpy as np
 from kaiseki.core.memory import give_freed_memory_back, keep_freed_memory
 def resident():
     pages = int(open("/proc/self/statm").read().split()[1])
     return pages * resource.getpagesize()
 assert keep_freed_memory()
-np.ones(2**25)
+def use():
+    arrays = [np.ones(2**22) for _ in range(8)]
+if sys.argv[1] == "thread":
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+else:
+    use()
 kept = resident()
 assert give_freed_memory_back()
 print(kept - resident())
@@ -58,6 +65,8 @@ print(kept - resident())
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc only")
-def test_kept_memory_can_be_given_back() -> None:
-    found = subprocess.run([sys.executable, "-c", GIVEN_BACK], check=True, capture_output=True, text=True).stdout
+@pytest.mark.parametrize("where", ["main", "thread"])
+def test_kept_memory_can_be_given_back(where: str) -> None:
+    command = [sys.executable, "-c", GIVEN_BACK, where]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert int(found) > 0.9 * 2**28

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from kaiseki.archive.exchange.export import Choice, export
+    from kaiseki.archive.exchange.grib2 import write_grib2
     from kaiseki.archive.exchange.netcdf import export_netcdf
+    from kaiseki.archive.products.climatology import climatology, each_block
+    from kaiseki.archive.products.days import daily_statistics, each_day
+    from kaiseki.archive.products.indices import (
+        climate_indices,
+        days_above,
+        days_below,
+        days_reaching,
+        each_index_period,
+    )
+    from kaiseki.archive.products.normals import Normals
+    from kaiseki.archive.products.periods import each_period, period_statistics
     from kaiseki.archive.products.pressure_levels import interpolate_to_pressure, on_pressure_levels
     from kaiseki.archive.reader import export_observations, observations, open_archive, open_domain
     from kaiseki.archive.store.forecast_store import ForecastStore
@@ -23,8 +35,19 @@ _MODULES: Final[Mapping[str, str]] = {
     "Choice": "exchange.export",
     "CycleTransaction": "store.transaction",
     "ForecastStore": "store.forecast_store",
+    "Normals": "products.normals",
     "RunStore": "store.run_store",
     "SCHEMA_VERSION": "store.schema",
+    "climate_indices": "products.indices",
+    "climatology": "products.climatology",
+    "daily_statistics": "products.days",
+    "days_above": "products.indices",
+    "days_below": "products.indices",
+    "days_reaching": "products.indices",
+    "each_block": "products.climatology",
+    "each_day": "products.days",
+    "each_index_period": "products.indices",
+    "each_period": "products.periods",
     "export": "exchange.export",
     "export_netcdf": "exchange.netcdf",
     "export_observations": "reader",
@@ -33,6 +56,8 @@ _MODULES: Final[Mapping[str, str]] = {
     "on_pressure_levels": "products.pressure_levels",
     "open_archive": "reader",
     "open_domain": "reader",
+    "write_grib2": "exchange.grib2",
+    "period_statistics": "products.periods",
 }
 """Module of each public name, within the package."""
 
@@ -41,7 +66,18 @@ __all__ = [
     "Choice",
     "CycleTransaction",
     "ForecastStore",
+    "Normals",
     "RunStore",
+    "climate_indices",
+    "climatology",
+    "daily_statistics",
+    "days_above",
+    "days_below",
+    "days_reaching",
+    "each_block",
+    "each_day",
+    "each_index_period",
+    "each_period",
     "export",
     "export_netcdf",
     "export_observations",
@@ -50,6 +86,8 @@ __all__ = [
     "on_pressure_levels",
     "open_archive",
     "open_domain",
+    "period_statistics",
+    "write_grib2",
 ]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 CGROUP: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Files in which Linux says what a container may use."""
 
-TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
+TRIM_THRESHOLD, TOP_PAD, MMAP_MAX, ARENA_MAX = -1, -2, -4, -8
 """Numbers of the settings in glibc's malloc.h."""
 
 
@@ -36,11 +36,12 @@ def limited(number: int) -> int:
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc's malloc not to give freed memory back to the system; False where there is no glibc."""
+    """Tell glibc's malloc not to give freed memory back to the system, and to serve all threads from one arena, since
+    the free end of any other cannot be given back at all; False where there is no glibc."""
     mallopt = _of_glibc("mallopt")
     if mallopt is None:
         return False
-    settings = ((TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 2**28), (MMAP_MAX, 0))
+    settings = ((TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 2**28), (MMAP_MAX, 0), (ARENA_MAX, 1))
     return all(mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in settings)
 
 

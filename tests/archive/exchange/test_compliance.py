@@ -21,12 +21,18 @@ import xarray as xr
 
 import kaiseki
 from archive.exchange.grids import MAPS, archive, domain, on_degrees, on_heights
+from archive.release.days import a_run
 from archive.runs import whole_forecasts
 from kaiseki.archive import on_pressure_levels
 from kaiseki.archive.exchange.cf import cf_dataset
 from kaiseki.archive.exchange.climcore import write_single_fields
 from kaiseki.archive.exchange.netcdf import write_days, write_netcdf
+from kaiseki.archive.exchange.regridded import regridded
 from kaiseki.archive.exchange.source import chosen, open_source
+from kaiseki.archive.products.days import daily_statistics
+from kaiseki.archive.release.packing import PackSettings, pack
+from kaiseki.archive.selection.points import points
+from kaiseki.grid.regridding import LatLonGrid
 
 RULES = "cf:1.11"
 _SLIP = re.compile(r"^[a-z_] is a required attribute for grid mapping mercator$")
@@ -54,6 +60,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
     for name in ("mercator", "lambert_tangent", "stereographic_south"):
         datasets[name] = kaiseki.open(archive(folder / f"{name}.store", name, hours=1))
+    pack([a_run(folder / "winter")], folder / "release.store", PackSettings(pressures=(90_000.0, 70_000.0)))
+    for group in RELEASED:
+        datasets[f"release_{group}"] = kaiseki.open(folder / "release.store", group, version="quality")
+    datasets["daily_statistics"] = daily_statistics(kaiseki.open(folder / "winter", "background"))
+    target = LatLonGrid(lat=np.arange(36.0, 37.5, 0.25)[::-1], lon=np.arange(136.5, 138.0, 0.25))
+    datasets["regridded"] = regridded(background.isel(time=slice(0, 2)), target)
+    datasets["places"] = points(background[["temperature_2m"]], [137.0, 138.0], [36.0, 36.5])
     made = {name: write_netcdf(dataset, folder / f"{name}.nc") for name, dataset in datasets.items()}
     made["packed"] = write_netcdf(background, folder / "packed.nc", "tight")
     made["one_forecast"] = write_days(open_source(forecasts), folder / "days", "forecast").files[1]
@@ -81,11 +94,12 @@ def verdicts(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
     return found
 
 
+RELEASED = ("model_levels", "analysis", "surface", "pressure_levels", "height_levels", "precipitation", "uncertainty")
 KINDS = (
     "analysis background surface forecasts pressure_levels heights one_level_one_time soil degrees_north_first "
     "degrees_without_sphere mercator lambert_tangent stereographic_south packed one_forecast climcore_air "
-    "climcore_surface climcore_terrain"
-).split()
+    "climcore_surface climcore_terrain daily_statistics regridded places"
+).split() + [f"release_{group}" for group in RELEASED]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -133,6 +147,16 @@ def test_coordinates_belong_to_their_variables(files: dict[str, Path]) -> None:
         assert raw["soil_temperature"].attrs["units_metadata"] == "temperature: on_scale"
     with xr.open_dataset(files["climcore_surface"], engine="h5netcdf", decode_cf=False) as raw:
         assert raw["TMP"].attrs["coordinates"] == "lat lon height_2m"
+
+
+def test_flags_go_with_the_fields(files: dict[str, Path]) -> None:
+    with xr.open_dataset(files["release_surface"], engine="h5netcdf", decode_cf=False) as raw:
+        assert set(raw["temperature_2m"].attrs["ancillary_variables"].split()) == {"state", "rim"}
+        assert raw["temperature_2m"].attrs["coordinates"].split()[:2] == ["lat", "lon"]
+        assert raw["state"].attrs["flag_values"].dtype == raw["state"].dtype
+    with xr.open_dataset(files["places"], engine="h5netcdf", decode_cf=False) as raw:
+        assert raw["in_rim"].dtype == np.int8
+        assert raw["in_rim"].attrs["flag_meanings"] == "false true"
 
 
 def test_a_vertical_coordinate_without_its_terms_promises_no_formula(tmp_path: Path) -> None:

@@ -12,8 +12,11 @@ import pytest
 import shapely
 import xarray as xr
 
+import kaiseki
+from archive.exchange.grids import archive
 from archive.runs import HOUR, START
 from kaiseki.archive.exchange.points import write_points
+from kaiseki.archive.selection.points import points
 from kaiseki.core.errors import InputError
 from kaiseki.core.variables import VARIABLES
 
@@ -108,6 +111,17 @@ def test_forecasts_at_places(tmp_path: Path) -> None:
     assert row["forecast_period"] == 7200
     assert np.datetime64(row["time"].replace(tzinfo=None), "s") == START + 3 * HOUR
     assert row["temperature_2m"] == values[1, 2, 0]
+
+
+def test_places_selected_from_an_archive(tmp_path: Path) -> None:
+    background = kaiseki.open(archive(tmp_path / "run", hours=2), "background")[["temperature_2m", "precipitation"]]
+    selected = points(background, [137.0, 138.0], [36.0, 36.5])
+    table = pyarrow.parquet.read_table(write_points(selected, tmp_path / "selected.parquet"))
+    assert table.num_rows == 2 * 3
+    assert np.array_equal(table["temperature_2m"].to_numpy(), selected["temperature_2m"].values.T.ravel())
+    assert table["in_rim"].to_pylist() == [False] * 6
+    assert table["lon"].to_pylist() == [137.0] * 3 + [138.0] * 3
+    assert "crs" not in table.column_names
 
 
 def test_points_by_another_library(tmp_path: Path) -> None:

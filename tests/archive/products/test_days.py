@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from archive.products.series import SHAPE, dataset, hours
 from kaiseki.archive.products.days import daily_statistics, each_day
+from kaiseki.archive.products.periods import period_statistics
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import JST
 
@@ -227,6 +228,16 @@ def test_a_release_opened_lazily(tmp_path: Path) -> None:
     )
     assert product["state"].dims == ("time",)
     assert product["state"].values[0] == rain["state"].sel(time=end).values
+    # A day with one preliminary hour is preliminary, so is its month; a day without any time was not produced.
+    states = rain["state"].values.copy()
+    states[rain["time"].values == end] = 1
+    several = rain.assign_coords(state=("time", states)).isel(time=rain["time"].values != begin)
+    assert daily_statistics(several)["state"].values.tolist()[0] == 1
+    assert period_statistics(daily_statistics(several), completeness=0.01)["state"].values.tolist() == [1]
+    later = rain.isel(time=slice(1, 25)).assign_coords(time=rain["time"].values[1:25] + np.timedelta64(10, "D"))
+    later["time_bnds"] = later["time_bnds"] + np.timedelta64(10, "D")
+    apart = daily_statistics(xr.concat([rain, later], "time"), completeness=0.5)
+    assert 0 in apart["state"].values
     assert "maximum_absolute_error" not in product["precipitation_sum"].attrs
     assert product["precipitation_sum"].attrs["grid_mapping"] == "crs"
     assert list(product["time"].encoding.items()) == list(product["time_bnds"].encoding.items())

@@ -88,7 +88,7 @@ def test_xarray_unpacks_the_same_without_our_client(tmp_path, codecs: str) -> No
             dimension_names=("y", "x"),
             attributes=packing.attributes(),
             chunks=(5, 3),
-            **(archive_codecs(packing) if codecs == "archive" else browser_codecs()),
+            **(archive_codecs(packing, 2) if codecs == "archive" else browser_codecs()),
         )
         array[:] = pack(field, packing)
         found = xr.open_zarr(tmp_path / name, chunks=None, consolidated=False)[name]

@@ -71,6 +71,26 @@ def test_analyses_their_errors_and_pressure_levels_are_groups_of_their_own(run: 
     np.testing.assert_allclose(found.values, expected.values, atol=0.01)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {},
+        {"pressure": slice(1, None)},
+        {"pressure": slice(None, -1)},
+        {"pressure": -1},
+        {"pressure": [0, 2], "time": 3},
+    ],
+    ids=str,
+)
+def test_levels_however_they_are_asked_for(release: Path, part: dict[str, Any]) -> None:
+    """The copy for maps holds some of the pressure levels only; what is asked of all must not come from it."""
+    lazy = kaiseki.open(release, "pressure_levels")["temperature"]
+    each = np.stack([lazy.isel(pressure=[level]).values[:, 0] for level in range(lazy.sizes["pressure"])], axis=1)
+    assert each.shape == lazy.shape
+    whole = xr.DataArray(each, dims=lazy.dims).isel(part)
+    np.testing.assert_array_equal(lazy.isel(part).values, whole.values)
+
+
 def test_what_a_run_does_not_store_is_derived(run: Path, release: Path) -> None:
     from kaiseki.archive.products.derived import derived_fields
     from kaiseki.archive.products.height_levels import on_height_levels

@@ -56,7 +56,7 @@ def places(dataset: xr.Dataset, column: Any, row: Any) -> tuple[Any, Any, Any, A
     from kaiseki.grid import LambertConformal
 
     x, y = dataset["x"].values[0] + 20e3 * np.asarray(column), dataset["y"].values[0] + 20e3 * np.asarray(row)
-    lat, lon = LambertConformal().inverse(x, y)
+    lat, lon = LambertConformal().inverse(np.asarray(x), np.asarray(y))
     return x, y, lon, lat
 
 
@@ -72,11 +72,12 @@ def test_linear_in_all_four(track: list[tuple[float, float, float, float]]) -> N
     dataset = a_dataset()
     column, row, hour, height = np.array(track).T
     time = START + np.round(hour * 3.6e12).astype("timedelta64[ns]")
+    hour = (time - START) / HOUR
     x, y, lon, lat = places(dataset, column, row)
     got = path(dataset, lon, lat, time, height=height)
     np.testing.assert_allclose(got["temperature"], linear(x, y, height, hour), rtol=1e-9)
     np.testing.assert_allclose(got["temperature_2m"], linear(x, y, 0.0, hour), rtol=1e-9)
-    np.testing.assert_allclose(got["precipitation"], 1.0 + np.ceil(hour - 1e-12), rtol=1e-12)
+    np.testing.assert_allclose(got["precipitation"], 1.0 + np.ceil(hour), rtol=1e-12)
     by_pressure = path(dataset, lon, lat, time, pressure=P0 * np.exp(-height / SCALE))
     np.testing.assert_allclose(by_pressure["virtual_temperature"], in_log_p(x, y, height, hour), rtol=1e-9)
     np.testing.assert_array_equal(got["time"], time)

@@ -95,10 +95,12 @@ def test_outside() -> None:
     assert np.isnan(got["temperature_2m"][:, 1]).all()
     assert np.isnan(got["cell_lat"][1])
     # Between the outermost centres and the edge there is a cell, but nothing to interpolate between.
-    lat, lon = LambertConformal().inverse(dataset["x"].values[0] - 8e3, dataset["y"].values[3])
-    points(dataset, float(lon), float(lat))
+    lat, lon = LambertConformal().inverse(
+        np.asarray(dataset["x"][0]) - 8e3 + np.zeros(1), np.asarray(dataset["y"][3:4])
+    )
+    points(dataset, float(lon[0]), float(lat[0]))
     with pytest.raises(InputError, match="between its outermost centres"):
-        points(dataset, float(lon), float(lat), "bilinear")
+        points(dataset, float(lon[0]), float(lat[0]), "bilinear")
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,15 @@ def test_a_field_without_any_value(packing: Packing) -> None:
     assert np.isnan(decoded_by_the_manual(message)).all()
 
 
+@pytest.mark.parametrize("packing", sorted(PACKINGS))
+def test_9999_which_eccodes_takes_for_missing_is_a_value(packing: Packing) -> None:
+    values = 9950.0 + np.arange(99.0)
+    message, made = coded(values, 0.5, packing)
+    assert made <= 0.5
+    assert sections_of(message)[6][5] == 255
+    assert np.array_equal(unpack(message), values)
+
+
 def test_the_number_of_bits_follows_from_the_range() -> None:
     values = np.zeros(99)
     for top, bits in ((0.02, 1), (0.06, 2), (0.08, 3), (20.46, 10), (20.48, 11)):

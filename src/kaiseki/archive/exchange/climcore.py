@@ -78,7 +78,7 @@ def _single(dataset: xr.Dataset, name: str, number: int) -> xr.Dataset:
     part = part.isel(time=slice(number, number + 1))
     if "time_bnds" not in part:
         without = {key: value for key, value in part["time"].attrs.items() if key != "bounds"}
-        part = part.assign_coords(time=part["time"].copy(deep=False).drop_attrs().assign_attrs(without))
+        part = part.assign_coords(time=part["time"].drop_attrs(deep=False).assign_attrs(without))
     # Terrain and decay serve the heights of levels alone.
     spare = () if "level" in part[name].dims else ("terrain", "decay", "altitude")
     unused = [

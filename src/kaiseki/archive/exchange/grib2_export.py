@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from kaiseki.archive.exchange.grib2 import Grib2File, Grib2Settings
 from kaiseki.archive.exchange.grib2_grids import GribGrid
+from kaiseki.archive.exchange.grib2_settings import Grib2File, Grib2Settings
 from kaiseki.archive.exchange.jma_form import FORMS, Form, Parameter
 from kaiseki.archive.products.derived import derived_fields
 from kaiseki.archive.products.pressure_levels import HEIGHT, JMA_PRESSURE_LEVELS, on_pressure_levels

@@ -52,6 +52,8 @@ def write_points(dataset: xr.Dataset, file: str | Path, shape: Shape = "wide", *
     """
     _check(dataset, along)
     described = cf_dataset(dataset, "exported to Parquet")
+    mappings = [name for name, array in described.variables.items() if "grid_mapping_name" in array.attrs]
+    described = described.set_coords([name for name in dataset.coords if name in described]).drop_vars(mappings)
     names = [str(name) for name, array in described.data_vars.items() if along in array.dims]
     if not names:
         raise InputError(f"No variable has the dimension {along!r}; select places before")

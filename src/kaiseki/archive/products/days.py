@@ -133,6 +133,7 @@ def each_day(
         )
     coordinates = static_coordinates(dataset)
     text = interval_text(step)
+    states = dataset["state"].values if "state" in dataset.coords else dates
     for date in np.arange(enough[0], enough[-1] + DATE):
         limits = np.searchsorted(dates, [date, date + DATE])
         variables: dict[Hashable, Any] = {}
@@ -145,9 +146,7 @@ def each_day(
             np.array([[start, start + DAY]]),
             comment=f"days begin at 00:00 {name_of(timezone)}",
         )
-        if "state" in dataset.coords and limits[0] < limits[1]:
-            state = dataset["state"]
-            day = day.assign_coords(lowest_state(state.values[slice(*limits)], state.attrs))
+        day = day.assign_coords(lowest_state(dataset, states[slice(*limits)]))
         day.attrs = dict(dataset.attrs)
         yield day
 

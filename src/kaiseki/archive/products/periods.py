@@ -21,6 +21,7 @@ from kaiseki.archive.products.time_cells import (
     by_period,
     joined,
     located,
+    lowest_state,
     spatial,
     static_coordinates,
     time_method,
@@ -98,12 +99,14 @@ def each_period(
         sums: dict[str, Accumulation] = {}
         wanted: Mapping[str, Sequence[str]] = {}
         seen, day = 0, xr.Dataset()
+        states: list[int] = []
         for day in members:
             if not seen:
                 wanted = _wanted(day, over)
                 sums = {name: _accumulation(day[name], statistics) for name, statistics in wanted.items()}
             for name, accumulation in sums.items():
                 accumulation.add(_field(day[name]))
+            states += day["state"].values.tolist() if "state" in day.coords else []
             seen += 1
         if seen < least:
             continue
@@ -118,6 +121,7 @@ def each_period(
             climatological=True,
             comment=str(day["time"].attrs.get("comment", "")),
         )
+        result = result.assign_coords(lowest_state(day, np.array(states, np.uint8)))
         result.attrs = dict(day.attrs)
         yield result
 

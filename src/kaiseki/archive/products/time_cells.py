@@ -128,11 +128,25 @@ def times_of(dataset: xr.Dataset) -> np.ndarray:
 
 
 def bounds_of(dataset: xr.Dataset) -> np.ndarray | None:
-    """Bounds (time, 2) of the cells of time, `datetime64[s]`, from the variable that `time` names; None without."""
+    """Bounds (time, 2) of the cells of time, `datetime64[s]`, from the variable that `time` names; None without.
+
+    Raises:
+        InputError: the bounds are numbers, and the time axis does not say of what.
+    """
     described = {**dataset["time"].encoding, **dataset["time"].attrs}
     for key in ("bounds", "climatology"):
-        if described.get(key) in dataset.variables:
-            return dataset[described[key]].values.astype("datetime64[s]")
+        name = described.get(key)
+        if name not in dataset.variables:
+            continue
+        bounds = dataset[name].variable
+        if bounds.dtype.kind != "M":
+            # In a file, bounds have the units of the axis; xarray gives them to `bounds`, not to `climatology`.
+            if "units" not in described:
+                raise InputError(f"The time bounds {name!r} are numbers without units; decode them to datetime64")
+            units = {key: described[key] for key in ("units", "calendar") if key in described}
+            numbers = xr.Dataset({name: (("time", "bounds"), bounds.values, units)})
+            bounds = xr.decode_cf(numbers)[name].variable
+        return bounds.values.astype("datetime64[s]")
     return None
 
 
@@ -203,10 +217,13 @@ def joined(parts: Iterable[xr.Dataset]) -> xr.Dataset:
     return _encoded(xr.concat(parts, "time", combine_attrs="override", **how))  # type: ignore[call-overload]
 
 
-def lowest_state(values: np.ndarray, attributes: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-    """Coordinate `state` of one cell of time: the lowest of those that it is made of, so that what holds preliminary
-    fields is preliminary."""
-    return {"state": xr.Variable("time", np.min(values, keepdims=True), attributes)}
+def lowest_state(dataset: xr.Dataset, values: np.ndarray) -> dict[Hashable, Any]:
+    """Coordinate `state` of one cell of time of a release: the lowest of those that it is made of, so that what holds
+    preliminary fields is preliminary; 0 (not produced) without any. Empty where the dataset has no state."""
+    if "state" not in dataset.coords:
+        return {}
+    lowest = np.min(values, keepdims=True) if values.size else np.zeros(1, dataset["state"].dtype)
+    return {"state": xr.Variable("time", lowest, dataset["state"].attrs)}
 
 
 def one_by_one(days: xr.Dataset | Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:

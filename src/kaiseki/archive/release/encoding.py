@@ -14,6 +14,7 @@ import numpy as np
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.codecs.numcodecs import PCodec
 
+from kaiseki.archive.release.differences import Differences
 from kaiseki.core.errors import InputError
 from kaiseki.core.variables import Variable
 
@@ -137,12 +138,23 @@ def largest_error(values: np.ndarray, integers: np.ndarray, packing: Packing) ->
     return found
 
 
-def archive_codecs(packing: Packing | None) -> dict[str, Any]:
-    """Arguments of `zarr.Group.create_array` for the archive: PCodec, or lossless Blosc for what is not packed; every
-    chunk with its checksum."""
+def archive_codecs(packing: Packing | None, axes: int) -> dict[str, Any]:
+    """Arguments of `zarr.Group.create_array` for the archive: differences and PCodec, or lossless Blosc for what is not
+    packed; every chunk with its checksum.
+
+    Differences are kept along all axes but the last, of which PCodec itself makes use.
+
+    Args:
+        packing: of the variable.
+        axes: number of axes of the array.
+    """
     if packing is None:
         return {"compressors": [BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"), Crc32cCodec()]}
-    return {"serializer": PCodec(level=8), "compressors": [Crc32cCodec()]}
+    return {
+        "filters": [Differences(axes=range(axes - 1))],
+        "serializer": PCodec(level=8),
+        "compressors": [Crc32cCodec()],
+    }
 
 
 def browser_codecs() -> dict[str, Any]:

@@ -287,7 +287,7 @@ def _array(
 ) -> None:
     """One array, missing until it is written."""
     packing = packing_of(row, root.attrs["bounds"])  # type: ignore[arg-type]
-    codecs = browser_codecs() if browser else archive_codecs(packing)
+    codecs = browser_codecs() if browser else archive_codecs(packing, len(shape))
     attributes: dict[str, Any] = dict(row.attributes())
     if "y" in axes:
         attributes |= {"grid_mapping": GRID_MAPPING, "coordinates": "lat lon"}

@@ -112,7 +112,7 @@ def _variable(store: ReleaseStore, root: zarr.Group, group: str, name: str, time
             continue
         levels = map_levels(root, schema.GROUPS[group]) if copy == "map" and core.ndim == 4 else None
         states = states_of(root, group, copy)
-        copies.append(_Copy(array_at(root, f"{copy}/{group}/{name}"), states > 0, levels))
+        copies.append(_Copy(array_at(root, f"{copy}/{group}/{name}"), states > 0, levels, core.shape[1]))
     data = indexing.LazilyIndexedArray(_PickedArray(copies, packing, f"{store.where}: {group}/{name}", times))
     hidden = ("scale_factor", "_FillValue", "coordinates")
     attributes = {key: value for key, value in core.attrs.items() if key not in hidden}
@@ -170,11 +170,13 @@ class _Copy:
         array: of Zarr.
         times: which times it holds, None for all.
         levels: which levels of the core it holds, None for all.
+        size: number of levels of the core, if it does not hold all.
     """
 
     array: zarr.Array
     times: np.ndarray | None
     levels: np.ndarray | None
+    size: int = 0
 
     def key(self, key: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """The key of this copy for a key of the core, None where it lacks something."""
@@ -182,11 +184,7 @@ class _Copy:
             return None
         if self.levels is None:
             return key
-        wanted = np.arange(int(self.levels.max()) + 1 if self.levels.size else 0)
-        try:
-            asked = np.atleast_1d(wanted[key[1]] if not isinstance(key[1], slice) else _range(key[1], None))
-        except IndexError:
-            return None
+        asked = np.atleast_1d(np.arange(self.size)[key[1]])
         if not np.isin(asked, self.levels).all():
             return None
         place = np.searchsorted(self.levels, asked)
@@ -199,11 +197,6 @@ class _Copy:
         chunks = self.array.chunks
         touched = [_chunks(part, size, n) for part, size, n in zip(key, chunks, self.array.shape, strict=True)]
         return math.prod(touched) * math.prod(chunks)
-
-
-def _range(part: slice, size: int | None) -> np.ndarray:
-    """Indices of a slice with an end."""
-    return np.arange(part.start or 0, part.stop, part.step or 1) if size is None else np.arange(*part.indices(size))
 
 
 def _chunks(part: Any, chunk: int, size: int) -> int:

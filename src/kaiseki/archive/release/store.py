@@ -101,7 +101,7 @@ class ReleaseStore:
                     repository.reset_branch(QUALITY, first)
                 else:
                     repository.create_branch(QUALITY, first)
-        return cls(open_repository(place, to_write=True), place, writable=True)
+        return cls(open_repository(place), place, writable=True)
 
     @classmethod
     def open(
@@ -119,7 +119,7 @@ class ReleaseStore:
         place = resolve(location, storage_options)
         if mode == "a":
             _check_conditional_writes(location, storage_options)
-        repository = open_repository(place, to_write=mode == "a")
+        repository = open_repository(place)
         with storage_errors(place.where, "read"):
             if QUALITY not in repository.list_branches():
                 raise StoreError(f"{place.where} is no release store; make one with kaiseki archive pack")
@@ -237,6 +237,8 @@ class ReleaseStore:
         date = str(self.times.day(number))
         message = f"day {date} of {stream}" + (" (overlap)" if overlap else "")
         about = {"stream": stream, "day": date, "overlap": overlap}
+        # Opened anew, since a repository keeps the list of nodes of every commit that it has seen.
+        self._repository = open_repository(self._place)
         with committed(self._repository, self._place, QUALITY, message, metadata=about) as pending:
             with storage_errors(self.where, "written"):
                 root = zarr.open_group(pending.session.store, mode="r+")

@@ -231,7 +231,7 @@ def _transforms(mapping: Mapping[str, Any]) -> tuple[Transform, Transform, float
         return np.asarray(x - x0 + east), np.asarray(y - y0 + north)
 
     def inverse(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return projection.inverse(np.asarray(x) + x0 - east, np.asarray(y) + y0 - north)
+        return projection.inverse(np.asarray(x + x0 - east), np.asarray(y + y0 - north))
 
     return forward, inverse, projection.central_longitude + 180.0
 

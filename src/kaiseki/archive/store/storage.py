@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import icechunk
 
@@ -72,13 +72,6 @@ def resolve(location: Location, options: Mapping[str, Any] | None = None) -> Pla
     return Place(icechunk.local_filesystem_storage(str(directory)), str(directory), directory)
 
 
-_OF_WRITERS: Final = icechunk.RepositoryConfig(
-    caching=icechunk.CachingConfig(num_snapshot_nodes=2_000, num_chunk_refs=20_000)
-)
-"""What a process that writes keeps in memory. With the defaults of Icechunk, half a million nodes and 15 million
-references, a run of 23,000 cells grew by 4 MB each cycle."""
-
-
 def configuration() -> icechunk.RepositoryConfig:
     """Configuration saved in a new repository: manifests split along time."""
     config = icechunk.RepositoryConfig.default()
@@ -105,12 +98,8 @@ def check_free_place(place: Place) -> None:
         )
 
 
-def open_repository(place: Place, *, to_write: bool = False) -> icechunk.Repository:
+def open_repository(place: Place) -> icechunk.Repository:
     """The repository at the place.
-
-    Args:
-        place: of the repository.
-        to_write: whether it will be written, a commit after another: then little of the older ones is kept in memory.
 
     Raises:
         StoreError: there is none, or it cannot be read.
@@ -122,7 +111,7 @@ def open_repository(place: Place, *, to_write: bool = False) -> icechunk.Reposit
         raise StoreError(f"{place.where} is a file, not a run store; give the directory of a run")
     with storage_errors(place.where, "opened"):
         try:
-            return icechunk.Repository.open(place.storage, config=_OF_WRITERS if to_write else None)
+            return icechunk.Repository.open(place.storage)
         except icechunk.RepositoryNotFoundError:
             stores = sorted(path.name for path in directory.glob("*.store")) if directory is not None else []
             hint = f"it holds {', '.join(stores)}: open one of these" if stores else "give an analysis.store of a run"

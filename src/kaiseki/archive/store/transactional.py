@@ -56,7 +56,7 @@ class TransactionalStore:
 
     def __init__(self, repository: icechunk.Repository, place: Place, lock: WriterLock | None, writable: bool) -> None:
         self.where = place.where
-        self._repository, self._lock, self._writable = repository, lock, writable
+        self._repository, self._place, self._lock, self._writable = repository, place, lock, writable
         self._busy = False
         self._described = Described(place.where)
         root = self._read()
@@ -113,7 +113,7 @@ class TransactionalStore:
                 session = repository.writable_session(BRANCH)
                 lay_out(session.store, layout)
                 session.commit(f"layout, schema version {schema.SCHEMA_VERSION}")
-            return cls(open_repository(place, to_write=True), place, lock, writable=True)
+            return cls(repository, place, lock, writable=True)
         except BaseException:
             if lock is not None:
                 lock.release()
@@ -138,7 +138,7 @@ class TransactionalStore:
         try:
             if lock is not None:
                 # What was read before the lock was ours may be old.
-                repository = open_repository(place, to_write=True)
+                repository = open_repository(place)
             if not _has_layout(repository):
                 raise StoreError(f"The creation of {place.where} was interrupted and it holds nothing; create it again")
             return cls(repository, place, lock, writable=mode == "a")
@@ -181,6 +181,9 @@ class TransactionalStore:
             raise StoreError(f"{self.where} is not open for writing; open it with mode 'a'")
         if self._busy:
             raise StoreError(f"A cycle of {self.where} is being written already; end it before the next")
+        # Opened anew, since a repository keeps the list of nodes of every commit that it has seen. With less room than
+        # the newest list needs it would keep none, and read the whole list again for every access.
+        self._repository = open_repository(self._place)
         with storage_errors(self.where, "written"):
             session = self._repository.writable_session(BRANCH)
             root = zarr.open_group(session.store, mode="r+")

@@ -104,8 +104,9 @@ def pack(handle: Any, values: np.ndarray, error: float, packing: Packing) -> Non
     eccodes.codes_set(handle, "packingType", PACKINGS[packing])
     if packing == "complex":
         eccodes.codes_set(handle, "orderOfSpatialDifferencing", 2)
+    # Without a bitmap too: complex packing takes what equals it, 9999 if nothing is said, for missing.
+    eccodes.codes_set(handle, "missingValue", _HOLE)
     if holes.any():
-        eccodes.codes_set(handle, "missingValue", _HOLE)
         eccodes.codes_set(handle, "bitmapPresent", 1)
     eccodes.codes_set(handle, "bitsPerValue", bits)
     eccodes.codes_set_values(handle, coded)
