@@ -223,7 +223,10 @@ def test_a_missing_day_is_named_in_every_group(run: Path, tmp_path: Path) -> Non
     assert {fault.day for fault in holes} == {DAYS[1]}
     assert {fault.group for fault in holes} >= {"model_levels", "surface", "precipitation", "analysis"}
     # Days at the end are missing only for those who ask for them.
-    assert {fault.day for fault in verify(place, end=DAYS[3]).faults} == {DAYS[1], DAYS[3]}
+    assert {fault.day for fault in verify(place, quick=True, end=DAYS[3]).faults} == {DAYS[1], DAYS[3]}
+    assert {fault.day for fault in verify(place, quick=True, start=DAYS[1]).faults} == {DAYS[1]}
+    assert verify(place, quick=True, start=DAYS[2]).sound
+    assert {fault.day for fault in verify(place, quick=True, start=DAYS[1], end=DAYS[1]).faults} == {DAYS[1]}
 
 
 def test_a_day_of_one_variable_that_was_left_out_is_a_hole(release: Path) -> None:

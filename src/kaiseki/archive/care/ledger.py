@@ -20,7 +20,7 @@ from kaiseki.archive.store.arrays import array_at, values_at
 from kaiseki.archive.store.schema import decode_time
 from kaiseki.core.variables import variable
 
-_MISSING, _LARGEST = schema.STATISTICS.index("missing"), schema.STATISTICS.index("largest_error")
+_LEAST, _MISSING, _LARGEST = (schema.STATISTICS.index(name) for name in ("least", "missing", "largest_error"))
 
 
 @dataclass
@@ -42,6 +42,10 @@ class Kept:
     def written(self, day: int) -> bool:
         """Whether the ledger says that the variable was written on a day."""
         return bool(np.isfinite(self.statistics[day, _MISSING]))
+
+    def has_values(self, day: int) -> bool:
+        """Whether the ledger says that not all of it was missing on a day."""
+        return bool(np.isfinite(self.statistics[day, _LEAST]))
 
 
 @dataclass
@@ -161,14 +165,17 @@ def _check_static(name: str, values: np.ndarray, found: Verification) -> None:
         found.add("coordinate", "values do not rise", schema.STATIC, name)
 
 
-def check_completeness(books: Books, times: schema.Times, days: range, whole: bool, found: Verification) -> None:
+def check_completeness(
+    books: Books, times: schema.Times, days: range, asked: tuple[bool, bool], found: Verification
+) -> None:
     """Name the holes of a group: times between the first and the last that were produced, and variables of a day.
 
     Args:
         books: of the group.
         times: axes.
         days: numbers of the days to verify.
-        whole: whether days at both ends without any time are holes too, for the period was asked for.
+        asked: whether the first and the last of the days were asked for, so that days without any time before those
+            that were produced, and after them, are holes too.
         found: takes the faults.
     """
     states = books.states[""][days.start : days.stop]
@@ -177,12 +184,13 @@ def check_completeness(books: Books, times: schema.Times, days: range, whole: bo
     steps = states.shape[1]
     flat = states.ravel() > 0
     used = np.flatnonzero(flat)
-    lacking = np.zeros(states.shape, bool)
     if used.size:
-        between = (np.arange(flat.size) >= used[0]) & (np.arange(flat.size) <= used[-1])
-        lacking = (between & ~flat).reshape(states.shape)
-    if whole:
-        lacking |= ~states.astype(bool).any(axis=1)[:, None]
+        index, number = np.arange(flat.size), np.arange(states.shape[0])
+        lacking = (~flat & (index >= used[0]) & (index <= used[-1])).reshape(states.shape)
+        outside = ((number < used[0] // steps) & asked[0]) | ((number > used[-1] // steps) & asked[1])
+        lacking |= outside[:, None]
+    else:
+        lacking = np.full(states.shape, all(asked))
     counts = lacking.sum(axis=1)
     for first, last in _runs(counts, steps):
         number = int(counts[first])
@@ -221,11 +229,11 @@ def check_presence(root: zarr.Group, books: Books, times: schema.Times, days: ra
     for number in days:
         day = str(times.day(number))
         produced = books.states[""][number] > 0
-        rows = [name for name, kept in books.variables.items() if kept.written(number)]
+        rows = [name for name, kept in books.variables.items() if kept.has_values(number)]
         if produced.any() and not rows:
-            found.add("ledger", "times are marked as produced, and no variable was written", group, day=day)
+            found.add("ledger", "times are marked as produced, and no variable has values", group, day=day)
         if rows and not produced.any():
-            text = f"{', '.join(rows)} written, and no time is marked as produced"
+            text = f"{', '.join(rows)} has values, and no time is marked as produced"
             found.add("ledger", text, group, day=day)
         if (books.states[""][number] > schema.FINAL).any():
             found.add("ledger", f"states are {sorted(set(books.states[''][number].tolist()))}", group, day=day)

@@ -56,7 +56,7 @@ def verify(
     ledgers = []
     for group in schema.GROUPS.values():
         if group.name in root and (books := open_books(root, session, group, store.times, found)) is not None:
-            check_completeness(books, store.times, days, start is not None or end is not None, found)
+            check_completeness(books, store.times, days, (start is not None, end is not None), found)
             check_presence(root, books, store.times, days, found)
             ledgers.append(books)
     used = [(books, [number for number in days if books.has_any(number)]) for books in ledgers]
