@@ -109,8 +109,8 @@ def compare(
         Folder for maps of the root mean square differences, one for each variable named with --variables.
     """
     begin(json)
-    from kaiseki.archive.care.compare import CompareSettings, Side
     from kaiseki.archive.care.compare import compare as difference
+    from kaiseki.archive.care.comparison import CompareSettings, Side
 
     choice = choice or Choice()
     if maps is not None and not choice.variables:

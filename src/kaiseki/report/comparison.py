@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kaiseki.archive.care.compare import Comparison, Side
+from kaiseki.archive.care.comparison import Comparison, Side
 from kaiseki.archive.reader import open_archive
 from kaiseki.core.files import make_folder, whole_file
 from kaiseki.core.variables import variable

@@ -11,7 +11,8 @@ import pytest
 
 import kaiseki
 from archive.release.days import a_release, date, layout, of_day, write
-from kaiseki.archive.care.compare import ALL, CompareSettings, Comparison, Side, compare
+from kaiseki.archive.care.compare import compare
+from kaiseki.archive.care.comparison import ALL, CompareSettings, Comparison, Side
 from kaiseki.archive.release.store import ReleaseStore
 from kaiseki.core.errors import InputError
 

@@ -1,10 +1,9 @@
-"""Checks of a release that read no values: axes, coordinates, ledger, completeness, presence of chunks."""
+"""Checks of the ledger of a release that read no values: completeness, and presence of chunks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import icechunk
 import numpy as np
@@ -17,7 +16,6 @@ from kaiseki.archive.release.encoding import Packing, packing_of
 from kaiseki.archive.release.layout import map_levels
 from kaiseki.archive.release.store import names_of
 from kaiseki.archive.store.arrays import array_at, values_at
-from kaiseki.archive.store.schema import decode_time
 from kaiseki.core.variables import variable
 
 _LEAST, _MISSING, _LARGEST = (schema.STATISTICS.index(name) for name in ("least", "missing", "largest_error"))
@@ -111,60 +109,6 @@ def _check_encoding(
         found.add("encoding", text, group.name, name, layout=layout)
 
 
-def check_axes(root: zarr.Group, times: schema.Times, found: Verification) -> None:
-    """Check the axes in time and height of all groups, and the static fields."""
-    for group in schema.GROUPS.values():
-        if group.name not in root:
-            continue
-        with found.reading(group.name, "time"):
-            _check_time(root, group, times, found)
-        name = group.name.removesuffix("_levels")
-        if name in ("pressure", "height"):
-            with found.reading(group.name, name):
-                values = values_at(root, f"{group.name}/{name}")
-                if not (np.isfinite(values).all() and (values > 0.0).all() and np.unique(values).size == values.size):
-                    found.add("axis", f"levels must be positive and different; they are {values}", group.name, name)
-    members: Any = root[schema.STATIC]
-    for name in sorted(members.array_keys()):
-        with found.reading(schema.STATIC, name):
-            _check_static(name, values_at(members, name), found)
-
-
-def _check_time(root: zarr.Group, group: schema.Group, times: schema.Times, found: Verification) -> None:
-    array = array_at(root, f"{group.name}/time")
-    have, planned = decode_time(values_at(root, f"{group.name}/time")), times.axis(group.axis)
-    if array.attrs.get("units") != "seconds since 1970-01-01 00:00:00":
-        found.add("axis", f"the units of time are {array.attrs.get('units')!r}", group.name, "time")
-    if have.shape != planned.shape:
-        text = f"{have.size} times, where {planned.size} were laid out"
-        found.add("axis", text, group.name, "time")
-        return
-    if not np.array_equal(have, planned):
-        first = int(np.flatnonzero(have != planned)[0])
-        order = "" if (np.diff(have) > np.timedelta64(0, "s")).all() else "; times do not rise"
-        text = f"time {first} is {have[first]}, where {planned[first]} was laid out{order}"
-        found.add("axis", text, group.name, "time", str(planned[first].astype("datetime64[D]")))
-
-
-_LIMITS = {"lat": (-90.0, 90.0), "lon": (-360.0, 360.0), "land_fraction": (0.0, 1.0), "rim": (0.0, 1.0)}
-
-
-def _check_static(name: str, values: np.ndarray, found: Verification) -> None:
-    if values.dtype.kind not in "fiu":
-        return
-    wrong = ~np.isfinite(values)
-    if wrong.any():
-        place = tuple(int(index) for index in np.argwhere(wrong)[0])
-        found.add("coordinate", f"{int(wrong.sum())} values are not finite, first at {place}", schema.STATIC, name)
-        return
-    low, high = _LIMITS.get(name, (-np.inf, np.inf))
-    if values.size and not (low <= values.min() and values.max() <= high):
-        text = f"values from {values.min():g} to {values.max():g} pass the limits {low:g} to {high:g}"
-        found.add("coordinate", text, schema.STATIC, name)
-    if name in ("level", "x", "y") and values.ndim == 1 and not (np.diff(values) > 0.0).all():
-        found.add("coordinate", "values do not rise", schema.STATIC, name)
-
-
 def check_completeness(
     books: Books, times: schema.Times, days: range, asked: tuple[bool, bool], found: Verification
 ) -> None:
@@ -185,9 +129,9 @@ def check_completeness(
     flat = states.ravel() > 0
     used = np.flatnonzero(flat)
     if used.size:
-        index, number = np.arange(flat.size), np.arange(states.shape[0])
+        index, order = np.arange(flat.size), np.arange(states.shape[0])
         lacking = (~flat & (index >= used[0]) & (index <= used[-1])).reshape(states.shape)
-        outside = ((number < used[0] // steps) & asked[0]) | ((number > used[-1] // steps) & asked[1])
+        outside = ((order < used[0] // steps) & asked[0]) | ((order > used[-1] // steps) & asked[1])
         lacking |= outside[:, None]
     else:
         lacking = np.full(states.shape, all(asked))

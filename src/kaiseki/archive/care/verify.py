@@ -9,9 +9,10 @@ import icechunk
 import numpy as np
 import zarr
 
+from kaiseki.archive.care.axes import check_axes
 from kaiseki.archive.care.chunks import shards_of
 from kaiseki.archive.care.faults import Verification
-from kaiseki.archive.care.ledger import Books, check_axes, check_completeness, check_presence, open_books
+from kaiseki.archive.care.ledger import Books, check_completeness, check_presence, open_books
 from kaiseki.archive.care.values import check_day, check_overlap, check_series
 from kaiseki.archive.release import schema
 from kaiseki.archive.release.store import QUALITY, ReleaseStore
