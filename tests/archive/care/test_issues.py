@@ -10,6 +10,7 @@ import pytest
 import kaiseki
 from archive.release.days import a_release, write
 from archive.release.servers import new_bucket, options
+from kaiseki.archive.care.verify import verify
 from kaiseki.archive.release import schema
 from kaiseki.archive.release.issues import (
     KnownIssue,
@@ -105,6 +106,21 @@ def test_they_work_in_s3_too(s3: str) -> None:
         add_issues(store, [COLD])
     opened = kaiseki.open(place, "surface", version="v1", storage_options=more)
     assert "cold-coast" in opened.attrs["known_issues"]
+    found = verify(place, storage_options=more)
+    assert found.sound, found.as_text()
+    assert found.values > 0
+
+
+def test_a_branch_without_its_first_commit_is_no_hindrance(tmp_path: Path) -> None:
+    place = tmp_path / "release"
+    with a_release(place) as store:
+        write(store, 0)
+        *_, empty = store.repository.ancestry(branch=QUALITY)
+        store.repository.create_branch(schema.ISSUES, empty.id)
+        assert all_issues(store) == []
+        assert "known_issues" not in kaiseki.open(place, "surface", version=QUALITY).attrs
+        add_issues(store, [COLD])
+        assert [issue.id for issue in all_issues(store)] == ["cold-coast"]
 
 
 def test_damaged_ones_are_said_and_hinder_nobody(tmp_path: Path) -> None:

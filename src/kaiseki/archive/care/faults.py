@@ -77,6 +77,7 @@ class Verification:
     values: int = 0
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _seen: set[tuple[str, str, str, str]] = field(default_factory=set, repr=False)
 
     @property
     def sound(self) -> bool:
@@ -88,11 +89,12 @@ class Verification:
     ) -> None:
         """Note a fault; see `Fault`."""
         self.faults.append(Fault(kind, text, group, variable, day, layout))
+        if layout == "core":
+            self._seen.add((kind, group, variable, day))
 
     def has(self, group: str, variable: str, day: str, *kinds: str) -> bool:
         """Whether a fault of the core of these kinds was noted for a variable and day."""
-        wanted = (group, variable, day, "core")
-        return any(f.kind in kinds and (f.group, f.variable, f.day, f.layout) == wanted for f in self.faults)
+        return any((kind, group, variable, day) in self._seen for kind in kinds)
 
     @contextmanager
     def reading(self, group: str = "", variable: str = "", day: str = "", layout: str = "core") -> Iterator[None]:

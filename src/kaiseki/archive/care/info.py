@@ -92,7 +92,7 @@ def _versions(store: ReleaseStore) -> list[dict[str, str]]:
 
 
 def _streams(store: ReleaseStore) -> dict[str, dict[str, Any]]:
-    """Streams of production with the days that they wrote, from the history of commits."""
+    """Streams of production with the days that they wrote, from the history of commits as far as it is kept."""
     found = dict[str, dict[str, Any]]()
     with storage_errors(store.where, "read"):
         for commit in store.repository.ancestry(branch=QUALITY):

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import zarr
+from zarr.errors import GroupNotFoundError
 
 from kaiseki.archive.release import schema
 from kaiseki.archive.release.commits import commit_lock, committed
@@ -230,9 +231,11 @@ def _stored(store: ReleaseStore) -> list[KnownIssue]:
         if schema.ISSUES not in store.repository.list_branches():
             return []
         session = store.repository.readonly_session(branch=schema.ISSUES)
-        if session.snapshot_id == _empty(store):
+        try:
+            root = zarr.open_group(session.store, mode="r")
+        except GroupNotFoundError:  # the branch was made, and its first commit was not
             return []
-        return _of(zarr.open_group(session.store, mode="r"), store.where)
+        return _of(root, store.where)
 
 
 def _of(root: zarr.Group, where: str) -> list[KnownIssue]:
@@ -268,7 +271,8 @@ def add_issues(store: ReleaseStore, issues: Iterable[KnownIssue], *, replace: bo
             raise InputError(f"The known issue {issue.id!r} is since {issue.since}, and the versions are {known}")
     with commit_lock(store.place), storage_errors(store.where, "written"):
         if schema.ISSUES not in store.repository.list_branches():
-            store.repository.create_branch(schema.ISSUES, _empty(store))
+            *_, empty = store.repository.ancestry(branch=QUALITY)
+            store.repository.create_branch(schema.ISSUES, empty.id)
     names = ", ".join(issue.id for issue in issues)
     with committed(store.repository, store.place, schema.ISSUES, f"known issues: {names}") as pending:
         root = zarr.open_group(pending.session.store, mode="a", zarr_format=3)
@@ -280,9 +284,3 @@ def add_issues(store: ReleaseStore, issues: Iterable[KnownIssue], *, replace: bo
         new = old | {issue.id: dataclasses.replace(issue, noted=issue.noted or today) for issue in issues}
         root.attrs.update({"schema_version": VERSION, _KEY: [issue.as_mapping() for issue in new.values()]})
     return list(new.values())
-
-
-def _empty(store: ReleaseStore) -> str:
-    """Identity of the first snapshot of the repository, which holds nothing."""
-    *_, first = store.repository.ancestry(branch=QUALITY)
-    return str(first.id)
