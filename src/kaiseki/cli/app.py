@@ -34,7 +34,7 @@ HELP = (
 EPILOGUE = (
     "Every command takes --json: the result as JSON on standard output, and no progress.\n\n"
     "Exit codes: 0 done, 1 other failure, 2 wrong option or experiment file, 3 unusable input, 4 store cannot be "
-    "opened or written, 5 numbers out of range, 6 not enough memory, disk or time, 130 interrupted."
+    "opened or written, 5 numbers out of range, 6 not enough memory, disk or time, 7 faults found, 130 interrupted."
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from cyclopts import App, Parameter
 
@@ -112,7 +112,27 @@ def report(release: str, /, *, version: Version = "quality", json: Json = False)
         Place of the release store.
     """
     begin(json)
+    from kaiseki.archive.release.issues import known_issues
     from kaiseki.archive.release.report import as_mapping, as_text, sizes
+    from kaiseki.archive.release.store import ReleaseStore
 
     rows = sizes(release, version)
-    emit(as_mapping(rows), json=json, text=lambda: as_text(rows))
+    issues = known_issues(ReleaseStore.open(release), version=version)
+    emit(
+        as_mapping(rows) | {"known_issues": [issue.as_mapping() for issue in issues]},
+        json=json,
+        text=lambda: "\n".join([as_text(rows), *(f"known issue {issue.short()}" for issue in issues)]),
+    )
+
+
+CARE: Final = {
+    "info": "What a release holds: groups, variables, days by state, versions, streams, known issues.",
+    "verify": "Check every chunk of a release, its ledger and its copies; exit code 7 where anything is wrong.",
+    "compare": "Differences between two releases, or two versions of one.",
+    "gc": "Give back the space of what no version, reader or writer needs.",
+    "issue": "Known issues of a release.",
+}
+"""Commands of `cli.archive_care` and their lines of help, so that other commands need not import it."""
+
+for _name, _help in CARE.items():
+    app.command(f"kaiseki.cli.archive_care:{_name}", name=_name, help=_help)

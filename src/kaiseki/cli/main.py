@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_every_name(sys.stdout)
     try:
         with interruptible():
-            _dispatch(tokens)
+            code = _dispatch(tokens)
         sys.stdout.flush()
     except KaisekiError as error:
         return _fail(error, as_json="--json" in tokens)
@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone, as in `kaiseki config schema | head`; nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return 0
+    return code
 
 
 def _print_every_name(stream: object) -> None:
@@ -51,16 +52,18 @@ def _print_every_name(stream: object) -> None:
         stream.reconfigure(errors="backslashreplace")
 
 
-def _dispatch(tokens: list[str]) -> None:
+def _dispatch(tokens: list[str]) -> int:
+    """Run a command; one that examines something may return an exit code of its own."""
     from cyclopts.exceptions import CycloptsError
 
     from kaiseki.cli.app import make_app
 
     try:
-        make_app()(tokens)
+        result = make_app()(tokens)
     except CycloptsError as error:
         text = " ".join(str(error).split())
         raise ConfigError(f"{text} (see kaiseki --help)") from None
+    return result if isinstance(result, int) else 0
 
 
 def _fail(error: KaisekiError, *, as_json: bool) -> int:

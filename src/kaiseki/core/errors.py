@@ -51,5 +51,8 @@ class InstallationError(KaisekiError):
     """A package is not installed that the command needs."""
 
 
+FAULTS_FOUND = 7
+"""Exit code of a command that did its work and found faults in what it examined."""
+
 INTERRUPTED = 130
 """Exit code after an interrupt from the keyboard (128 + SIGINT, the shell's custom)."""

@@ -16,6 +16,7 @@ from xarray.core import indexing
 
 from kaiseki.archive.release import schema
 from kaiseki.archive.release.encoding import Packing, packing_of, unpack
+from kaiseki.archive.release.issues import known_issues
 from kaiseki.archive.release.layout import map_levels
 from kaiseki.archive.release.store import QUALITY, ReleaseStore, names_of, states_of
 from kaiseki.archive.store.arrays import array_at, axes_of
@@ -82,7 +83,7 @@ def open_group(
         if "y" in array.dims:
             names = ["lat", "lon", *(["altitude"] if "level" in array.dims and "altitude" in dataset.coords else [])]
             array.encoding["coordinates"] = " ".join(names)
-    dataset.attrs = _attributes(store, group, version)
+    dataset.attrs = _attributes(store, group, version) | _issues(store, group, version)
     if whole_axis:
         return dataset
     used = np.flatnonzero(states)
@@ -160,6 +161,16 @@ def _attributes(store: ReleaseStore, group: str, version: str | None) -> dict[st
         "experiment": root["experiment"],
         "error_bounds": root["bounds"],
     }
+
+
+def _issues(store: ReleaseStore, group: str, version: str | None) -> dict[str, str]:
+    """The attribute `known_issues`, a line for each that touches the group, none where there are none."""
+    try:
+        lines = [issue.short() for issue in known_issues(store, group, version=version)]
+    except StoreError as error:
+        # The data are as good as before; that nobody can say what is known of them must be seen.
+        lines = [str(error)]
+    return {"known_issues": "\n".join(lines)} if lines else {}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ VERSION: Final = 1
 
 STATIC, LEDGER, OBSERVATIONS, OVERLAP = "static", "ledger", "observations", "overlap"
 
+ISSUES: Final = "issues"
+"""Branch of the known issues, which are apart from the data so that they concern versions published before."""
+
 Axis = Literal["hourly", "analysis"]
 
 
@@ -68,7 +71,7 @@ NOT_PRODUCED, PRELIMINARY, FINAL = 0, 1, 2
 """States of a time in the ledger."""
 
 STATISTICS: Final = ("least", "mean", "greatest", "missing", "largest_error")
-"""What the ledger keeps of every variable and day: of the packed values, and the largest error that packing made."""
+"""What the ledger keeps of every variable and day: of the values before packing, and the largest error that it made."""
 
 DAY: Final = np.timedelta64(86400, "s")
 BLOCK_DAYS: Final = 30

@@ -136,6 +136,21 @@ class ReleaseStore:
                 return False
             return QUALITY in open_repository(place).list_branches()
 
+    @property
+    def repository(self) -> icechunk.Repository:
+        """Repository of Icechunk, for what concerns the whole of it."""
+        return self._repository
+
+    @property
+    def place(self) -> Place:
+        """Where the store is."""
+        return self._place
+
+    def session(self, version: str | None = None) -> icechunk.Session:
+        """A session of Icechunk that reads a version; see `root`."""
+        with storage_errors(self.where, "read"):
+            return self._repository.readonly_session(snapshot_id=self.snapshot(version))
+
     def close(self) -> None:
         """No more writes."""
         self._writable = False
@@ -155,8 +170,8 @@ class ReleaseStore:
         Raises:
             StoreError: no such version, or nothing was published yet.
         """
+        session = self.session(version)
         with storage_errors(self.where, "read"):
-            session = self._repository.readonly_session(snapshot_id=self.snapshot(version))
             return zarr.open_group(ReadingStore(session.store, Described(self.where)), mode="r")
 
     def snapshot(self, version: str | None = None) -> str:
@@ -203,7 +218,7 @@ class ReleaseStore:
         new = [key for key in variables if f"{prefix}{key[0]}/{key[1]}" not in root]
         if not new:
             return
-        self._check_writable()
+        self.check_writable()
         message = f"lay out {len(new)} variables"
         with committed(self._repository, self._place, QUALITY, message) as pending:
             root = zarr.open_group(pending.session.store, mode="r+")
@@ -231,7 +246,7 @@ class ReleaseStore:
             InputError: a field cannot be packed.
             ResourceError: the disk is full.
         """
-        self._check_writable()
+        self.check_writable()
         number = self.times.number(day)
         prefix = f"{schema.OVERLAP}/{stream}/" if overlap else ""
         date = str(self.times.day(number))
@@ -253,7 +268,7 @@ class ReleaseStore:
         Args:
             complete_only: leave blocks in which days are still missing.
         """
-        self._check_writable()
+        self.check_writable()
         count = 0
         root = self.root(QUALITY)
         for group in schema.GROUPS.values():
@@ -275,7 +290,7 @@ class ReleaseStore:
             InputError: the tag is taken or no usable name.
             StoreError: nothing was packed yet, or the storage failed.
         """
-        self._check_writable()
+        self.check_writable()
         if not tag or tag in (QUALITY, PUBLIC) or any(sign in tag for sign in "/ \\"):
             raise InputError(f"{tag!r} cannot name a version; give a name such as v1.0 or 2026-11-preliminary")
         with commit_lock(self._place), storage_errors(self.where, "published"):
@@ -293,7 +308,12 @@ class ReleaseStore:
         with storage_errors(self.where, "read"):
             return [info.message for info in self._repository.ancestry(branch=QUALITY)][::-1]
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Refuse to write a store that is open for reading.
+
+        Raises:
+            StoreError: it is.
+        """
         if not self._writable:
             raise StoreError(f"{self.where} is not open for writing; open it with mode 'a'")
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import icechunk
 
+from kaiseki.archive.release import schema
 from kaiseki.archive.release.commits import commit_lock
 from kaiseki.archive.release.leases import Holder, clock, has_leases, holders
 from kaiseki.archive.store.storage import Place, storage_errors
@@ -104,7 +105,8 @@ def _kept_from(repository: icechunk.Repository, cutoff: datetime, held: Iterable
     A snapshot's own age does not matter: what was written a year ago is in use until the next commit.
     """
     times = []
-    for branch in repository.list_branches():
+    # Known issues are read at once, and their last change may be long ago.
+    for branch in repository.list_branches() - {schema.ISSUES}:
         for info in repository.ancestry(branch=branch):
             times.append(info.written_at)
             if info.written_at <= cutoff:

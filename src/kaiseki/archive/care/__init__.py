@@ -1,0 +1,1 @@
+"""Care for releases: verification, comparison of versions, known issues, what a release holds."""
