@@ -146,15 +146,15 @@ class DayWriter:
     def _note(self, group: str, name: str, values: np.ndarray, error: float) -> None:
         """Add values to the statistics of a variable and day."""
         row = self._statistics.setdefault((group, name), np.array([np.inf, 0.0, -np.inf, 0.0, 0.0, 0.0]))
-        good = np.isfinite(values)
-        count = np.count_nonzero(good)
-        if count:
-            row[0] = min(row[0], float(np.min(values, where=good, initial=np.inf)))
-            row[1] += float(np.sum(values, where=good, dtype=np.float64))
-            row[2] = max(row[2], float(np.max(values, where=good, initial=-np.inf)))
-        row[3] += values.size - count
         row[4] = max(row[4], error)
-        row[5] += count
+        for field in values:
+            missing = int(np.count_nonzero(np.isnan(field)))
+            row[3] += missing
+            if missing < field.size:
+                row[0] = min(row[0], float(np.fmin.reduce(field, axis=None)))
+                row[1] += float(np.sum(field[~np.isnan(field)] if missing else field, dtype=np.float64))
+                row[2] = max(row[2], float(np.fmax.reduce(field, axis=None)))
+                row[5] += field.size - missing
 
 
 def series_is_old(root: zarr.Group, group: schema.Group, block: int, *, complete_only: bool = False) -> bool:
