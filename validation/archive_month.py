@@ -235,7 +235,9 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def study(place: Path, weather: Weather, days: int, names: tuple[str, ...] | None = None, **more: Any) -> dict[str, Any]:
+def study(
+    place: Path, weather: Weather, days: int, names: tuple[str, ...] | None = None, **more: Any
+) -> dict[str, Any]:
     """Pack, verify and export; returns what was measured."""
     watch = Stopwatch()
     written = pack_month(place, weather, days, names=names, **more)

@@ -1,9 +1,10 @@
 """Weather made up to measure an archive with: smooth, moving, intermittent fields that follow from a seed and the time.
 
 A field is a mean, plus patterns with a structure in the vertical each. A pattern is a random sum of plane waves whose
-variance falls with the wave number like k^-3 down to wave lengths of 400 km and like k^-5/3 below them; each wave
-travels with the wind of its pattern and at a speed of its own, so that shapes change while they move. Condensate and
-precipitation are what such a field has above a threshold. Any time is made without those before.
+variance falls with the wave number like k^-3 down to wave lengths of 200 km, like k^-5/3 to 35 km, and like k^-3 again
+below seven cells, which no model resolves; each wave travels with the wind of its pattern and at a speed of its own, so
+that shapes change while they move. Condensate and precipitation are what such a field has above a threshold. Any time
+is made without those before.
 
 It solves no equation: what real fields need in bits is measured by `archive_size.py`.
 """
@@ -65,10 +66,11 @@ class Weather:
         ky = 2.0 * np.pi * np.fft.fftfreq(rows, SPACING)[:, None]
         kx = 2.0 * np.pi * np.fft.rfftfreq(columns, SPACING)[None, :]
         k = np.hypot(kx, ky)
-        bend = 2.0 * np.pi / 400e3
+        bend, end = 2.0 * np.pi / 200e3, 2.0 * np.pi / (7.0 * SPACING)
         with np.errstate(divide="ignore"):
             # Variance of one wave: that of its wave number, shared by the waves on a circle.
             variance = np.where(k < bend, (k / bend) ** -3.0, (k / bend) ** (-5.0 / 3.0)) / k
+        variance[k > end] *= (k[k > end] / end) ** (-4.0 / 3.0)
         variance[0, 0] = 0.0
         size = (PATTERNS, *k.shape)
         waves = generator.normal(size=size) + 1j * generator.normal(size=size)
@@ -109,7 +111,7 @@ class Weather:
         return np.fft.irfft2(turned, self._wide)[:, : self._plane[0], : self._plane[1]].astype(np.float32)
 
     def _mixture(self, name: str) -> np.ndarray:
-        """Shares (level, pattern) of the patterns in a variable, smooth in the vertical, of length one at each level."""
+        """Shares (level, pattern) of the patterns in a variable at each level, of length one and smooth."""
         generator = np.random.default_rng([self._seed, *map(ord, name)])
         height = np.sqrt(self.domain.zeta / 21_000.0)[:, None]
         shares = np.zeros((height.size, PATTERNS))
@@ -150,14 +152,14 @@ class Weather:
         if name == "pressure":
             return 101_325.0 * np.exp(-z / 7600.0) * (1.0 + 0.008 * np.clip(noise, -4.0, 4.0) * np.exp(-z / 12_000.0))
         if name == "temperature":
-            return np.maximum(285.0 - 6.5e-3 * z, 215.0) + 3.0 * noise
+            return np.maximum(285.0 - 6.5e-3 * z, 215.0) + 2.5 * noise
         if name == "qv":
             return 8e-3 * np.exp(-z / 2500.0) * np.clip(1.0 + 0.35 * noise, 0.05, 2.5)
         if name == "w":
             return 0.15 * noise * np.sin(np.pi * np.minimum(zeta / 21_000.0, 1.0))
-        mean, calm = (8.0, 5.0) if name == "eastward_wind" else (-1.0, 5.0)
+        mean, calm = (8.0, 4.0) if name == "eastward_wind" else (-1.0, 4.0)
         jet = np.exp(-(((zeta - 11_000.0) / 5000.0) ** 2))
-        return mean + 30.0 * jet * (name == "eastward_wind") + (calm + 6.0 * jet) * noise
+        return mean + 30.0 * jet * (name == "eastward_wind") + (calm + 5.0 * jet) * noise
 
     def _flat(self, name: str, time: np.datetime64, noise: np.ndarray) -> np.ndarray:
         """A field at the surface."""

@@ -192,8 +192,13 @@ def write_series(root: zarr.Group, group: schema.Group, block: int) -> None:
             for row in range(0, source.shape[-2], shard[-2]):
                 rows = slice(row, min(row + shard[-2], source.shape[-2]))
                 target[(span, *deep, rows)] = np.asarray(source[(span, *deep, rows)])
-    states = values_at(root, f"{schema.LEDGER}/{group.name}/state")[span]
-    array_at(root, f"{schema.LEDGER}/series/{group.name}/state")[span] = states
+    states = values_at(root, f"{schema.LEDGER}/{group.name}/state")
+    copied = array_at(root, f"{schema.LEDGER}/series/{group.name}/state")
+    steps = copied.chunks[0]
+    for day in range(span.start, span.stop, steps):
+        # Days that are not there are left alone: another writer may be writing them.
+        if states[day : day + steps].any():
+            copied[day : day + steps] = states[day : day + steps]
 
 
 def _block(root: zarr.Group, group: schema.Group, block: int) -> slice:
