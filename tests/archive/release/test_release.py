@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,104 @@ def test_points_are_those_of_the_whole_field(release: Path) -> None:
         whole[4][:, y.values.reshape(8, 5)],
     )
     assert fields.isel(y=y[:0], x=x[:0]).values.shape == (37, 3, 0)
+
+
+def test_series_at_many_places_are_read_as_such(release: Path) -> None:
+    fields = kaiseki.open(release, "model_levels")["temperature"]
+    whole = fields.values
+    y, x = xr.DataArray([4, 0, 4, 2], dims="place"), xr.DataArray([5, 1, 0, 3], dims="place")
+    expected = whole[:, :, y.values, x.values]
+    np.testing.assert_array_equal(fields.isel(y=y, x=x).values, expected)
+    np.testing.assert_array_equal(fields.isel(x=x, y=y).isel(time=slice(3, 9)).values, expected[3:9])
+    np.testing.assert_array_equal(fields.isel(level=2).isel(y=y, x=x).values, expected[:, 2])
+    every = fields.isel(time=xr.DataArray(np.arange(4), dims="place"), y=y, x=x).values
+    np.testing.assert_array_equal(every, whole[np.arange(4), :, y.values, x.values])
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {"t": (7, 1), "y": (1, 5), "x": (1, 5)},
+        {"t": (7, 5), "y": (7, 5), "x": (7, 5)},
+        {"t": (1, 5), "y": (7, 1), "x": (7, 1)},
+        {"t": (7, 1), "y": (1, 5), "x": (7, 5)},
+    ],
+)
+@pytest.mark.parametrize("stretch", [False, True])
+def test_points_along_one_dimension_are_found(release: Path, shapes: dict[str, Any], stretch: bool) -> None:
+    fields = kaiseki.open(release, "model_levels")["temperature"]
+    draw = np.random.default_rng(5)
+    sizes = {"t": 37, "y": 5, "x": 6}
+    index = {name: draw.integers(0, sizes[name], shape) for name, shape in shapes.items()}
+    if stretch:
+        index["t"] = np.arange(3, 3 + index["t"].size).reshape(shapes["t"]) % 37
+    t, y, x = np.broadcast_arrays(*index.values())
+    places = {name: xr.DataArray(one, dims=("a", "b")) for name, one in zip("tyx", (t, y, x), strict=True)}
+    found = fields.isel(time=places["t"], y=places["y"], x=places["x"]).transpose("a", "b", "level").values
+    whole = fields.values
+    np.testing.assert_array_equal(found, np.moveaxis(whole, 1, -1)[t, y, x])
+
+
+def test_maps_of_all_pressure_levels_are_whole(release: Path) -> None:
+    fields = kaiseki.open(release, "pressure_levels")["temperature"]
+    assert fields.isel(time=3).values.shape == fields.shape[1:]
+    np.testing.assert_array_equal(fields.isel(time=3).values, fields.values[3])
+    np.testing.assert_array_equal(fields.isel(time=3, pressure=slice(2, None)).values, fields.values[3, 2:])
+
+
+def test_opening_what_was_published_does_not_read_the_ledger_of_every_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kaiseki.archive.store.reading import ReadingStore
+
+    asked: list[str] = []
+    original = ReadingStore.get
+
+    async def get(self: Any, key: str, *arguments: Any, **options: Any) -> Any:
+        asked.append(key)
+        return await original(self, key, *arguments, **options)
+
+    monkeypatch.setattr(ReadingStore, "get", get)
+    with a_release(tmp_path / "r", 12) as store:
+        for day in range(3):
+            write(store, day)
+        store.publish("v1")
+        asked.clear()
+        assert kaiseki.open(tmp_path / "r", "surface").sizes["time"] == 72
+        assert not [key for key in asked if key.startswith("ledger/") and "/state/c/" in key]
+        assert len(asked) < 60
+        write(store, 3)
+        assert kaiseki.open(tmp_path / "r", "surface").sizes["time"] == 72
+        assert kaiseki.open(tmp_path / "r", "surface", version="quality").sizes["time"] == 96
+        store.publish("v2")
+    assert kaiseki.open(tmp_path / "r", "surface").sizes["time"] == 96
+    assert kaiseki.open(tmp_path / "r", "surface", version="v1").sizes["time"] == 72
+
+
+def test_a_day_committed_during_a_publication_is_not_told_wrongly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import kaiseki.archive.release.store as module
+
+    original, times = module.write_summary, []
+
+    def with_another(root: Any) -> None:
+        original(root)
+        if not times:
+            times.append(1)
+            # An object store has no lock that would keep the other writer waiting.
+            with monkeypatch.context() as patch:
+                patch.setattr("kaiseki.archive.release.commits.commit_lock", lambda *_: nullcontext())
+                with ReleaseStore.open(tmp_path / "r", "a") as other:
+                    write(other, 1, "two")
+
+    with a_release(tmp_path / "r") as store:
+        write(store, 0)
+        monkeypatch.setattr(module, "write_summary", with_another)
+        store.publish("v1")
+    assert times
+    assert kaiseki.open(tmp_path / "r", "surface").sizes["time"] == 48
+    assert (ReleaseStore.open(tmp_path / "r").states("surface", "v1") == 2).all()
 
 
 def test_nothing_is_public_before_it_is_published_and_versions_stay(tmp_path: Path) -> None:

@@ -95,10 +95,13 @@ def times_along(dataset: xr.Dataset) -> str | None:
     return next((name for name in (REFERENCE_TIME, "time") if name in dataset.dims), None)
 
 
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, str) and not value
+
+
 def _cleaned(attributes: Mapping[Any, Any]) -> dict[str, Any]:
     """Attributes that a file can hold: None and empty text left out."""
-    empty = (None, "")
-    return {str(name): value for name, value in attributes.items() if np.ndim(value) or value not in empty}
+    return {str(name): value for name, value in attributes.items() if value is not None and not _is_empty(value)}
 
 
 def _terms(variable: xr.Variable) -> list[str]:

@@ -65,6 +65,10 @@ class PendingCommit:
     snapshot: str | None = None
 
 
+class CommitConflict(StoreError):
+    """Another writer changed the same part of a store first, so that nothing of a commit was kept."""
+
+
 def commit_lock(place: Place, patience: float = 600.0) -> WriterLock | nullcontext[None]:
     """Lock under which references of a repository are changed: commits, tags, branches, configuration, expiry.
 
@@ -173,7 +177,7 @@ def _rebase(session: icechunk.Session, place: Place) -> None:
     try:
         session.rebase(icechunk.ConflictDetector())
     except icechunk.RebaseFailedError as error:
-        raise StoreError(
+        raise CommitConflict(
             f"Another writer changed the same part of {place.where} ({_conflicts(error)}), so nothing of this commit "
             "was kept; let only one writer have a stretch of time, and write it again"
         ) from error

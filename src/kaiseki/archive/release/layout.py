@@ -13,7 +13,7 @@ import zarr
 
 from kaiseki.archive.release import schema
 from kaiseki.archive.release.encoding import BOUND_SETS, BoundSet, archive_codecs, browser_codecs, packing_of
-from kaiseki.archive.store.arrays import group_at, put, values_at
+from kaiseki.archive.store.arrays import array_at, group_at, put, values_at
 from kaiseki.archive.store.layout import StaticFields, static_fields, write_static
 from kaiseki.archive.store.metadata import (
     CONVENTIONS,
@@ -186,6 +186,24 @@ def _axes(root: zarr.Group, group: schema.Group, times: schema.Times, levels: tu
             dimension_names=("time",),
             attributes={"flag_values": [0, 1, 2], "flag_meanings": "not_produced preliminary final"},
         )
+
+
+def write_summary(root: zarr.Group) -> None:
+    """Write the states of all times of every group and layout in one piece for each group.
+
+    The ledger itself has a chunk for every day, so that days can be written at once; to open a release of decades by it
+    would take thousands of requests.
+    """
+    for group in schema.GROUPS.values():
+        if group.name not in root:
+            continue
+        places = ["/".join(part for part in (copy, group.name, "state") if part) for copy in ("", *group.copies)]
+        states = np.stack([values_at(root, f"{schema.LEDGER}/{place}") for place in places])
+        summary = root.require_group(f"{schema.LEDGER}/{schema.SUMMARY}")
+        if group.name in summary:
+            array_at(summary, group.name)[...] = states
+        else:
+            put(summary, group.name, states, axes=("layout", "time"), attributes={"layouts": ["core", *group.copies]})
 
 
 def times_of(root: zarr.Group) -> schema.Times:

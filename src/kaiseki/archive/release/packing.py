@@ -18,8 +18,9 @@ from kaiseki.archive.release import schema
 from kaiseki.archive.release.derivation import axis_of, derivable, write_derived
 from kaiseki.archive.release.encoding import BoundSet
 from kaiseki.archive.release.layout import Chunks, ReleaseLayout, of_domain
-from kaiseki.archive.release.store import QUALITY, ReleaseStore, states_of
+from kaiseki.archive.release.store import QUALITY, ReleaseStore
 from kaiseki.archive.release.writing import DayWriter
+from kaiseki.archive.store.arrays import array_at
 from kaiseki.archive.store.dataset import analysis_of, run_dataset
 from kaiseki.archive.store.run_store import RunStore
 from kaiseki.archive.store.storage import Location
@@ -119,10 +120,7 @@ def pack(
     streams = [_Stream(run) for run in runs]
     if not streams:
         raise InputError("There is no run to pack; name at least one folder")
-    if ReleaseStore.exists(release, storage_options=storage_options):
-        store = ReleaseStore.open(release, "a", storage_options=storage_options)
-    else:
-        store = ReleaseStore.create(release, _layout(streams, settings), storage_options=storage_options)
+    store = _opened(release, streams, settings, storage_options)
     written: list[np.datetime64] = []
     kept: list[np.datetime64] = []
     waiting: list[np.datetime64] = []
@@ -143,6 +141,19 @@ def pack(
                     progress.advance(1, str(day))
         series = store.pack_series()
     return Packed(tuple(written), tuple(kept), tuple(waiting), series)
+
+
+def _opened(
+    release: Location, streams: Sequence[_Stream], settings: PackSettings, storage_options: Mapping[str, Any] | None
+) -> ReleaseStore:
+    """The release, open for writing; it is made where there is none and no other packer makes it meanwhile."""
+    if not ReleaseStore.exists(release, storage_options=storage_options):
+        try:
+            return ReleaseStore.create(release, _layout(streams, settings), storage_options=storage_options)
+        except StoreError:
+            if not ReleaseStore.exists(release, storage_options=storage_options):
+                raise
+    return ReleaseStore.open(release, "a", storage_options=storage_options)
 
 
 def release_run(run: Path, place: Path) -> str:
@@ -356,7 +367,9 @@ def _is_there(store: ReleaseStore, stream: _Stream, day: np.datetime64, settings
     """Whether the release holds the hours of a day that the run has, and they are not to be replaced."""
     root = store.root(QUALITY)
     slots = store.times.slots("hourly", store.times.number(day))
-    states = states_of(root, "model_levels")[slots] if "model_levels" in root else np.zeros(1)
+    place = f"{schema.LEDGER}/model_levels/state"
+    # Only those of the day: the ledger of decades is long.
+    states = np.asarray(array_at(root, place)[slots]) if place in root else np.zeros(1)
     if not states.any():
         return False
     if settings.replace or ((states == schema.PRELIMINARY).any() and not settings.preliminary):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import icechunk
@@ -15,11 +16,12 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from kaiseki.archive.release import schema
+from kaiseki.archive.release.chunks import ShardedArray, blocks_of
 from kaiseki.archive.release.encoding import Packing, packing_of, unpack
 from kaiseki.archive.release.issues import known_issues
 from kaiseki.archive.release.layout import map_levels
-from kaiseki.archive.release.store import QUALITY, ReleaseStore, names_of, states_of
-from kaiseki.archive.store.arrays import array_at, axes_of
+from kaiseki.archive.release.store import QUALITY, ReleaseStore, fields_of
+from kaiseki.archive.store.arrays import array_at, arrays_at, axes_of
 from kaiseki.archive.store.metadata import GRID_MAPPING
 from kaiseki.archive.store.schema import TIME_ATTRIBUTES
 from kaiseki.archive.store.storage import Location, first_line
@@ -56,18 +58,20 @@ def open_group(
     """
     store = ReleaseStore.open(location, "r", storage_options=storage_options)
     root = store.root(version)
-    held = [name for name in schema.GROUPS if name in root and states_of(root, name).any()]
+    ledger = store.ledger(version, root)
+    held = (name for name in schema.GROUPS if name in root and ledger(name).any())
     if group is None:
-        group = next(iter(held), "model_levels")
+        group = next(held, "model_levels")
     if group not in schema.GROUPS:
         raise InputError(f"A release has the groups {', '.join(schema.GROUPS)}, not {group!r}")
-    if group not in held:
+    states = ledger(group) if group in root else np.zeros(0)
+    if not states.any():
         known = ", ".join(held) or "nothing"
         raise StoreError(f"{store.where} holds nothing in the group {group}; it holds {known}")
-    states = states_of(root, group)
     times = store.times.axis(schema.GROUPS[group].axis)
-    variables = {name: _variable(store, root, group, name, times) for name in names_of(root, group)}
-    coordinates = _coordinates(root, group)
+    fields = fields_of(root, group)
+    variables = _variables(store, root, group, fields, ledger)
+    coordinates = _coordinates(root, group, fields)
     attributes = TIME_ATTRIBUTES | {}
     time = xr.Variable("time", times.astype("datetime64[ns]"), _without_encoding(attributes))
     time.encoding.update(units=attributes["units"], calendar=attributes["calendar"], dtype="int64")
@@ -103,31 +107,40 @@ def _without_encoding(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if name not in ("units", "calendar")}
 
 
-def _variable(store: ReleaseStore, root: zarr.Group, group: str, name: str, times: np.ndarray) -> xr.Variable:
-    """A variable of a group, read lazily from the layouts that there are."""
-    core = array_at(root, f"{group}/{name}")
-    packing = packing_of(variable(name), root.attrs["bounds"])  # type: ignore[arg-type]
-    copies = [_Copy(core, None, None)]
-    for copy in schema.GROUPS[group].copies:
-        if f"{copy}/{group}/{name}" not in root:
-            continue
-        levels = map_levels(root, schema.GROUPS[group]) if copy == "map" and core.ndim == 4 else None
-        states = states_of(root, group, copy)
-        copies.append(_Copy(array_at(root, f"{copy}/{group}/{name}"), states > 0, levels, core.shape[1]))
-    data = indexing.LazilyIndexedArray(_PickedArray(copies, packing, f"{store.where}: {group}/{name}", times))
-    hidden = ("scale_factor", "_FillValue", "coordinates")
-    attributes = {key: value for key, value in core.attrs.items() if key not in hidden}
-    # Selection of many places reads the cells of a chunk together: those of the copy for series, where there is one.
-    chunks = next((copy.array.chunks for copy in copies[1:] if copy.levels is None), core.chunks)
-    preferred = dict(zip(axes_of(core), chunks, strict=True))
-    return xr.Variable(axes_of(core), data, attributes, {"preferred_chunks": preferred})
+def _variables(
+    store: ReleaseStore,
+    root: zarr.Group,
+    group: str,
+    fields: Mapping[str, zarr.Array],
+    ledger: Callable[..., np.ndarray],
+) -> dict[str, xr.Variable]:
+    """The variables of a group, read lazily from the layouts that there are."""
+    row = schema.GROUPS[group]
+    times = store.times.axis(row.axis)
+    copies = {copy: (arrays_at(root, f"{copy}/{group}"), ledger(group, copy) > 0) for copy in row.copies}
+    levels = map_levels(root, row) if "map" in copies else None
+    result = {}
+    for name, core in fields.items():
+        layouts = [_Copy(core, None, None)]
+        for copy, (arrays, held) in copies.items():
+            if name in arrays:
+                some = levels if copy == "map" and core.ndim == 4 else None
+                layouts.append(_Copy(arrays[name], held, some, core.shape[1]))
+        packing = packing_of(variable(name), root.attrs["bounds"])  # type: ignore[arg-type]
+        data = indexing.LazilyIndexedArray(_PickedArray(layouts, packing, f"{store.where}: {group}/{name}", times))
+        hidden = ("scale_factor", "_FillValue", "coordinates")
+        attributes = {key: value for key, value in core.attrs.items() if key not in hidden}
+        # Selection of many places reads the cells of a chunk together: those of the copy for series, if there is one.
+        chunks = next((one.array.chunks for one in layouts[1:] if one.levels is None), core.chunks)
+        encoding = {"preferred_chunks": dict(zip(axes_of(core), chunks, strict=True)), "reads_points": True}
+        result[name] = xr.Variable(axes_of(core), data, attributes, encoding)
+    return result
 
 
-def _coordinates(root: zarr.Group, group: str) -> dict[str, xr.Variable]:
+def _coordinates(root: zarr.Group, group: str, fields: Mapping[str, zarr.Array]) -> dict[str, xr.Variable]:
     """Coordinates in space: the static fields, and the vertical axis of the group itself."""
-    static: Any = root[schema.STATIC]
-    members: Any = root[group]
-    axes = {axis for name in names_of(root, group) for axis in axes_of(array_at(root, f"{group}/{name}"))}
+    static = arrays_at(root, schema.STATIC)
+    axes = {axis for array in fields.values() for axis in axes_of(array)}
     result: dict[str, xr.Variable] = {}
     for name in STATIC_COORDINATES:
         if name not in static:
@@ -141,7 +154,7 @@ def _coordinates(root: zarr.Group, group: str) -> dict[str, xr.Variable]:
             result[name] = xr.Variable(dimensions, values, attributes)
     for name in ("pressure", "height"):
         if name in axes:
-            array = members[name]
+            array = array_at(root, f"{group}/{name}")
             result[name] = xr.Variable((name,), np.asarray(array[...]), dict(array.attrs))
     return result
 
@@ -173,6 +186,10 @@ def _issues(store: ReleaseStore, group: str, version: str | None) -> dict[str, s
     return {"known_issues": "\n".join(lines)} if lines else {}
 
 
+_FETCHING: Final = 30_000
+"""Number of values that are unpacked in the time that one chunk more takes to be found and fetched, from a disk."""
+
+
 @dataclass(frozen=True)
 class _Copy:
     """A layout of a variable.
@@ -181,13 +198,18 @@ class _Copy:
         array: of Zarr.
         times: which times it holds, None for all.
         levels: which levels of the core it holds, None for all.
-        size: number of levels of the core, if it does not hold all.
+        depth: number of levels of the core.
     """
 
     array: zarr.Array
     times: np.ndarray | None
     levels: np.ndarray | None
-    size: int = 0
+    depth: int = 0
+
+    @cached_property
+    def sharded(self) -> ShardedArray:
+        """The array read by chunks."""
+        return ShardedArray.of(self.array)
 
     def key(self, key: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """The key of this copy for a key of the core, None where it lacks something."""
@@ -195,7 +217,7 @@ class _Copy:
             return None
         if self.levels is None:
             return key
-        asked = np.atleast_1d(np.arange(self.size)[key[1]])
+        asked = np.atleast_1d(np.arange(self.depth)[key[1]])
         if not np.isin(asked, self.levels).all():
             return None
         place = np.searchsorted(self.levels, asked)
@@ -203,11 +225,12 @@ class _Copy:
             return (key[0], int(place[0]), *key[2:])
         return (key[0], place.reshape(np.shape(key[1])) if isinstance(key[1], np.ndarray) else place, *key[2:])
 
-    def cost(self, key: tuple[Any, ...]) -> float:
-        """Number of values that must be unpacked for a key."""
-        chunks = self.array.chunks
-        touched = [_chunks(part, size, n) for part, size, n in zip(key, chunks, self.array.shape, strict=True)]
-        return math.prod(touched) * math.prod(chunks)
+    def cost(self, key: tuple[Any, ...], points: Collection[int] = ()) -> float:
+        """What a key costs, along some axes of which it has points: values to unpack, and chunks to fetch."""
+        chunks, shape = self.array.chunks, self.array.shape
+        touched = [_chunks(part, chunks[axis], shape[axis]) for axis, part in enumerate(key) if axis not in points]
+        blocks = blocks_of({axis: key[axis] for axis in points}, chunks, shape)[0].shape[1] if points else 1
+        return blocks * math.prod(touched) * (math.prod(chunks) + _FETCHING)
 
 
 def _chunks(part: Any, chunk: int, size: int) -> int:
@@ -248,12 +271,11 @@ class _PickedArray(BackendArray):
     def _outer(self, key: tuple[Any, ...]) -> np.ndarray:
         """A part that is a product of indices along the axes."""
         chosen, part = self._cheapest(key)
-        special = any(isinstance(index, np.ndarray) for index in part)
-        return self._read(key, lambda: chosen.array.oindex[part] if special else chosen.array[part])
+        return self._read(key, lambda: chosen.sharded.box(part))
 
-    def _cheapest(self, key: tuple[Any, ...]) -> tuple[_Copy, tuple[Any, ...]]:
+    def _cheapest(self, key: tuple[Any, ...], points: Collection[int] = ()) -> tuple[_Copy, tuple[Any, ...]]:
         candidates = [(copy, part) for copy in self.copies if (part := copy.key(key)) is not None]
-        return min(candidates, key=lambda pair: pair[0].cost(pair[1]))
+        return min(candidates, key=lambda pair: pair[0].cost(pair[1], points))
 
     def _read(self, key: tuple[Any, ...], read: Any) -> np.ndarray:
         """Unpacked values; errors of storage and of codecs as one sentence."""
@@ -279,50 +301,55 @@ class _PickedArray(BackendArray):
         """
         arrays = {axis: np.asarray(part) for axis, part in enumerate(key) if not isinstance(part, slice)}
         shape = np.broadcast_shapes(*(part.shape for part in arrays.values()))
-        points = {axis: np.broadcast_to(part, shape).ravel() for axis, part in arrays.items()}
-        if not next(iter(points.values())).size:
-            return np.zeros((*shape, *self._kept(key)), np.float32)
-        hull = tuple(part if isinstance(part, slice) else np.unique(points[axis]) for axis, part in enumerate(key))
-        chosen, _ = self._cheapest(hull)
-        return self._gather(chosen, key, points, shape)
+        arrays = {axis: np.broadcast_to(part, shape) for axis, part in arrays.items()}
+        kept = {axis: len(range(*part.indices(self.shape[axis]))) for axis, part in _slices(key).items()}
+        if not math.prod(shape):
+            return np.zeros((*shape, *kept.values()), np.float32)
+        along = _along_one_dimension(arrays)
+        inner = [dim for dim in range(len(shape)) if dim not in [dim for dim, _ in along.values()]]
+        first = tuple(slice(None) if dim in inner else 0 for dim in range(len(shape)))
+        points = {axis: part[first].ravel() for axis, part in arrays.items() if axis not in along}
+        whole = dict(enumerate(key)) | points | {axis: part for axis, (_, part) in along.items()}
+        chosen, there = self._cheapest(tuple(whole[axis] for axis in range(len(key))), points)
+        found = self._read(key, lambda: chosen.sharded.points(there, {axis: there[axis] for axis in points}))
+        # Dimensions as they came: those of the points, then all other axes in order.
+        names = [*inner, *(along[axis][0] if axis in along else ("axis", axis) for axis in whole if axis not in points)]
+        found = found.reshape(*(shape[dim] for dim in inner), *found.shape[1:])
+        return found.transpose([names.index(name) for name in [*range(len(shape)), *(("axis", one) for one in kept)]])
 
-    def _kept(self, key: tuple[Any, ...]) -> list[int]:
-        """Lengths of the axes of which a slice is taken."""
-        parts = zip(key, self.shape, strict=True)
-        return [len(range(*part.indices(size))) for part, size in parts if isinstance(part, slice)]
 
-    def _gather(
-        self, copy: _Copy, key: tuple[Any, ...], points: Mapping[int, np.ndarray], shape: tuple[int, ...]
-    ) -> np.ndarray:
-        """Values at points of one layout, block of chunks after block."""
-        chunks = copy.array.chunks
-        number = np.stack([points[axis] // chunks[axis] for axis in points])
-        blocks, inverse = np.unique(number, axis=1, return_inverse=True)
-        inverse = inverse.ravel()
-        kept = [
-            len(range(*part.indices(n))) for part, n in zip(key, self.shape, strict=True) if isinstance(part, slice)
-        ]
-        result = np.empty((inverse.size, *kept), np.float32)
-        order = np.argsort(inverse, kind="stable")
-        ends = np.searchsorted(inverse[order], np.arange(blocks.shape[1] + 1))
-        for block in range(blocks.shape[1]):
-            mine = order[ends[block] : ends[block + 1]]
-            window: list[Any] = list(key)
-            local: list[Any] = [slice(None)] * len(key)
-            for axis, index in points.items():
-                low, high = int(index[mine].min()), int(index[mine].max())
-                window[axis], local[axis] = slice(low, high + 1), index[mine] - low
-            values = self._outer(tuple(window))
-            picked = values[tuple(local)]
-            # NumPy puts the axis of the points first unless the integer arrays are neighbours.
-            axes = sorted(points)
-            if axes == list(range(axes[0], axes[-1] + 1)):
-                picked = np.moveaxis(picked, axes[0], 0)
-            result[mine] = picked
-        return result.reshape(*shape, *kept)
+def _slices(key: tuple[Any, ...]) -> dict[int, slice]:
+    """The slices of a key by axis."""
+    return {axis: part for axis, part in enumerate(key) if isinstance(part, slice)}
+
+
+def _along_one_dimension(arrays: Mapping[int, np.ndarray]) -> dict[int, tuple[int, slice]]:
+    """The axes along which points are after all a stretch of neighbours: the dimension of that stretch, and its slice.
+
+    xarray gives every point of a series at many places a time of its own.
+
+    Args:
+        arrays: numbers along some axes, of one shape, not empty.
+    """
+    shape = next(iter(arrays.values())).shape
+    varying = {
+        axis: [dim for dim, size in enumerate(shape) if size > 1 and (part != part.take([0], dim)).any()]
+        for axis, part in arrays.items()
+    }
+    result: dict[int, tuple[int, slice]] = {}
+    for axis, dims in varying.items():
+        if (
+            len(dims) != 1
+            or sum(dims[0] in others for others in varying.values()) > 1
+            or len(result) + 1 == len(arrays)
+        ):
+            continue
+        numbers = arrays[axis][tuple(slice(None) if dim == dims[0] else 0 for dim in range(len(shape)))]
+        if (np.diff(numbers) == 1).all():
+            result[axis] = (dims[0], slice(int(numbers[0]), int(numbers[-1]) + 1))
+    return result
 
 
 def produced_times(store: ReleaseStore, group: str, version: str | None = None) -> np.ndarray:
     """Times of a group that were produced, datetime64[s]."""
-    states = states_of(store.root(version), group)
-    return store.times.axis(schema.GROUPS[group].axis)[states > 0]
+    return store.times.axis(schema.GROUPS[group].axis)[store.states(group, version) > 0]

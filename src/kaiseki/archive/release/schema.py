@@ -29,6 +29,10 @@ STATIC, LEDGER, OBSERVATIONS, OVERLAP = "static", "ledger", "observations", "ove
 ISSUES: Final = "issues"
 """Branch of the known issues, which are apart from the data so that they concern versions published before."""
 
+SUMMARY: Final = "summary"
+"""Group of the ledger with the states of all times in one piece for each group, as they were at a publication; and key
+of the metadata of the commit that wrote it, by which a reader knows that it is not older than the days."""
+
 Axis = Literal["hourly", "analysis"]
 
 

@@ -10,8 +10,9 @@ with ReleaseStore.create(place, layout) as store:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, Literal, Self
 
@@ -20,11 +21,12 @@ import numpy as np
 import zarr
 
 from kaiseki.archive.release import schema
-from kaiseki.archive.release.commits import commit_lock, committed
-from kaiseki.archive.release.layout import ReleaseLayout, add_variable, lay_out, times_of
+from kaiseki.archive.release.commits import CommitConflict, commit_lock, committed
+from kaiseki.archive.release.layout import ReleaseLayout, add_variable, lay_out, times_of, write_summary
+from kaiseki.archive.release.leases import has_leases, hold
 from kaiseki.archive.release.probe import probe_conditional_writes
 from kaiseki.archive.release.writing import DayWriter, series_is_old, write_series
-from kaiseki.archive.store.arrays import values_at
+from kaiseki.archive.store.arrays import arrays_at, values_at
 from kaiseki.archive.store.reading import Described, ReadingStore
 from kaiseki.archive.store.storage import (
     Location,
@@ -42,6 +44,9 @@ PUBLIC: Final = "main"
 
 QUALITY: Final = "quality"
 """Branch of what has been packed and waits for publication."""
+
+_TRIES: Final = 50
+"""Number of times that a publication begins anew after the commit of another writer."""
 
 DAYS_PER_MANIFEST: Final = 31
 """Shards along time in one manifest, so that a commit rewrites the references of one month at most."""
@@ -172,7 +177,8 @@ class ReleaseStore:
         """
         session = self.session(version)
         with storage_errors(self.where, "read"):
-            return zarr.open_group(ReadingStore(session.store, Described(self.where)), mode="r")
+            store = ReadingStore(session.store, Described(self.where))
+            return zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=False)
 
     def snapshot(self, version: str | None = None) -> str:
         """Identity of the commit of a version, as of `root`."""
@@ -201,7 +207,26 @@ class ReleaseStore:
 
     def states(self, group: str, version: str | None = QUALITY, copy: str = "") -> np.ndarray:
         """State of every time of a group: 0 not produced, 1 preliminary, 2 final, (time,) uint8."""
-        return states_of(self.root(version), group, copy)
+        return self.ledger(version)(group, copy)
+
+    def ledger(self, version: str | None = QUALITY, root: zarr.Group | None = None) -> Callable[..., np.ndarray]:
+        """Function (group, copy="") that gives the state of every time, from the summary where a version has one.
+
+        Args:
+            version: as of `root`.
+            root: of this version, where it is open already.
+        """
+        opened = self.root(version) if root is None else root
+        with storage_errors(self.where, "read"):
+            newest = next(iter(self._repository.ancestry(snapshot_id=self.snapshot(version))))
+        if not newest.metadata.get(schema.SUMMARY):
+            return lambda group, copy="": states_of(opened, group, copy)
+
+        @lru_cache
+        def summary(group: str) -> np.ndarray:
+            return values_at(opened, f"{schema.LEDGER}/{schema.SUMMARY}/{group}")
+
+        return lambda group, copy="": summary(group)[("", *schema.GROUPS[group].copies).index(copy)]
 
     def add_variables(self, variables: Mapping[tuple[str, str], str | None], stream: str | None = None) -> None:
         """Lay out variables that the store does not have, in one commit of their own.
@@ -214,18 +239,34 @@ class ReleaseStore:
             StoreError: the store is open for reading only or lacks a group, or another writer was faster too often.
         """
         prefix = "" if stream is None else f"{schema.OVERLAP}/{stream}/"
-        root = self.root(QUALITY)
-        new = [key for key in variables if f"{prefix}{key[0]}/{key[1]}" not in root]
-        if not new:
-            return
-        self.check_writable()
-        message = f"lay out {len(new)} variables"
-        with committed(self._repository, self._place, QUALITY, message) as pending:
-            root = zarr.open_group(pending.session.store, mode="r+")
-            for key in new:
-                if key[0] not in root:
-                    raise StoreError(f"{self.where} was made without the group {key[0]}")
-                add_variable(root, schema.GROUPS[key[0]], key[1], variables[key], prefix)
+
+        def missing() -> list[tuple[str, str]]:
+            root = self.root(QUALITY)
+            return [key for key in variables if f"{prefix}{key[0]}/{key[1]}" not in root]
+
+        def lay_out_missing(new: list[tuple[str, str]]) -> None:
+            with committed(self._repository, self._place, QUALITY, f"lay out {len(new)} variables") as pending:
+                root = zarr.open_group(pending.session.store, mode="r+", zarr_format=3, use_consolidated=False)
+                for key in new:
+                    if key[0] not in root:
+                        raise StoreError(f"{self.where} was made without the group {key[0]}")
+                    add_variable(root, schema.GROUPS[key[0]], key[1], variables[key], prefix)
+
+        self._until_there(missing, lay_out_missing)
+
+    def _until_there[T](self, missing: Callable[[], T], write: Callable[[T], None]) -> int:
+        """Write what is missing, and look again where another writer came before; returns how often it was written."""
+        for _ in range(_TRIES):
+            wanted = missing()
+            if not wanted:
+                return 0
+            self.check_writable()
+            try:
+                write(wanted)
+            except CommitConflict:
+                continue
+            return 1
+        raise StoreError(f"{self.where} was changed by other writers at each of {_TRIES} trials; call it again later")
 
     @contextmanager
     def day(
@@ -275,13 +316,22 @@ class ReleaseStore:
             if "series" not in group.copies or group.name not in root:
                 continue
             for block in range(-(-self.times.days // schema.BLOCK_DAYS)):
-                if not series_is_old(root, group, block, complete_only=complete_only):
-                    continue
-                message = f"series of {group.name}, days from {self.times.day(block * schema.BLOCK_DAYS)}"
-                with committed(self._repository, self._place, QUALITY, message) as pending:
-                    write_series(zarr.open_group(pending.session.store, mode="r+"), group, block)
-                count += 1
+                count += self._pack_block(group, block, complete_only)
         return count
+
+    def _pack_block(self, group: schema.Group, block: int, complete_only: bool) -> int:
+        """Write the copy for point series of one block of days where it is old; returns how often."""
+
+        def is_old() -> bool:
+            return series_is_old(self.root(QUALITY), group, block, complete_only=complete_only)
+
+        def write(_: bool) -> None:
+            message = f"series of {group.name}, days from {self.times.day(block * schema.BLOCK_DAYS)}"
+            with committed(self._repository, self._place, QUALITY, message) as pending:
+                root = zarr.open_group(pending.session.store, mode="r+", zarr_format=3, use_consolidated=False)
+                write_series(root, group, block)
+
+        return self._until_there(is_old, write)
 
     def publish(self, tag: str) -> str:
         """Make what is on the branch `quality` public under a tag; returns the identity of the commit.
@@ -293,15 +343,31 @@ class ReleaseStore:
         self.check_writable()
         if not tag or tag in (QUALITY, PUBLIC) or any(sign in tag for sign in "/ \\"):
             raise InputError(f"{tag!r} cannot name a version; give a name such as v1.0 or 2026-11-preliminary")
-        with commit_lock(self._place), storage_errors(self.where, "published"):
+        lease = hold(self._place) if has_leases(self._place) else nullcontext()
+        with lease, commit_lock(self._place), storage_errors(self.where, "published"):
             if tag in self._repository.list_tags():
                 raise InputError(f"{self.where} has the version {tag} already; versions are never changed")
-            head = self._repository.lookup_branch(QUALITY)
-            if not any(_any_produced(self.root(QUALITY), name) for name in schema.GROUPS):
-                raise StoreError(f"{self.where} holds no day yet, so that there is nothing to publish")
+            head = self._summarised(tag)
             self._repository.create_tag(tag, head)
             self._repository.reset_branch(PUBLIC, head)
-        return str(head)
+        return head
+
+    def _summarised(self, tag: str) -> str:
+        """Commit a summary of the ledger; returns the identity of the commit.
+
+        It is not put on top of what others commit meanwhile, of which it would not tell, but made anew.
+        """
+        for _ in range(_TRIES):
+            session = self._repository.writable_session(QUALITY)
+            root = zarr.open_group(session.store, mode="r+", zarr_format=3, use_consolidated=False)
+            if not any(_any_produced(root, name) for name in schema.GROUPS):
+                raise StoreError(f"{self.where} holds no day yet, so that there is nothing to publish")
+            write_summary(root)
+            try:
+                return str(session.commit(f"summary of {tag}", {schema.SUMMARY: True}, allow_empty=True))
+            except icechunk.ConflictError:
+                continue
+        raise StoreError(f"{self.where} was changed by other writers at each of {_TRIES} trials; publish it later")
 
     def history(self) -> list[str]:
         """Messages of all commits on the branch `quality`, oldest first."""
@@ -359,7 +425,12 @@ def _check_version(attributes: Mapping[str, Any], where: str) -> None:
         )
 
 
+def fields_of(root: zarr.Group, group: str) -> dict[str, zarr.Array]:
+    """Arrays of the fields of a group by internal name, in the order of the table; none where there is no group."""
+    arrays = arrays_at(root, group)
+    return {name: arrays[name] for name in VARIABLES if name in arrays and arrays[name].ndim > 2}
+
+
 def names_of(root: zarr.Group, group: str) -> list[str]:
     """Internal names of the variables of a group, in the order of the table."""
-    members: Any = root[group]
-    return [name for name in VARIABLES if name in members and members[name].ndim > 2]
+    return list(fields_of(root, group))

@@ -146,15 +146,15 @@ class DayWriter:
     def _note(self, group: str, name: str, values: np.ndarray, error: float) -> None:
         """Add values to the statistics of a variable and day."""
         row = self._statistics.setdefault((group, name), np.array([np.inf, 0.0, -np.inf, 0.0, 0.0, 0.0]))
-        good = np.isfinite(values)
-        count = np.count_nonzero(good)
-        if count:
-            row[0] = min(row[0], float(np.min(values, where=good, initial=np.inf)))
-            row[1] += float(np.sum(values, where=good, dtype=np.float64))
-            row[2] = max(row[2], float(np.max(values, where=good, initial=-np.inf)))
-        row[3] += values.size - count
         row[4] = max(row[4], error)
-        row[5] += count
+        for field in values:
+            missing = int(np.count_nonzero(np.isnan(field)))
+            row[3] += missing
+            if missing < field.size:
+                row[0] = min(row[0], float(np.fmin.reduce(field, axis=None)))
+                row[1] += float(np.sum(field[~np.isnan(field)] if missing else field, dtype=np.float64))
+                row[2] = max(row[2], float(np.fmax.reduce(field, axis=None)))
+                row[5] += field.size - missing
 
 
 def series_is_old(root: zarr.Group, group: schema.Group, block: int, *, complete_only: bool = False) -> bool:
@@ -192,8 +192,13 @@ def write_series(root: zarr.Group, group: schema.Group, block: int) -> None:
             for row in range(0, source.shape[-2], shard[-2]):
                 rows = slice(row, min(row + shard[-2], source.shape[-2]))
                 target[(span, *deep, rows)] = np.asarray(source[(span, *deep, rows)])
-    states = values_at(root, f"{schema.LEDGER}/{group.name}/state")[span]
-    array_at(root, f"{schema.LEDGER}/series/{group.name}/state")[span] = states
+    states = values_at(root, f"{schema.LEDGER}/{group.name}/state")
+    copied = array_at(root, f"{schema.LEDGER}/series/{group.name}/state")
+    steps = copied.chunks[0]
+    for day in range(span.start, span.stop, steps):
+        # Days that are not there are left alone: another writer may be writing them.
+        if states[day : day + steps].any():
+            copied[day : day + steps] = states[day : day + steps]
 
 
 def _block(root: zarr.Group, group: schema.Group, block: int) -> slice:

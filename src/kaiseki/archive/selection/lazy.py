@@ -157,6 +157,10 @@ def read_cells(
         whole = source.transpose(*others, *horizontal)
         chosen = whole[tuple(key.get(dim, slice(None)) for dim in others)].values
         return np.asarray(chosen[..., rows, columns])
+    if source.encoding.get("reads_points"):
+        narrowed = source[tuple(key.get(dim, slice(None)) for dim in source.dims)]
+        found = samples(narrowed, {horizontal[0]: rows, horizontal[1]: columns})
+        return np.moveaxis(found, 0, -1)
     result = np.empty((*shape, rows.size), source.dtype)
     tile = (_chunk(source, horizontal[0]) or TILE, _chunk(source, horizontal[1]) or TILE)
     block = rows // tile[0] * (source.sizes[horizontal[1]] // tile[1] + 1) + columns // tile[1]

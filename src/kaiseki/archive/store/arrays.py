@@ -101,6 +101,12 @@ def group_at(group: zarr.Group, path: str) -> zarr.Group:
     return member
 
 
+def arrays_at(group: zarr.Group, path: str) -> dict[str, zarr.Array]:
+    """Arrays of a sub-group by name, none where there is no such group; all are found at once."""
+    found = group.get(path)
+    return dict(found.arrays()) if isinstance(found, zarr.Group) else {}
+
+
 def values_at(group: zarr.Group, path: str) -> np.ndarray:
     """All values of an array in a group.
 

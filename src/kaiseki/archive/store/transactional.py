@@ -278,7 +278,8 @@ def kind_at(location: Location, storage_options: Mapping[str, Any] | None = None
     with storage_errors(place.where, "read"):
         if not _has_layout(repository):
             raise StoreError(f"The creation of {place.where} was interrupted and it holds nothing; create it again")
-        root = zarr.open_group(repository.readonly_session(BRANCH).store, mode="r")
+        store = repository.readonly_session(BRANCH).store
+        root = zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=False)
     return str(root.attrs.get("kaiseki_store"))
 
 
