@@ -1,4 +1,4 @@
-"""`kaiseki archive`: release stores made from runs, published, and examined."""
+"""`kaiseki archive`: release stores made from runs or from others' data, published, and examined."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.core.errors import ConfigError
 
-app = App(name="archive", help="Release stores: pack, publish and examine them.", help_format="plaintext")
+app = App(name="archive", help="Release stores: pack, import, publish and examine them.", help_format="plaintext")
 
 Into = Annotated[str, Parameter(name="--into", help="Place of the release store: a folder or s3://bucket/prefix.")]
 Version = Annotated[
@@ -73,6 +73,70 @@ def pack(*runs: Path, into: Into, options: Options | None = None, json: Json = F
         lines = [f"{len(done.days)} days packed into {into}, {len(done.kept)} were there already"]
         if done.waiting:
             lines.append(f"not complete yet: {', '.join(str(day) for day in done.waiting)}")
+        lines.append(f"publish them with: kaiseki archive publish {into} v1")
+        return "\n".join(lines)
+
+    emit(result, json=json, text=text)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions:
+    """Options of importing, as text."""
+
+    source: str | None = None
+    """Name of the reader of all files; by default the first that recognises each."""
+    start: str | None = None
+    """First day to import, 1989-01-01; by default that of the files."""
+    end: str | None = None
+    """Last day to import; by default that of the files."""
+    axis_start: str | None = None
+    """First day of the axis of a new release; by default the first that is imported."""
+    axis_end: str | None = None
+    """Last day of the axis of a new release; by default the last that is imported. The axis cannot grow later."""
+    times_per_day: int | None = None
+    """Times of a day of a new release, in equal steps from 00 UTC; by default as few as the files need."""
+    bounds: Literal["tight", "user", "lossless"] = "tight"
+    """Set of error bounds of a new release."""
+    preliminary: Annotated[bool, Parameter(negative="")] = False
+    """The days will be replaced later."""
+    replace: Annotated[bool, Parameter(negative="")] = False
+    """Replace days that are final."""
+    title: str = ""
+    """Title of a new release; by default that of the files."""
+    license: str = ""
+    """Licence of a new release; by default what the files state."""
+    references: str = ""
+    """How to cite the source of a new release; by default what the files state."""
+
+
+@app.command(name="import")
+def import_(*files: Path, into: Into, options: ImportOptions | None = None, json: Json = False) -> None:
+    """Import others' gridded data (GRIB, NetCDF, Zarr) into a release store on their own grid; called again it goes on.
+
+    Parameters
+    ----------
+    files
+        Files of one producer on one grid: all variables and times of the days that are to be imported.
+    """
+    begin(json)
+    if not files:
+        raise ConfigError("There is no file to import; name at least one")
+    from kaiseki.driving.importing import ImportSettings, import_files
+
+    stated = dataclasses.asdict(options or ImportOptions())
+    attributes = {name: text for name in ("license", "references") if (text := stated.pop(name))}
+    done = import_files(files, into, ImportSettings(**stated, attributes=attributes))
+    result = {
+        "release": into,
+        "imported": [str(day) for day in done.days],
+        "kept": [str(day) for day in done.kept],
+        "left_out": list(done.left_out),
+    }
+
+    def text() -> str:
+        lines = [f"{len(done.days)} days imported into {into}, {len(done.kept)} were there already"]
+        lines += [f"left out: {line}" for line in done.left_out]
         lines.append(f"publish them with: kaiseki archive publish {into} v1")
         return "\n".join(lines)
 

@@ -16,17 +16,20 @@ from kaiseki.archive.release.encoding import BOUND_SETS, BoundSet, archive_codec
 from kaiseki.archive.store.arrays import array_at, group_at, put, values_at
 from kaiseki.archive.store.layout import StaticFields, static_fields, write_static
 from kaiseki.archive.store.metadata import (
+    AXIS_ATTRIBUTES,
     CONVENTIONS,
     GRID_MAPPING,
     RIM_ATTRIBUTES,
+    STATIC_ATTRIBUTES,
     domain_attributes,
+    grid_mapping,
     program_version,
     rim_mask,
 )
 from kaiseki.archive.store.schema import TIME_ATTRIBUTES, check_experiment, encode_time
 from kaiseki.core.errors import StoreError
 from kaiseki.core.variables import Variable, variable
-from kaiseki.grid import Domain
+from kaiseki.grid import Domain, Projection
 
 PRESSURE_ATTRIBUTES: Final = {
     "standard_name": "air_pressure",
@@ -82,6 +85,8 @@ class ReleaseLayout:
         map_pressures: pressure levels of the copy for maps [Pa].
         chunks: sizes.
         title: of the release.
+        source: how the data were made, the attribute `source` of CF; empty for a reanalysis of this program.
+        origin: where foreign data came from, for the attribute `history`; empty for none.
         attributes: further global attributes of CF: institution, references, license ...
     """
 
@@ -96,6 +101,8 @@ class ReleaseLayout:
     map_pressures: tuple[float, ...] = (92_500.0, 85_000.0, 70_000.0, 50_000.0, 30_000.0, 25_000.0)
     chunks: Chunks = field(default_factory=Chunks)
     title: str = "Kaiseki release"
+    source: str = ""
+    origin: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     def checked(self) -> ReleaseLayout:
@@ -120,6 +127,63 @@ def of_domain(domain: Domain, soil_depth: np.ndarray | None = None) -> dict[str,
     return {"static": static, "horizontal": ("y", "x"), "grid": domain_attributes(domain)}
 
 
+def of_latlon(
+    lat: np.ndarray, lon: np.ndarray, fields: Mapping[str, np.ndarray], earth_radius: float | None = None
+) -> dict[str, Any]:
+    """Arguments `static`, `horizontal` and `grid` of `ReleaseLayout` for a grid of latitude and longitude.
+
+    Args:
+        lat: (ny,), degrees north, rising; even or Gaussian.
+        lon: (nx,), degrees east, rising; across Greenwich or the date line without a jump.
+        fields: fixed fields (ny, nx) by internal name: terrain, land_fraction.
+        earth_radius: of the sphere that the data were made on [m], None where it is not known.
+
+    Raises:
+        StoreError: an axis does not rise, or leaves the globe.
+    """
+    lat, lon = np.asarray(lat, np.float64), np.asarray(lon, np.float64)
+    for name, axis, span in (("latitudes", lat, 180.0), ("longitudes", lon, 360.0)):
+        if axis.ndim != 1 or np.any(np.diff(axis) <= 0.0) or float(np.ptp(axis)) > span:
+            raise StoreError(f"The {name} of a release must rise along one axis and pass no place twice")
+    mapping = {"grid_mapping_name": "latitude_longitude"}
+    static: StaticFields = {
+        "lat": (("lat",), lat, STATIC_ATTRIBUTES["lat"] | {"axis": "Y"}),
+        "lon": (("lon",), lon, STATIC_ATTRIBUTES["lon"] | {"axis": "X"}),
+        GRID_MAPPING: ((), np.int32(0), mapping | ({} if earth_radius is None else {"earth_radius": earth_radius})),
+    }
+    return _foreign(static, ("lat", "lon"), fields)
+
+
+def of_map(projection: Projection, y: np.ndarray, x: np.ndarray, fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Arguments `static`, `horizontal` and `grid` of `ReleaseLayout` for an even grid on a map.
+
+    Args:
+        projection: of the map.
+        y, x: (ny,) and (nx,), m, rising, from the origin of the projection.
+        fields: fixed fields (ny, nx) by internal name: terrain, land_fraction.
+    """
+    lat, lon = projection.inverse(*np.meshgrid(x, y))
+    plane = ("y", "x")
+    static: StaticFields = {
+        "y": (("y",), y, dict(AXIS_ATTRIBUTES["y"])),
+        "x": (("x",), x, dict(AXIS_ATTRIBUTES["x"])),
+        "lat": (plane, lat, dict(STATIC_ATTRIBUTES["lat"])),
+        "lon": (plane, lon, dict(STATIC_ATTRIBUTES["lon"])),
+        GRID_MAPPING: ((), np.int32(0), grid_mapping(projection)),
+    }
+    return _foreign(static, plane, fields)
+
+
+def _foreign(static: StaticFields, plane: tuple[str, str], fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Arguments of `ReleaseLayout` for coordinates and fixed fields of a grid that is no domain of the model."""
+    for name, values in fields.items():
+        attributes = STATIC_ATTRIBUTES[name] | {"grid_mapping": GRID_MAPPING}
+        if plane == ("y", "x"):
+            attributes |= {"coordinates": "lat lon"}
+        static[name] = (plane, values, attributes)
+    return {"static": static, "horizontal": plane, "grid": {}}
+
+
 def lay_out(store: Any, layout: ReleaseLayout) -> None:
     """Write the empty layout, without variables, into a writable Zarr store."""
     now = datetime.now(UTC).isoformat("T", "seconds").replace("+00:00", "Z")
@@ -131,8 +195,8 @@ def lay_out(store: Any, layout: ReleaseLayout) -> None:
             **layout.attributes,
             "Conventions": CONVENTIONS,
             "title": layout.title,
-            "source": f"{program}, regional reanalysis",
-            "history": f"{now} created by {program}",
+            "source": layout.source or f"{program}, regional reanalysis",
+            "history": f"{now} created by {program}" + (f" from {layout.origin}" if layout.origin else ""),
             "comment": "Winds are eastward and northward. Times are UTC; sums and means end at their label.",
             "program_version": program_version(),
             "date_created": now,
@@ -166,8 +230,8 @@ def lay_out(store: Any, layout: ReleaseLayout) -> None:
 
 def _axes(root: zarr.Group, group: schema.Group, times: schema.Times, levels: tuple[float, ...]) -> None:
     """The axes of a group and its part of the ledger."""
-    made = root.create_group(group.name, attributes={"title": group.title})
     axis = times.axis(group.axis)
+    made = root.create_group(group.name, attributes={"title": _title(group, times.steps[group.axis])})
     put(made, "time", encode_time(axis), axes=("time",), attributes=TIME_ATTRIBUTES)
     if levels:
         name = group.name.removesuffix("_levels")
@@ -204,6 +268,14 @@ def write_summary(root: zarr.Group) -> None:
             array_at(summary, group.name)[...] = states
         else:
             put(summary, group.name, states, axes=("layout", "time"), attributes={"layouts": ["core", *group.copies]})
+
+
+def _title(group: schema.Group, steps: int) -> str:
+    """Title of a group, with the interval of its times in the place of the hour where that is another."""
+    if group.axis != "hourly" or steps == 24:
+        return group.title
+    interval = f"{24 // steps}-hourly" if 24 % steps == 0 else f"{1440 / steps:g}-minute"
+    return group.title.replace("hourly", interval).replace("the hour before", "the time before")
 
 
 def times_of(root: zarr.Group) -> schema.Times:
@@ -307,8 +379,10 @@ def _array(
     packing = packing_of(row, root.attrs["bounds"])  # type: ignore[arg-type]
     codecs = browser_codecs() if browser else archive_codecs(packing, len(shape))
     attributes: dict[str, Any] = dict(row.attributes())
+    if f"{schema.STATIC}/{GRID_MAPPING}" in root:
+        attributes |= {"grid_mapping": GRID_MAPPING}
     if "y" in axes:
-        attributes |= {"grid_mapping": GRID_MAPPING, "coordinates": "lat lon"}
+        attributes |= {"coordinates": "lat lon"}
     root.require_group(place).create_array(
         row.name,
         shape=shape,

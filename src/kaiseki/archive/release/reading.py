@@ -78,7 +78,7 @@ def open_group(
     dataset = xr.Dataset(variables, coordinates | {"time": time})
     dataset = dataset.assign_coords(state=("time", states, _STATE))
     if any(array.attrs.get("cell_methods") in _INTERVAL for array in dataset.values()):
-        step = times[1] - times[0] if times.size > 1 else np.timedelta64(3600, "s")
+        step = np.timedelta64(86400 // store.times.steps[schema.GROUPS[group].axis], "s")
         bounds = np.stack([times - step, times], axis=1).astype("datetime64[ns]")
         dataset["time_bnds"] = (("time", "bounds"), bounds)
         dataset["time_bnds"].encoding.update(units=attributes["units"], dtype="int64")

@@ -21,7 +21,7 @@ from kaiseki.driving.sources.sst_netcdf import SST_NETCDF
 from kaiseki.driving.sources.units import SI, unit_of
 
 
-def open_driving(paths: Sequence[str | Path], domain: Any = None) -> DrivingData:
+def open_driving(paths: Sequence[str | Path], domain: Any = None, source: str | None = None) -> DrivingData:
     """Index files that together hold analyses, and check that nothing is missing; values are read later.
 
     The files may be split by time, variable or level. A field may stand in two files, as at the seams of monthly files,
@@ -30,6 +30,7 @@ def open_driving(paths: Sequence[str | Path], domain: Any = None) -> DrivingData
     Args:
         paths: files and Zarr stores, in any order.
         domain: a `grid.Domain` about which values will be read; all over by default.
+        source: name of the reader of all files; by default the first that recognises each.
 
     Raises:
         InputError: no file is named, one cannot be read or is not understood, a time, variable or level is missing,
@@ -40,7 +41,7 @@ def open_driving(paths: Sequence[str | Path], domain: Any = None) -> DrivingData
     pieces: list[Piece] = []
     names: list[str] = []
     for path in map(Path, paths):
-        reader = reader_of(path)
+        reader = reader_of(path, source)
         # Among driving data a file that holds a sea temperature may hold other fields of the surface too.
         reader = NETCDF if reader is SST_NETCDF else reader
         names.append(reader.name)
