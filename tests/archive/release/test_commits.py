@@ -89,7 +89,7 @@ def test_metadata_is_kept_with_the_snapshot(place: Place) -> None:
 
 def test_same_chunk_by_two_writers_is_one_sentence_and_the_first_stays(place: Place) -> None:
     repository = lay_out(place, 4)
-    other = open_repository(place, to_write=True)
+    other = open_repository(place)
     here = r"^Another writer changed the same part of .* \(/field, chunk double update at \(2, 0\), and 1 more\)"
     with pytest.raises(StoreError, match=here), committed(repository, place, "main", "late") as pending:  # noqa: PT012
         group = zarr.open_group(pending.session.store, mode="r+")
@@ -105,7 +105,7 @@ def test_same_chunk_by_two_writers_is_one_sentence_and_the_first_stays(place: Pl
 def test_writers_that_never_come_to_an_end_are_told_after_the_last_trial(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository, other = lay_out(place, 90), open_repository(place, to_write=True)
+    repository, other = lay_out(place, 90), open_repository(place)
     rebase, times = icechunk.Session.rebase, iter(range(10, 90))
 
     def rebase_and_be_overtaken(session: icechunk.Session, solver: icechunk.ConflictSolver) -> None:

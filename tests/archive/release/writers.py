@@ -87,7 +87,7 @@ def start(
 def main(location: str, options: dict[str, Any] | None, first: int, count: int) -> None:
     """Write the times from `first` on that are not there yet."""
     place = resolve(location if location.startswith("s3://") else Path(location), options)
-    repository = open_repository(place, to_write=True)
+    repository = open_repository(place)
     there = set(written(repository))
     print("ready", flush=True)
     for time in range(first, first + count):

@@ -224,7 +224,8 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def _changed(path: Path) -> datetime:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    # Rounded down: a file of the same tick of the clock is not older than this one.
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=path.stat().st_mtime_ns // 1000)
 
 
 @contextlib.contextmanager
