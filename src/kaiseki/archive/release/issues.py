@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 import zarr
@@ -28,8 +28,8 @@ from kaiseki.archive.store.storage import storage_errors
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.core.variables import VARIABLES
 
-Severity = Literal["minor", "major", "critical"]
-"""Severity of an issue: "minor", most uses are not touched; "major", results may change; "critical", do not use."""
+SEVERITIES: Final = ("minor", "major", "critical")
+"""Severities of an issue: "minor", most uses are not touched; "major", results may change; "critical", do not use."""
 
 VERSION: Final = 1
 """Version of the form in which known issues are stored."""
@@ -44,7 +44,7 @@ class KnownIssue:
     Attributes:
         id: short name, by which it is replaced.
         text: what is wrong and what to do.
-        severity: see `Severity`.
+        severity: one of `SEVERITIES`.
         groups: that it touches, none for all.
         variables: internal names, none for all.
         start, end: first and last day that it touches, None for all before or after.
@@ -56,7 +56,7 @@ class KnownIssue:
 
     id: str
     text: str
-    severity: Severity = "minor"
+    severity: str = "minor"
     groups: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     start: str | None = None
@@ -72,8 +72,8 @@ class KnownIssue:
             raise InputError(f"{what} needs an id of letters, digits, dots, hyphens and underscores")
         if not self.text.strip():
             raise InputError(f"{what} has no text; say what is wrong and what to do")
-        if self.severity not in get_args(Severity):
-            raise InputError(f"{what}: the severity is {', '.join(get_args(Severity))}, not {self.severity!r}")
+        if self.severity not in SEVERITIES:
+            raise InputError(f"{what}: the severity is {', '.join(SEVERITIES)}, not {self.severity!r}")
         for key, names, known in (
             ("groups", self.groups, schema.GROUPS),
             ("variables", self.variables, VARIABLES),
