@@ -181,7 +181,7 @@ def read_cells(
         part = np.moveaxis(part, [source.dims.index(dim) for dim in horizontal], (-2, -1))
         result[(where, ..., cells) if others else cells] = part[..., j - corner[0], i - corner[1]]
 
-    tasks = []
+    tasks: list[tuple[np.ndarray, slice, dict[Any, Key]]] = []
     for cells in groups:
         area = (int(np.ptp(rows[cells])) + 1) * (int(np.ptp(columns[cells])) + 1)
         tasks += _pieces(source, others, key, cells, area * source.dtype.itemsize)
