@@ -65,6 +65,7 @@ for name in blocked:
     sys.modules[name] = None
 groups = {"config": [["config", "show", file], ["config", "check", file], ["config", "schema"]],
           "demo": [["demo"]], "info": [["info"]], "doctor": [["doctor"]],
+          "archive": [["archive", "pack", file, "--into", "nowhere"]],
           "forecast": [["forecast", file, "--at", "1989-01-01T15:00Z", "--hours", "3"]],
           "tune": [["tune", file, "--until", "1989-01-02T00:00Z"]]}
 found = {}
@@ -102,7 +103,11 @@ def test_with_the_client_alone_every_command_says_which_extra_it_needs(tmp_path:
     code, words = found["verify"]
     assert code == 3
     assert "There is no run directory" in words
-    for name in found.keys() - without - {"verify"}:
+    # A release needs no extra: the file is no run.
+    code, words = found["archive"]
+    assert code == 4
+    assert "is a file, not a run store" in words
+    for name in found.keys() - without - {"verify", "archive"}:
         code, words = found[name]
         assert code == 1
         assert words.count("\n") == 1

@@ -13,11 +13,12 @@ import shutil
 from itertools import pairwise
 from pathlib import Path
 
+import icechunk
 import numpy as np
 import pytest
 
 import kaiseki
-from archive.release.days import a_run, date
+from archive.release.days import a_release, a_run, date, write
 from archive.release.killing import kill_often, work_through
 from archive.release.packers import Content, content, days_seen, same, start
 from archive.release.servers import new_bucket, options
@@ -25,14 +26,15 @@ from kaiseki.archive.release.leases import holders
 from kaiseki.archive.release.packing import PackSettings, pack
 from kaiseki.archive.release.store import ReleaseStore
 from kaiseki.archive.store.storage import resolve
+from kaiseki.core.errors import StoreError
 
 DAYS = 4
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run from noon of the first to the end of the last day."""
-    return a_run(tmp_path_factory.mktemp("packers") / "winter", 24 * DAYS - 12 - 1)
+    """A run from noon of the first day to the last cycle of the last."""
+    return a_run(tmp_path_factory.mktemp("packers") / "winter", 24 * DAYS - 15)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,31 @@ def test_killed_packers_leave_whole_days(run: Path, undisturbed: tuple[float, Co
         assert all(set(before) <= set(after) for before, after in pairwise(seen))
     assert check() == list(range(DAYS))
     assert same(content(str(place)), whole)
+
+
+@pytest.mark.parametrize("step", ["lay_out", "commit", "create_branch"])
+def test_a_creation_that_was_ended_is_begun_anew(step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import kaiseki.archive.release.store as module
+
+    class Ended(BaseException):
+        """What ends a process, caught by nobody."""
+
+    def end(*_: object) -> None:
+        raise Ended
+
+    places = {"lay_out": (module, "lay_out"), "commit": (icechunk.Session, "commit")}
+    with monkeypatch.context() as patch:
+        patch.setattr(*places.get(step, (icechunk.Repository, "create_branch")), end)
+        with pytest.raises(Ended):
+            a_release(tmp_path / "r")
+    assert not ReleaseStore.exists(tmp_path / "r")
+    with a_release(tmp_path / "r", 3) as store:
+        write(store, 0)
+        store.publish("v1")
+    assert ReleaseStore.open(tmp_path / "r").times.days == 3
+    assert kaiseki.open(tmp_path / "r", "surface").sizes["time"] == 24
+    with pytest.raises(StoreError, match="There is a store at"):
+        a_release(tmp_path / "r")
 
 
 def test_the_look_of_a_reader_finds_a_day_in_part(

@@ -188,6 +188,20 @@ def test_series_at_many_places_are_read_as_such(release: Path) -> None:
     np.testing.assert_array_equal(every, whole[np.arange(4), :, y.values, x.values])
 
 
+@pytest.mark.parametrize("piece", [1, 5000, 2**26])
+def test_many_places_are_read_in_pieces_that_fit_the_memory(
+    release: Path, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaiseki.archive.selection.lazy.PIECE", piece)
+    fields = kaiseki.open(release, "model_levels")[["temperature"]]
+    rows, columns = np.array([1, 4, 0, 1, 3]), np.array([5, 0, 2, 5, 3])
+    lat, lon = fields["lat"].values[rows, columns], fields["lon"].values[rows, columns]
+    found = fields.kaiseki.points(lon, lat)["temperature"]
+    expected = fields["temperature"].values[:, :, rows, columns]
+    np.testing.assert_array_equal(found.values, expected)
+    np.testing.assert_array_equal(found.isel(time=slice(30, None), level=1).values, expected[30:, 1])
+
+
 @pytest.mark.parametrize(
     "shapes",
     [

@@ -25,6 +25,8 @@ from zarr.abc.store import RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
+from kaiseki.archive.release.differences import NAME as DIFFERENCES
+from kaiseki.archive.release.differences import Differences
 from kaiseki.core.errors import StoreError
 
 Key = tuple[Any, ...]
@@ -109,7 +111,7 @@ class ShardedArray:
         if len(codecs) == 1 and codecs[0]["name"] == "sharding_indexed":
             inner = codecs[0]["configuration"]
             names = [codec["name"] for codec in inner["index_codecs"]]
-            decode = _decoder(inner["codecs"], np.dtype(array.dtype))
+            decode = _decoder(inner["codecs"], np.dtype(array.dtype), array.chunks)
             if decode is not None and names == ["bytes", "crc32c"] and inner.get("index_location", "end") == "end":
                 return cls(array, decode)
         raise StoreError(f"{array.path} is compressed in a way that this Kaiseki does not know; install a newer one")
@@ -242,9 +244,14 @@ def _decoders() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="kaiseki-decode")
 
 
-def _decoder(codecs: Sequence[Mapping[str, Any]], dtype: np.dtype) -> Callable[[Any], np.ndarray] | None:
-    """Function from the bytes of a chunk to its values, flat; None for codecs that releases do not use."""
+def _decoder(
+    codecs: Sequence[Mapping[str, Any]], dtype: np.dtype, chunks: tuple[int, ...]
+) -> Callable[[Any], np.ndarray] | None:
+    """Function from the bytes of a chunk to its values, in any shape; None for codecs that releases do not use."""
     names = [codec["name"] for codec in codecs]
+    if names[:1] == [DIFFERENCES]:
+        differences, inner = Differences.from_dict(dict(codecs[0])), _decoder(codecs[1:], dtype, chunks)
+        return None if inner is None else lambda data: differences.summed(inner(data).reshape(chunks))
     if names == ["numcodecs.pcodec", "crc32c"]:
         packed = numcodecs.get_codec({"id": "pcodec"})
         return lambda data: np.asarray(packed.decode(bytes(_CHECKSUM.decode(data))))

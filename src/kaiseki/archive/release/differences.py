@@ -63,14 +63,18 @@ class Differences(ArrayArrayCodec):
             along[1:] -= along[:-1].copy()
         return chunk_array.__class__.from_ndarray_like(values)
 
-    def _decode_sync(self, chunk_array: NDBuffer, _chunk_spec: ArraySpec) -> NDBuffer:
-        values = np.array(chunk_array.as_numpy_array())
+    def summed(self, differences: np.ndarray) -> np.ndarray:
+        """The values of a chunk from its differences, in the shape of the chunk."""
+        values = np.array(differences)
         for axis in reversed(self.axes):
             # Sums over few long rows are faster so than by cumsum.
             along = np.moveaxis(values, axis, 0)
             for index in range(1, along.shape[0]):
                 along[index] += along[index - 1]
-        return chunk_array.__class__.from_ndarray_like(values)
+        return values
+
+    def _decode_sync(self, chunk_array: NDBuffer, _chunk_spec: ArraySpec) -> NDBuffer:
+        return chunk_array.__class__.from_ndarray_like(self.summed(chunk_array.as_numpy_array()))
 
     async def _encode_single(self, chunk_array: NDBuffer, chunk_spec: ArraySpec) -> NDBuffer:
         return self._encode_sync(chunk_array, chunk_spec)

@@ -93,8 +93,11 @@ class ReleaseStore:
             with commit_lock(place):
                 if icechunk.Repository.exists(place.storage):
                     repository = icechunk.Repository.open(place.storage)
-                    if _is_laid_out(repository):
+                    if QUALITY in repository.list_branches() or not _is_ours(repository):
                         raise StoreError(f"There is a store at {place.where} already; give a new place")
+                    # A creation that was ended before its last step left a layout of which nobody knows.
+                    *_, empty = repository.ancestry(branch=PUBLIC)
+                    repository.reset_branch(PUBLIC, empty.id)
                 else:
                     repository = icechunk.Repository.create(
                         place.storage, config=_configuration(), check_clean_root=False
@@ -102,10 +105,8 @@ class ReleaseStore:
                 session = repository.writable_session(PUBLIC)
                 lay_out(session.store, layout)
                 first = session.commit(f"layout, schema version {schema.VERSION}")
-                if QUALITY in repository.list_branches():
-                    repository.reset_branch(QUALITY, first)
-                else:
-                    repository.create_branch(QUALITY, first)
+                # The last step, by which the store is there for others: it fails where another was faster.
+                repository.create_branch(QUALITY, first)
         return cls(open_repository(place), place, writable=True)
 
     @classmethod
@@ -409,8 +410,13 @@ def _configuration() -> icechunk.RepositoryConfig:
     return config
 
 
-def _is_laid_out(repository: icechunk.Repository) -> bool:
-    return len(list(islice(repository.ancestry(branch=PUBLIC), 2))) > 1
+def _is_ours(repository: icechunk.Repository) -> bool:
+    """Whether a repository is empty, or holds the layout of a release store alone."""
+    commits = len(list(islice(repository.ancestry(branch=PUBLIC), 3)))
+    if commits == 1:
+        return True
+    root = zarr.open_group(repository.readonly_session(PUBLIC).store, mode="r", zarr_format=3, use_consolidated=False)
+    return commits == 2 and root.attrs.get("kaiseki_store") == schema.KIND
 
 
 def _check_version(attributes: Mapping[str, Any], where: str) -> None:

@@ -157,11 +157,15 @@ def read_cells(
         whole = source.transpose(*others, *horizontal)
         chosen = whole[tuple(key.get(dim, slice(None)) for dim in others)].values
         return np.asarray(chosen[..., rows, columns])
-    if source.encoding.get("reads_points"):
-        narrowed = source[tuple(key.get(dim, slice(None)) for dim in source.dims)]
-        found = samples(narrowed, {horizontal[0]: rows, horizontal[1]: columns})
-        return np.moveaxis(found, 0, -1)
     result = np.empty((*shape, rows.size), source.dtype)
+    if source.encoding.get("reads_points"):
+        # xarray makes a number along every dimension for each value.
+        each = rows.size * 8 * source.ndim
+        for cells, where, other in _pieces(source, others, key, np.arange(rows.size), each):
+            narrowed = source[tuple({**key, **other}.get(dim, slice(None)) for dim in source.dims)]
+            found = samples(narrowed, {horizontal[0]: rows, horizontal[1]: columns})
+            result[(where, ..., cells) if others else cells] = np.moveaxis(found, 0, -1)
+        return result
     tile = (_chunk(source, horizontal[0]) or TILE, _chunk(source, horizontal[1]) or TILE)
     block = rows // tile[0] * (source.sizes[horizontal[1]] // tile[1] + 1) + columns // tile[1]
     order = np.argsort(block, kind="stable")
@@ -178,7 +182,10 @@ def read_cells(
         part = np.moveaxis(part, [source.dims.index(dim) for dim in horizontal], (-2, -1))
         result[(where, ..., cells) if others else cells] = part[..., j - corner[0], i - corner[1]]
 
-    tasks = [task for cells in groups for task in _pieces(source, others, key, cells, (rows, columns))]
+    tasks: list[tuple[np.ndarray, slice, dict[Any, Key]]] = []
+    for cells in groups:
+        area = (int(np.ptp(rows[cells])) + 1) * (int(np.ptp(columns[cells])) + 1)
+        tasks += _pieces(source, others, key, cells, area * source.dtype.itemsize)
     if len(tasks) == 1:
         read(tasks[0])
     else:
@@ -206,17 +213,24 @@ def _pieces(
     others: Sequence[Hashable],
     key: Mapping[Any, Key],
     cells: np.ndarray,
-    places: tuple[np.ndarray, np.ndarray],
+    plane: int,
 ) -> Iterator[tuple[np.ndarray, slice, dict[Any, Key]]]:
-    """Readings of the cells of one block: which cells, which part of the result, which part of the other dimensions."""
+    """Readings of the cells of one block: which cells, which part of the result, which part of the other dimensions.
+
+    Args:
+        source: to be read.
+        others: its dimensions beside the horizontal ones.
+        key: choices along them.
+        cells: numbers of the cells.
+        plane: bytes that one reading holds for one number along each of the others.
+    """
     if not others:
         yield cells, slice(None), {}
         return
     first, *rest = others
     size = source.sizes[first]
     chosen = np.arange(size)[key.get(first, slice(None))]
-    area = math.prod(int(np.ptp(place[cells])) + 1 for place in places)
-    each = area * source.dtype.itemsize * math.prod(count(key.get(dim, slice(None)), source.sizes[dim]) for dim in rest)
+    each = plane * math.prod(count(key.get(dim, slice(None)), source.sizes[dim]) for dim in rest)
     chunk = _chunk(source, first) or 1
     length = max(1, PIECE // max(each * chunk, 1)) * chunk
     edges = np.flatnonzero(np.diff(chosen // length)) + 1

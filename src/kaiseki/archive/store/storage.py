@@ -20,7 +20,17 @@ Location = str | os.PathLike[str] | icechunk.Storage
 REFERENCES_PER_MANIFEST = 744
 """Times in one manifest: about a month of hours, so that a commit rewrites little however long the run is."""
 
-_OWN_NAMES = {"chunks", "manifests", "snapshots", "transactions", "overwritten", "refs", "repo", "config.yaml"}
+_OWN_NAMES = {
+    "chunks",
+    "manifests",
+    "snapshots",
+    "transactions",
+    "overwritten",
+    "refs",
+    "repo",
+    "config.yaml",
+    "leases",
+}
 LOCK_NAME = "kaiseki.lock"
 
 
