@@ -125,7 +125,7 @@ def import_(*files: Path, into: Into, options: ImportOptions | None = None, json
     from kaiseki.driving.importing import ImportSettings, import_files
 
     stated = dataclasses.asdict(options or ImportOptions())
-    attributes = {name: text for name in ("license", "references") if (text := stated.pop(name))}
+    attributes = {name: given for name in ("license", "references") if (given := stated.pop(name))}
     done = import_files(files, into, ImportSettings(**stated, attributes=attributes))
     result = {
         "release": into,
