@@ -132,11 +132,16 @@ def import_(*files: Path, into: Into, options: ImportOptions | None = None, json
         "imported": [str(day) for day in done.days],
         "kept": [str(day) for day in done.kept],
         "left_out": list(done.left_out),
+        "limited": {name: {"values": count, "most": most} for name, (count, most) in done.limited.items()},
     }
 
     def text() -> str:
         lines = [f"{len(done.days)} days imported into {into}, {len(done.kept)} were there already"]
         lines += [f"left out: {line}" for line in done.left_out]
+        lines += [
+            f"{name}: {count} values beyond the physical range, by {most:g} at most, were set to the end of it"
+            for name, (count, most) in done.limited.items()
+        ]
         lines.append(f"publish them with: kaiseki archive publish {into} v1")
         return "\n".join(lines)
 

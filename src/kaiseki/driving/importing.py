@@ -78,13 +78,16 @@ class Imported:
     Attributes:
         days: written now.
         kept: days that the release held already.
-        left_out: quantities that the files hold and the release does not get, each with the reason.
+        left_out: what the files hold and the release does not get, each with the reason.
+        limited: by variable, how many of the values written lay beyond its physical range and were set to the end of
+            it, and by how much at most.
         series: blocks of the copies for point series written.
     """
 
     days: tuple[np.datetime64, ...]
     kept: tuple[np.datetime64, ...]
     left_out: tuple[str, ...]
+    limited: Mapping[str, tuple[int, float]]
     series: int
 
 
@@ -139,7 +142,7 @@ def import_files(
                 (written if groups else kept).append(day)
                 progress.advance(1, str(day))
         series = store.pack_series()
-    return Imported(tuple(written), tuple(kept), tuple(fields.left_out), series)
+    return Imported(tuple(written), tuple(kept), (*fields.left_out, *origin.unread), dict(fields.limited), series)
 
 
 def _chosen(fields: ReleaseFields, settings: ImportSettings) -> np.ndarray:
@@ -229,7 +232,7 @@ def _check_release(store: ReleaseStore, fields: ReleaseFields, origin: FileOrigi
     grid = fields.grid()
     expected: dict[str, np.ndarray] = {name: np.asarray(grid["static"][name][1]) for name in grid["horizontal"]}
     theirs: Any = root[schema.STATIC]
-    for name in ("terrain", "land_fraction", "soil_level"):
+    for name in ("terrain", "land_fraction", "soil_level", "level"):
         if name in grid["static"] and name in theirs:
             expected[name] = np.asarray(grid["static"][name][1])
     for name, values in expected.items():
@@ -259,10 +262,9 @@ def _check_variables(store: ReleaseStore, fields: ReleaseFields) -> None:
         if differing := sorted(mine ^ set(names_of(root, group))):
             name = differing[0]
             which = ("the files", store.where) if name not in mine else (store.where, "the files")
-            verb = "has" if name not in mine else "have"
             raise StoreError(
-                f"{fields.data.file}: {name} is missing in {which[0]}, though {which[1]} {verb} it "
-                f"in {group}; give files with the same variables, or make a release of their own"
+                f"{fields.data.file}: {name} of {group} is missing in {which[0]}, but not in {which[1]}; give files "
+                "with the same variables, or make a release of their own"
             )
 
 
@@ -278,7 +280,8 @@ def _wanted(store: ReleaseStore, fields: ReleaseFields, times: np.ndarray, setti
     wanted = []
     for group in dict.fromkeys(one.group for one in fields.fields):
         states = states_of(root, group)[store.times.slots(AXIS, number)]
-        if settings.replace or not states.any() or ((states == schema.PRELIMINARY).any() and not settings.preliminary):
+        replaced = settings.replace or ((states == schema.PRELIMINARY).any() and not settings.preliminary)
+        if replaced or not states.any():
             wanted.append(group)
         elif not (states > 0)[mine].all():
             raise StoreError(

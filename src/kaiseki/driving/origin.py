@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ _KEPT: Final = {
     "history": ("history",),
 }
 """Attributes of a release and those of a file, in lower case, that they come from."""
+_UNREAD: Final = "no field at an instant of a quantity that the readers know"
 GENERAL: Final = "cf"
 """Layout whose names any producer may use."""
 
@@ -34,10 +36,12 @@ class FileOrigin:
     Attributes:
         producer: code of the centre in GRIB, or name of the layout in NetCDF and Zarr.
         attributes: title, source, institution, references, license, history, as far as they tell.
+        unread: fields that the readers do not know, by the names of the files.
     """
 
     producer: str
     attributes: dict[str, str]
+    unread: tuple[str, ...] = ()
 
 
 def file_origin(pieces: Sequence[Piece]) -> FileOrigin:
@@ -56,7 +60,8 @@ def file_origin(pieces: Sequence[Piece]) -> FileOrigin:
                 f"{first} is of the producer {found[first].producer} and {path} of {one.producer}; import each source "
                 "into a release of its own"
             )
-    return found[first]
+    unread = dict.fromkeys(name for one in found.values() for name in one.unread)
+    return FileOrigin(found[first].producer, found[first].attributes, tuple(unread))
 
 
 def _origin(path: Path, pieces: Sequence[Piece]) -> FileOrigin:
@@ -64,26 +69,40 @@ def _origin(path: Path, pieces: Sequence[Piece]) -> FileOrigin:
     if not is_zarr(path):
         with path.open("rb") as stream:
             if stream.read(4) == b"GRIB":
-                return _of_grib(path)
+                return _of_grib(path, pieces)
     layouts = dict.fromkeys(MEANINGS[p.label].layout.name for p in pieces if p.label in MEANINGS)
     producer = next((name for name in layouts if name != GENERAL), GENERAL)
     with opened(path) as dataset:
+        places = {dim for p in pieces if p.label in dataset for dim in dataset[p.label].dims[-2:]}
+        names = [str(name) for name in dataset.data_vars if places and places <= set(dataset[name].dims)]
+        unread = tuple(f"{name} of {path.name}: {_UNREAD}" for name in names if name not in {p.label for p in pieces})
         stated = {str(key).lower(): str(value).strip() for key, value in dataset.attrs.items()}
     known = {key: next((stated[name] for name in names if stated.get(name)), "") for key, names in _KEPT.items()}
-    return FileOrigin(producer, {key: text for key, text in known.items() if text})
+    return FileOrigin(producer, {key: text for key, text in known.items() if text}, unread)
 
 
-def _of_grib(path: Path) -> FileOrigin:
-    """Origin of a file by its first field."""
-    for _, message in headers(path):
+def _of_grib(path: Path, pieces: Sequence[Piece]) -> FileOrigin:
+    """Origin of a file by its first field, and the fields that were not read."""
+    labels, unread, found = {piece.label for piece in pieces}, Counter[str](), None
+    for place, message in headers(path):
         handle = eccodes.codes_new_from_message(message)
         try:
+            name, level, step = (
+                str(eccodes.codes_get(handle, key)) for key in ("shortName", "typeOfLevel", "stepType")
+            )
+            if f"field {place.count} ({name})" not in labels:
+                unread[f"{name} on {level} ({step})"] += 1
+            if found is not None:
+                continue
             centre = str(eccodes.codes_get(handle, "centre"))
-            name = str(eccodes.codes_get(handle, "centreDescription"))
+            institution = str(eccodes.codes_get(handle, "centreDescription"))
             process = eccodes.codes_get(handle, "generatingProcessIdentifier")
             edition = eccodes.codes_get(handle, "edition")
         finally:
             eccodes.codes_release(handle)
-        source = f"GRIB edition {edition}, generating process {process} of {centre} ({name})"
-        return FileOrigin(centre, {"source": source, "institution": name})
-    raise InputError(f"{path}: holds no GRIB field")
+        source = f"GRIB edition {edition}, generating process {process} of {centre} ({institution})"
+        found = FileOrigin(centre, {"source": source, "institution": institution})
+    if found is None:
+        raise InputError(f"{path}: holds no GRIB field")
+    lines = (f"{count} fields {name} of {path.name}: {_UNREAD}" for name, count in unread.items())
+    return FileOrigin(found.producer, found.attributes, tuple(lines))

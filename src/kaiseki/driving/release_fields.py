@@ -1,14 +1,17 @@
 """Fields of foreign files as the archive names them, read at the files' own points, one time after another.
 
 Values are those of the files in SI; nothing is interpolated, continued under the ground or made of other fields, but:
-geopotential over gravity is geopotential height, the exponential of its logarithm surface pressure, and winds along the
-axes of a map are turned to east and north.
+geopotential over gravity is geopotential height, the exponential of its logarithm surface pressure, pressure on hybrid
+levels follows from their coefficients, and winds along the axes of a map are turned to east and north. What a spectral
+model or the rounding of a file leaves below the range of a quantity that has a lower limit (humidity, snow, fractions)
+becomes that limit, which is counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cached_property
 from typing import Any, Final
 
@@ -18,12 +21,38 @@ from kaiseki.archive.release.layout import of_latlon, of_map
 from kaiseki.archive.store.metadata import AXIS_ATTRIBUTES
 from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
+from kaiseki.core.variables import variable
+from kaiseki.driving.sources import model_levels
 from kaiseki.driving.sources.data import DrivingData
 from kaiseki.driving.sources.grids import Lambert, LatitudeLongitude, Window
 from kaiseki.driving.sources.layouts import LEVEL, QUANTITIES, SOIL, SURFACE, WATER
-from kaiseki.driving.sources.pieces import ON_PRESSURE
+from kaiseki.driving.sources.pieces import ON_HYBRID, ON_PRESSURE
 
-PRESSURE_LEVELS, SURFACE_GROUP = "pressure_levels", "surface"
+PRESSURE_LEVELS, MODEL_LEVELS, SURFACE_GROUP = "pressure_levels", "model_levels", "surface"
+
+LIMITED: Final = ("qv", "relative_humidity", "sea_ice", "snow", "soil_moisture")
+"""Variables of which values beyond their physical range are set to its end; the readers refuse all that lie far off."""
+
+LEVEL_ATTRIBUTES: Final = {
+    "standard_name": "model_level_number",
+    "long_name": "number of the model level, counted from the top",
+    "units": "1",
+    "positive": "down",
+    "axis": "Z",
+}
+"""CF attributes of the axis of another model's levels."""
+
+HYBRID: Final = {
+    "hybrid_a": {
+        "long_name": "coefficient a of the model level: pressure = a + b times surface pressure",
+        "units": "Pa",
+    },
+    "hybrid_b": {
+        "long_name": "coefficient b of the model level: pressure = a + b times surface pressure",
+        "units": "1",
+    },
+}
+"""Coefficients of hybrid levels, means of those of their two half levels, with their attributes."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +78,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "geopotential": Meaning("geopotential_height", GRAVITY),
     "specific_humidity": Meaning("qv"),
     "relative_humidity": Meaning("relative_humidity"),
+    "air_pressure": Meaning("pressure"),
     "surface_air_pressure": Meaning("surface_pressure"),
     "log_surface_pressure": Meaning("surface_pressure", logarithm=True),
     "surface_temperature": Meaning("skin_temperature"),
@@ -69,7 +99,7 @@ class Field:
 
     Attributes:
         group, name: of the release.
-        quantity: of the readers.
+        quantity: of the readers; of pressure that the files do not hold, that of the surface.
         vertical: name of the vertical axis, None for a field of the surface.
     """
 
@@ -85,9 +115,11 @@ class ReleaseFields:
 
     Attributes:
         data: of the files, on their whole grid.
+        limited: by variable, how many values read so far lay beyond its physical range, and by how much at most.
     """
 
     data: DrivingData
+    limited: dict[str, tuple[int, float]] = dataclass_field(default_factory=dict)
 
     @cached_property
     def window(self) -> Window:
@@ -114,16 +146,24 @@ class ReleaseFields:
             where = QUANTITIES[quantity].where
             if quantity not in MEANINGS and where in (LEVEL, SURFACE, SOIL):
                 left.append(f"{quantity}: the archive has no variable for it")
-            elif where == LEVEL and catalogue.kind != ON_PRESSURE:
-                left.append(f"{quantity}: it is on model levels, which are not imported")
-            elif where == LEVEL:
+            elif where == LEVEL and catalogue.kind == ON_PRESSURE:
                 found.append(Field(PRESSURE_LEVELS, MEANINGS[quantity].name, quantity, "pressure"))
+            elif where == LEVEL:
+                found.append(Field(MODEL_LEVELS, MEANINGS[quantity].name, quantity, "level"))
             elif where == SURFACE:
                 found.append(Field(SURFACE_GROUP, MEANINGS[quantity].name, quantity, None))
             elif where == SOIL and catalogue.held(quantity) != self.soil_depth:
                 left.append(f"{quantity}: its soil layers are others than those of soil_temperature")
             elif where == SOIL:
                 found.append(Field(SURFACE_GROUP, MEANINGS[quantity].name, quantity, "soil_level"))
+        if self.model_levels and "air_pressure" not in catalogue:
+            ground = next((q for q in ("surface_air_pressure", "log_surface_pressure") if q in catalogue), None)
+            if self._coefficients is None or ground is None:
+                left.append(
+                    "air_pressure: the files hold neither it nor surface pressure with the coefficients of levels"
+                )
+            else:
+                found.append(Field(MODEL_LEVELS, "pressure", ground, "level"))
         return _once(found, left, self), left
 
     @property
@@ -146,11 +186,29 @@ class ReleaseFields:
     @cached_property
     def pressures(self) -> list[float]:
         """Pressure levels of all fields on them [Pa], the lowest first."""
+        return self._levels if self.data.catalogue.kind == ON_PRESSURE else []
+
+    @cached_property
+    def model_levels(self) -> list[float]:
+        """Numbers of the model levels, the lowest level first."""
+        return self._levels if self.data.catalogue.kind == ON_HYBRID else []
+
+    @cached_property
+    def _levels(self) -> list[float]:
         catalogue = self.data.catalogue
-        if catalogue.kind != ON_PRESSURE:
-            return []
         levels = {k for q in catalogue.places if QUANTITIES[q].where == LEVEL for k in catalogue.held(q)}
         return sorted(levels, reverse=True)
+
+    @cached_property
+    def _coefficients(self) -> np.ndarray | None:
+        """Coefficients (2, levels) a [Pa] and b of the model levels, None where they are not known."""
+        catalogue = self.data.catalogue
+        known = (p.half_levels for q in catalogue.places for p in catalogue.pieces(q) if p.half_levels is not None)
+        half = next(known, None)
+        if half is None or not self.model_levels or max(self.model_levels) > half.shape[1] - 1:
+            return None
+        numbers = [round(level) - 1 for level in self.model_levels]
+        return np.stack([model_levels.full_pressure(half[0])[numbers], model_levels.full_pressure(half[1])[numbers]])
 
     @cached_property
     def soil_depth(self) -> list[float]:
@@ -161,16 +219,19 @@ class ReleaseFields:
 
     def levels(self, field: Field) -> list[float]:
         """Levels of the axis of a field, 0 for one of the surface."""
-        return {None: [0.0], "pressure": self.pressures, "soil_level": self.soil_depth}[field.vertical]
+        axes = {"pressure": self.pressures, "level": self.model_levels, "soil_level": self.soil_depth}
+        return [0.0] if field.vertical is None else axes[field.vertical]
 
     def check(self, time: np.datetime64) -> None:
         """Refuse what the readers refuse of a time: heights, humidity, ice or terrain that cannot be what they are
         said to be; InputError names it."""
-        if self.pressures or self.data.catalogue.kind == ON_PRESSURE:
+        if not self.model_levels or any(one.name == "pressure" for one in self.fields):
             self.data.at(time)
 
     def read(self, field: Field, time: np.datetime64, levels: slice) -> np.ndarray:
         """Values (levels, ny, nx) in SI at a time of the files, NaN on levels that they do not have."""
+        if field.vertical == "level" and QUANTITIES[field.quantity].where == SURFACE:
+            return self._pressure(field, time, levels)
         wanted = self.levels(field)[levels]
         catalogue, meaning = self.data.catalogue, MEANINGS[field.quantity]
         values = np.full((len(wanted), self.window.y.size, self.window.x.size), np.nan)
@@ -179,7 +240,26 @@ class ReleaseFields:
         if not there:
             return values
         values[there] = self._turned(field.quantity, time, [wanted[k] for k in there]) / meaning.scale
-        return np.exp(values) if meaning.logarithm else values
+        values = np.exp(values) if meaning.logarithm else values
+        return self._limited(field.name, values) if field.name in LIMITED else values
+
+    def _limited(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Values within the physical range of a variable; what lay beyond is counted."""
+        row = variable(name)
+        kept = np.clip(values, row.low, row.high)
+        beyond = np.abs(values - kept)
+        if count := int(np.count_nonzero(beyond > 0.0)):
+            known = self.limited.get(name, (0, 0.0))
+            self.limited[name] = known[0] + count, max(known[1], float(np.nanmax(beyond)))
+        return np.asarray(kept)
+
+    def _pressure(self, field: Field, time: np.datetime64, levels: slice) -> np.ndarray:
+        """Pressure (levels, ny, nx) on hybrid levels, Pa."""
+        assert self._coefficients is not None
+        a, b = (one[levels][:, None, None] for one in self._coefficients)
+        return np.asarray(
+            a + b * self.read(Field(SURFACE_GROUP, "surface_pressure", field.quantity, None), time, slice(None))
+        )
 
     def _turned(self, quantity: str, time: np.datetime64, levels: Sequence[float]) -> np.ndarray:
         """Values of a quantity, those of a wind along the grid as the component to the east or north."""
@@ -208,8 +288,14 @@ class ReleaseFields:
             made = of_latlon(self.window.y, self.window.x, fixed)
         else:
             raise InputError(f"{self.data.file}: its grid is neither of latitude and longitude nor a Lambert map")
+        static = made["static"]
+        if self.model_levels:
+            static["level"] = (("level",), np.array(self.model_levels), dict(LEVEL_ATTRIBUTES))
+        if self._coefficients is not None:
+            for (name, attributes), values in zip(HYBRID.items(), self._coefficients, strict=True):
+                static[name] = (("level",), values, dict(attributes))
         if self.soil_depth:
-            made["static"]["soil_level"] = (
+            static["soil_level"] = (
                 ("soil_level",),
                 np.array(self.soil_depth),
                 dict(AXIS_ATTRIBUTES["soil_level"]),

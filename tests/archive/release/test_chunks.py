@@ -28,7 +28,7 @@ WHOLE[8:] = 65_535
 def an_array(kind: str, store: Any) -> zarr.Array:
     """The array in one of the codings of releases; its last times were never written."""
     packing = None if kind == "lossless" else packing_of(VARIABLES["temperature"], "tight")
-    codecs = browser_codecs() if kind == "browser" else archive_codecs(packing)
+    codecs = browser_codecs() if kind == "browser" else archive_codecs(packing, 4)
     return zarr.create_array(
         store,
         name="one",

@@ -30,7 +30,8 @@ from kaiseki.core.timing import format_utc
 from kaiseki.core.variables import variable
 
 STATIC_COORDINATES: Final = (
-    "x", "y", "level", "soil_level", "lat", "lon", "altitude", "decay", "terrain", "land_fraction", "rim", GRID_MAPPING,
+    "x", "y", "level", "soil_level", "lat", "lon", "altitude", "decay", "hybrid_a", "hybrid_b",
+    "terrain", "land_fraction", "rim", GRID_MAPPING,
 )  # fmt: skip
 _INTERVAL = ("time: sum", "time: mean")
 

@@ -110,7 +110,9 @@ def column(dataset: xr.Dataset, kind: Kind) -> Column:
         factor = decay if kind == "sea" else decay - 1.0
         levels = np.asarray(_si(dataset, "level", "length").values, float)
         return Column(axis, levels, ((factor, _terrain(dataset)),))
-    height = _field(dataset, "altitude", "length", axis)
+    # Levels of another model, which move with its surface pressure, have their heights as a field.
+    moving = "altitude" not in dataset.variables and "geopotential_height" in dataset.variables
+    height = _field(dataset, "geopotential_height" if moving else "altitude", "length", axis)
     terms = ((ones, height),)
     return Column(axis, zero, terms if kind == "sea" else (*terms, (-ones, _terrain(dataset))))
 
