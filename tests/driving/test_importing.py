@@ -9,6 +9,7 @@ ecCodes and xarray alone, never with the readers under test.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import kaiseki
 from kaiseki.archive.exchange.regridded import regridded
 from kaiseki.archive.products.days import daily_statistics
 from kaiseki.archive.release.store import ReleaseStore
+from kaiseki.cli import main
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.driving.importing import ImportSettings, import_files
 from kaiseki.grid.regular import LatLonGrid
@@ -328,3 +330,23 @@ def test_what_the_readers_do_not_know_is_named(place: Any, data: Path, tmp_path:
     settings = dataclasses.replace(ImportSettings(), bounds="user")
     done = import_files([data / "driving" / MERRA2[1]], tmp_path / "release", settings)
     assert any(line.startswith("T2M of") for line in done.left_out)
+
+
+def test_the_surface_may_come_in_a_call_of_its_own(data: Path, tmp_path: Path) -> None:
+    place = tmp_path / "release"
+    levels, surface = (data / "driving" / name for name in MERRA2)
+    import_files([levels], place)
+    done = import_files([surface], place)
+    assert [str(day) for day in done.days] == ["2020-03-30"]
+    times = [kaiseki.open(place, group, version="quality")["time"].values for group in ("model_levels", "surface")]
+    assert np.array_equal(times[0], times[1])
+
+
+def test_the_command_tells_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path / "a.nc", [0, 12], np.array([100.0, 110.0]))
+    assert main(["archive", "import", str(file), "--into", str(tmp_path / "release"), "--title", "Mine", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["imported"] == ["2020-01-01"]
+    assert kaiseki.open(tmp_path / "release", version="quality").attrs["title"] == "Mine"
+    assert main(["archive", "import", "--into", str(tmp_path / "other")]) != 0
+    assert "name at least one" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from kaiseki.driving.sources.layouts import MEANINGS
 from kaiseki.driving.sources.pieces import Piece
 from kaiseki.formats.grib.library import eccodes
 from kaiseki.formats.grib.messages import headers
-from kaiseki.formats.netcdf import is_zarr, opened
+from kaiseki.formats.netcdf import is_netcdf, is_zarr, opened
 
 _KEPT: Final = {
     "title": ("title", "longname"),
@@ -26,7 +26,7 @@ _KEPT: Final = {
 """Attributes of a release and those of a file, in lower case, that they come from."""
 _UNREAD: Final = "no field at an instant of a quantity that the readers know"
 GENERAL: Final = "cf"
-"""Layout whose names any producer may use."""
+"""Layout whose names any producer may use, and what files of other formats count as."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,11 @@ def _origin(path: Path, pieces: Sequence[Piece]) -> FileOrigin:
     """Origin of one file."""
     if not is_zarr(path):
         with path.open("rb") as stream:
-            if stream.read(4) == b"GRIB":
-                return _of_grib(path, pieces)
+            head = stream.read(8)
+        if head.startswith(b"GRIB"):
+            return _of_grib(path, pieces)
+        if not is_netcdf(head):
+            return FileOrigin(GENERAL, {})
     layouts = dict.fromkeys(MEANINGS[p.label].layout.name for p in pieces if p.label in MEANINGS)
     producer = next((name for name in layouts if name != GENERAL), GENERAL)
     with opened(path) as dataset:
