@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -364,8 +365,6 @@ def test_days_that_two_streams_have_are_kept_apart(tmp_path: Path) -> None:
 
 
 def test_another_grid_is_refused(run: Path, tmp_path: Path) -> None:
-    import dataclasses
-
     from kaiseki.archive.release.layout import of_domain
 
     other = dataclasses.replace(layout(), **of_domain(dataclasses.replace(small_domain(), terrain=np.zeros((5, 6)))))
@@ -390,6 +389,17 @@ def test_a_damaged_shard_is_one_sentence(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "r" / "chunks")
     with pytest.raises(StoreError, match="damaged or cannot be reached"):
         fields.isel(time=slice(0, 3)).values  # noqa: B018
+
+
+def test_a_store_is_read_with_the_steps_it_was_written_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with a_release(tmp_path / "r") as store:
+        write(store, 0)
+        store.publish("v1")
+    row = dataclasses.replace(VARIABLES["temperature_2m"], bound=0.5)
+    monkeypatch.setattr("kaiseki.core.variables.VARIABLES", {**VARIABLES, "temperature_2m": row})
+    found = kaiseki.open(tmp_path / "r", "surface")["temperature_2m"]
+    assert np.abs(found.values - of_day("temperature_2m", 0)).max() <= 0.01
+    assert found.attrs["maximum_absolute_error"] == 0.01
 
 
 def test_a_newer_store_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

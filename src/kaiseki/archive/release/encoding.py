@@ -7,7 +7,7 @@ unpacks to single precision, and zero stays zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NoReturn
 
@@ -84,6 +84,22 @@ def packing_of(row: Variable, bounds: BoundSet) -> Packing | None:
     else:
         raise InputError(f"The range of {row.name} in steps of {step:g} {row.units} passes 32 bits; give a wider bound")
     return Packing(row.name, bound, step, np.dtype(kind), fill, row.low, row.high)
+
+
+def stored_packing(name: str, dtype: np.dtype, attributes: Mapping[str, Any]) -> Packing | None:
+    """The packing with which an array was written, from its own attributes: bounds may have changed since then.
+
+    Args:
+        name: of the variable, for messages.
+        dtype: of the stored integers.
+        attributes: of the array; without `scale_factor` every bit was kept and there is no packing.
+    """
+    if "scale_factor" not in attributes:
+        return None
+    step, fill = float(attributes["scale_factor"]), int(attributes["_FillValue"])
+    limits = np.iinfo(dtype)
+    bound = float(attributes["maximum_absolute_error"])
+    return Packing(name, bound, step, np.dtype(dtype), fill, limits.min * step, limits.max * step)
 
 
 def pack(values: np.ndarray, packing: Packing) -> np.ndarray:

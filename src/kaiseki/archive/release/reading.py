@@ -17,7 +17,7 @@ from xarray.core import indexing
 
 from kaiseki.archive.release import schema
 from kaiseki.archive.release.chunks import ShardedArray, blocks_of
-from kaiseki.archive.release.encoding import Packing, packing_of, unpack
+from kaiseki.archive.release.encoding import Packing, stored_packing, unpack
 from kaiseki.archive.release.issues import known_issues
 from kaiseki.archive.release.layout import map_levels
 from kaiseki.archive.release.store import QUALITY, ReleaseStore, fields_of
@@ -27,7 +27,6 @@ from kaiseki.archive.store.schema import TIME_ATTRIBUTES
 from kaiseki.archive.store.storage import Location, first_line
 from kaiseki.core.errors import InputError, KaisekiError, StoreError
 from kaiseki.core.timing import format_utc
-from kaiseki.core.variables import variable
 
 STATIC_COORDINATES: Final = (
     "x", "y", "level", "soil_level", "lat", "lon", "altitude", "decay", "hybrid_a", "hybrid_b",
@@ -127,7 +126,7 @@ def _variables(
             if name in arrays:
                 some = levels if copy == "map" and core.ndim == 4 else None
                 layouts.append(_Copy(arrays[name], held, some, core.shape[1]))
-        packing = packing_of(variable(name), root.attrs["bounds"])  # type: ignore[arg-type]
+        packing = stored_packing(name, core.dtype, core.attrs)
         data = indexing.LazilyIndexedArray(_PickedArray(layouts, packing, f"{store.where}: {group}/{name}", times))
         hidden = ("scale_factor", "_FillValue", "coordinates")
         attributes = {key: value for key, value in core.attrs.items() if key not in hidden}
