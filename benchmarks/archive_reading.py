@@ -1,17 +1,17 @@
 """Times to read a month from a release, from hourly GRIB 2 files and from hourly NetCDF files of the same fields.
 
-    python -m validation.archive_month --into FOLDER --keep
-    python -m benchmarks.archive_reading --release FOLDER/month --into FILES      writes the files, reads, removes them
+    python -m benchmarks.archive_reading --into FOLDER [--keep]
 
-Before every reading the pages of all files of the release and of the other forms are dropped from memory
-(posix_fadvise), so that all come from the disk; each reading is done a few times and the least time counts. What is
-already open stays open: the dataset of `kaiseki.open`, and for GRIB an index of all messages (file, offset, length),
-which is in memory. Of a NetCDF or GRIB file those bytes are read that are needed. The files hold, for every hour,
-seven fields of the surface and temperature on model levels (on all in the week of the middle, on the one that a series
-is read of in the other hours, to save disk space): GRIB packed as whole numbers with as many bits as the bounds
-of the release ask for, by CCSDS, which takes the least space (simple packing, which is decoded faster, is measured
-too); NetCDF-4 with whole numbers, shuffled, zlib, one map in a chunk, the form of this archive's own export. Written
-to archive_reading.json.
+The month is that of `validation.archive_month`, of which temperature on model levels and seven fields of the surface
+are packed, about 2 GB. Before every reading the pages of all files of the release and of the other forms are dropped
+from memory (posix_fadvise), so that all come from the disk; each reading is done a few times and the least time counts.
+What is already open stays open: the dataset of `kaiseki.open`, which knows the places of what it read before, and for
+GRIB an index of all messages (file, offset, length), which is in memory. Of a NetCDF or GRIB file those bytes are read
+that are needed. The files hold, for every hour, the seven fields of the surface and temperature (on all levels in the
+week of the middle, on the one that a series is read of in the other hours, to save disk space): GRIB packed as whole
+numbers with as many bits as the bounds of the release ask for, by CCSDS, which takes the least space, and by simple
+packing, which is decoded faster; NetCDF-4 with whole numbers, shuffled, zlib, one map in a chunk, the form of this
+archive's own export. Written to archive_reading.json.
 """
 
 from __future__ import annotations
@@ -25,13 +25,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import eccodes
+import h5netcdf
 import numpy as np
 import xarray as xr
+from validation.archive_month import pack_month
+from validation.synthetic_weather import Weather
 
 import kaiseki
-from kaiseki.archive.exchange.netcdf import write_netcdf
+from kaiseki.archive.release.encoding import pack, packing_of
 from kaiseki.archive.store.reading import ReadingStore
+from kaiseki.core.variables import VARIABLES
+from kaiseki.formats.grib.library import eccodes
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "archive_reading.json"
@@ -39,7 +43,7 @@ SURFACE = (
     "surface_pressure", "temperature_2m", "specific_humidity_2m", "eastward_wind_10m", "northward_wind_10m",
     "cloud_fraction", "shortwave_down",
 )  # fmt: skip
-REPEATS = 5
+REPEATS = 15
 LEVEL = 10
 """Model level of the map and the series."""
 Index = dict[tuple[str, int, int], tuple[Path, int, int]]
@@ -135,15 +139,35 @@ def grib_field(index: Index, name: str, hour: int, level: int = 0) -> np.ndarray
 
 
 def write_hours(surface: xr.Dataset, air: xr.Dataset, folder: Path) -> list[Path]:
-    """One NetCDF file an hour, as the archive exports them."""
+    """One NetCDF file an hour with the packing, filters and chunks of the archive's export; returns their paths."""
     folder.mkdir(parents=True)
-    return [write_netcdf(now, folder / f"{hour:04d}.nc", bounds="tight") for hour, now in hourly(surface, air)]
+    files = []
+    for hour, now in hourly(surface, air):
+        files.append(folder / f"{hour:04d}.nc")
+        with h5netcdf.File(files[-1], "w") as file:
+            for name in (*SURFACE, "temperature"):
+                packing = packing_of(VARIABLES[name], "tight")
+                assert packing is not None
+                array = now[name]
+                names = [str(name) for name in array.dims]
+                file.dimensions.update({dim: array.sizes[dim] for dim in names if dim not in file.dimensions})
+                variable = file.create_variable(
+                    name,
+                    names,
+                    packing.dtype,
+                    fillvalue=packing.fill,
+                    chunks=(1,) * (array.ndim - 2) + array.shape[-2:],
+                    compression="gzip",
+                    compression_opts=4,
+                    shuffle=True,
+                )
+                variable.attrs["scale_factor"] = packing.step
+                variable[...] = pack(array.values, packing)
+    return files
 
 
 def netcdf_part(file: Path, name: str, part: tuple[Any, ...]) -> np.ndarray:
     """A part of a variable of a file, unpacked."""
-    import h5netcdf
-
     with h5netcdf.File(file, "r") as opened:
         variable = opened.variables[name]
         return np.asarray(variable[(0, *part)] * np.float32(variable.attrs.get("scale_factor", 1.0)))
@@ -167,7 +191,6 @@ def flight(surface: xr.Dataset, hour: int) -> dict[str, Any]:
 def from_release(release: Path, others: tuple[Path, ...]) -> dict[str, Any]:
     """Times of the release, and of opening it."""
     surface, air = kaiseki.open(release, "surface"), kaiseki.open(release, "model_levels")
-    pressure = kaiseki.open(release, "pressure_levels")
     hours, ny, nx = surface["temperature_2m"].shape
     hour, j, i = hours // 2, ny // 2, nx // 2
     folders = (release, *others)
@@ -178,29 +201,25 @@ def from_release(release: Path, others: tuple[Path, ...]) -> dict[str, Any]:
     box = {"time": slice(hour, hour + 6), "level": slice(0, 12), "y": slice(40, 90), "x": slice(50, 100)}
     here = float(lon[j, i]), float(lat[j, i])
 
-    def fresh(dataset: xr.Dataset, names: list[str]) -> xr.Dataset:
-        """The fields without what xarray kept of them."""
-        return dataset[names].copy()
-
     readings: dict[str, Callable[[], Any]] = {
-        "series of the month, surface": lambda: surface["temperature_2m"].isel(y=j, x=i).copy().values,
-        "series of the month, model level": lambda: air["temperature"].isel(level=LEVEL, y=j, x=i).copy().values,
-        "map, surface": lambda: surface["temperature_2m"].isel(time=hour).copy().values,
-        "map, model level": lambda: air["temperature"].isel(time=hour, level=LEVEL).copy().values,
-        "map, 500 hPa": lambda: pressure["temperature"].sel(pressure=50_000.0).isel(time=hour).copy().values,
-        "profile": lambda: air["temperature"].isel(time=hour, y=j, x=i).copy().values,
+        "series of the month, surface": lambda: surface["temperature_2m"].isel(y=j, x=i).values,
+        "series of the month, model level": lambda: air["temperature"].isel(level=LEVEL, y=j, x=i).values,
+        "map, surface": lambda: surface["temperature_2m"].isel(time=hour).values,
+        "map, model level": lambda: air["temperature"].isel(time=hour, level=LEVEL).values,
+        "profile": lambda: air["temperature"].isel(time=hour, y=j, x=i).values,
         "profile by ds.kaiseki": lambda: (
-            fresh(air, ["temperature"]).kaiseki.profile(*here, surface["time"].values[hour])["temperature"].values
+            air[["temperature"]].kaiseki.profile(*here, surface["time"].values[hour])["temperature"].values
         ),
-        "flight path of 120 points": lambda: fresh(air, ["temperature"]).kaiseki.path(**track)["temperature"].values,
-        "box of 6 h, 12 levels, 50 x 50": lambda: air["temperature"].isel(box).copy().values,
+        "flight path of 120 points": lambda: air[["temperature"]].kaiseki.path(**track)["temperature"].values,
+        "box of 6 h, 12 levels, 50 x 50": lambda: air["temperature"].isel(box).values,
         "series at one place by ds.kaiseki": lambda: (
-            fresh(surface, ["temperature_2m"]).kaiseki.points(*here)["temperature_2m"].values
+            surface[["temperature_2m"]].kaiseki.points(*here)["temperature_2m"].values
         ),
         "series at 1,000 places by ds.kaiseki": lambda: (
-            fresh(surface, ["temperature_2m"])
-            .kaiseki.points(lon[rows, columns], lat[rows, columns])["temperature_2m"]
-            .values
+            surface[["temperature_2m"]].kaiseki.points(lon[rows, columns], lat[rows, columns])["temperature_2m"].values
+        ),
+        "opening, and the series of the month, surface": lambda: (
+            kaiseki.open(release, "surface")["temperature_2m"].isel(y=j, x=i).values
         ),
         "opening the group surface": lambda: kaiseki.open(release, "surface"),
         "opening the group model_levels": lambda: kaiseki.open(release, "model_levels"),
@@ -235,10 +254,10 @@ def from_grib(index: Index, sizes: tuple[int, int, int], levels: int, folder: Pa
     box = (slice(40, 90), slice(50, 100))
     return {
         "series of the month, surface": timed(
-            lambda: [grib_field(index, "temperature_2m", t)[cell] for t in range(hours)], (folder,), 2
+            lambda: [grib_field(index, "temperature_2m", t)[cell] for t in range(hours)], (folder,), 3
         ),
         "series of the month, model level": timed(
-            lambda: [grib_field(index, "temperature", t, LEVEL)[cell] for t in range(hours)], (folder,), 2
+            lambda: [grib_field(index, "temperature", t, LEVEL)[cell] for t in range(hours)], (folder,), 3
         ),
         "map, surface": timed(lambda: grib_field(index, "temperature_2m", hour).reshape(ny, nx), (folder,)),
         "map, model level": timed(lambda: grib_field(index, "temperature", hour, LEVEL).reshape(ny, nx), (folder,)),
@@ -262,10 +281,10 @@ def from_netcdf(files: list[Path], sizes: tuple[int, int, int], level: list[int]
     box = (slice(0, 12), slice(40, 90), slice(50, 100))
     return {
         "series of the month, surface": timed(
-            lambda: [netcdf_part(file, "temperature_2m", place) for file in files], (folder,), 2
+            lambda: [netcdf_part(file, "temperature_2m", place) for file in files], (folder,), 3
         ),
         "series of the month, model level": timed(
-            lambda: [netcdf_part(files[t], "temperature", (level[t], *place)) for t in range(hours)], (folder,), 2
+            lambda: [netcdf_part(files[t], "temperature", (level[t], *place)) for t in range(hours)], (folder,), 3
         ),
         "map, surface": timed(lambda: netcdf_part(files[hour], "temperature_2m", everywhere), (folder,)),
         "map, model level": timed(lambda: netcdf_part(files[hour], "temperature", (LEVEL, *everywhere)), (folder,)),
@@ -296,19 +315,18 @@ def targets(result: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--release", type=Path, required=True, help="of validation.archive_month --keep")
-    parser.add_argument("--into", type=Path, required=True, help="new folder of the GRIB and NetCDF files")
-    parser.add_argument("--only-write", action="store_true", help="write the files and their index, and end")
+    parser.add_argument("--into", type=Path, required=True, help="new folder of the release and the files")
+    parser.add_argument("--only-write", action="store_true", help="write the release and the files, and end")
     parser.add_argument("--keep", action="store_true", help="leave the files")
     given = parser.parse_args()
-    surface, air = kaiseki.open(given.release, "surface"), kaiseki.open(given.release, "model_levels")
-    packings = ("grid_ccsds", "grid_simple")
-    if not given.into.exists():
-        indexes = {}
-        for packing in packings:
-            # Only fields of the surface are decoded often enough for the packing to matter.
-            indexes[packing] = write_grib(surface, air, given.into / packing, packing)
-        files = write_hours(surface, air, given.into / "netcdf")
+    release, packings = given.into / "release", ("grid_ccsds", "grid_simple")
+    pack_month(release, Weather(), 30, names=(*SURFACE, "temperature"))
+    surface, air = kaiseki.open(release, "surface"), kaiseki.open(release, "model_levels")
+    if not (given.into / "index.json").exists():
+        for folder in (*packings, "netcdf"):
+            shutil.rmtree(given.into / folder, ignore_errors=True)
+        indexes = {packing: write_grib(surface, air, given.into / packing, packing) for packing in packings}
+        write_hours(surface, air, given.into / "netcdf")
         rows = {p: [[*key, str(v[0]), v[1], v[2]] for key, v in index.items()] for p, index in indexes.items()}
         (given.into / "index.json").write_text(json.dumps(rows))
     if given.only_write:
@@ -321,7 +339,7 @@ def main() -> None:
         "hours": sizes[0],
         "processors": len(os.sched_getaffinity(0)),
         "bytes": {folder.name: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders},
-        "release": from_release(given.release, tuple(folders)),
+        "release": from_release(release, tuple(folders)),
     }
     for packing in packings:
         index: Index = {(n, t, k): (Path(path), at, length) for n, t, k, path, at, length in stored[packing]}
