@@ -4,9 +4,9 @@
     python -m validation.archive_month --into FOLDER --small         3 days of 3 variables on a few cells
 
 The fields are those of `synthetic_weather.py`, with all variables of a run, and go the way of those of runs: lazily
-read datasets, the writer of days, pressure levels, copies for maps and series, publication. Then every value that
-`kaiseki.open` gives is compared with the field that was packed, every copy with the core, the pressure levels of one
-day with those interpolated again, and one day exported as NetCDF with the release. A call that was ended goes on at the
+read datasets, the writer of days, derived fields, copies for maps and series, publication. Then every value that
+`kaiseki.open` gives is compared with the field that was packed, every copy with the core, what packing derives with the
+same derived again at four hours, and one day exported as NetCDF with the release. A call that was ended goes on at the
 next day. The result of the month stands in `archive_month.json`. Processor times count; the clock is that of a machine
 that others used too.
 """
@@ -26,11 +26,14 @@ import xarray as xr
 
 import kaiseki
 from kaiseki.archive.exchange.netcdf import write_netcdf
-from kaiseki.archive.products.pressure_levels import on_pressure_levels
+from kaiseki.archive.products.derived import derived_fields
+from kaiseki.archive.products.height_levels import HEIGHT_LEVELS, on_height_levels
+from kaiseki.archive.products.pressure_levels import JMA_PRESSURE_LEVELS, on_pressure_levels
 from kaiseki.archive.release import schema
+from kaiseki.archive.release.derivation import axis_of, derivable
 from kaiseki.archive.release.encoding import BoundSet
 from kaiseki.archive.release.layout import Chunks, ReleaseLayout, map_levels, of_domain
-from kaiseki.archive.release.packing import ON_PRESSURE, PRESSURES, write_day, write_pressure_levels
+from kaiseki.archive.release.packing import write_day, write_products
 from kaiseki.archive.release.report import as_mapping, sizes
 from kaiseki.archive.release.store import QUALITY, ReleaseStore, names_of, states_of
 from kaiseki.archive.store.arrays import array_at
@@ -73,7 +76,7 @@ def pack_month(
 ) -> int:
     """Pack and publish the days that a release does not hold yet; returns their number."""
     fields = groups(weather, hours(days), names)
-    levels = PRESSURES if "pressure" in fields["model_levels"] else ()
+    run = _as_of_run(fields)
     if ReleaseStore.exists(place):
         store = ReleaseStore.open(place, "a")
     else:
@@ -82,7 +85,8 @@ def pack_month(
             times=times,
             **of_domain(weather.domain, SOIL_DEPTH),
             bounds=bounds,
-            pressures=levels,
+            pressures=JMA_PRESSURE_LEVELS,
+            heights=HEIGHT_LEVELS,
             chunks=chunks or Chunks(),
             title="Synthetic month",
         )
@@ -92,10 +96,8 @@ def pack_month(
         for name, array in dataset.data_vars.items():
             vertical = [str(axis) for axis in array.dims if axis not in ("time", "y", "x")]
             variables[group, str(name)] = vertical[0] if vertical else None
-    if levels:
-        for name in ON_PRESSURE:
-            if name in fields["model_levels"] or name == "geopotential_height":
-                variables["pressure_levels", name] = "pressure"
+    for one in derivable(run, store.root(QUALITY)):
+        variables[one.group, one.name] = axis_of(one)
     written = 0
     with store, Progress("packing", days, unit="day") as progress:
         store.add_variables(variables)
@@ -105,14 +107,21 @@ def pack_month(
             with store.day("synthetic", store.times.day(number)) as writer:
                 for group, dataset in fields.items():
                     write_day(writer, group, dataset, store.times.of_day(schema.GROUPS[group].axis, number))
-                if levels:
-                    write_pressure_levels(writer, store, fields["model_levels"])
+                write_products(writer, store, run)
             written += 1
             progress.advance(1, str(store.times.day(number)))
         store.pack_series()
         if "v1" not in store.versions():
             store.publish("v1")
     return written
+
+
+def _as_of_run(fields: dict[str, xr.Dataset]) -> xr.Dataset:
+    """The hourly fields of all groups in one dataset, as a run gives them."""
+    first = fields["model_levels"]
+    return first.assign(
+        {name: one for group in ("surface", "precipitation") for name, one in fields.get(group, {}).items()}
+    )
 
 
 def verified(place: Path, weather: Weather, days: int, names: tuple[str, ...] | None = None) -> dict[str, Any]:
@@ -187,23 +196,35 @@ def copies_equal(place: Path) -> dict[str, bool]:
     return result
 
 
-def pressure_levels_of(place: Path, weather: Weather, days: int, number: int, step: int) -> dict[str, Any]:
-    """The largest difference of the pressure levels of a day from those interpolated again, at every `step`-th hour."""
-    fields = groups(weather, hours(days))["model_levels"]
-    found = kaiseki.open(place, "pressure_levels")
-    result = {}
-    for hour in range(24 * number, 24 * (number + 1), step):
-        again = on_pressure_levels(fields.isel(time=hour), found["pressure"].values, list(found.data_vars))
-        for name in map(str, found.data_vars):
-            mine, theirs = found[name].isel(time=hour).values, again[name].values
-            same = np.array_equal(np.isnan(mine), np.isnan(theirs))
-            error = float(np.nanmax(np.abs(mine.astype(float) - theirs)))
-            before = result.get(name, {"largest_error": 0.0, "missing_equal": True})
-            result[name] = {
-                "largest_error": max(before["largest_error"], error),
-                "bound": VARIABLES[name].bound,
-                "missing_equal": before["missing_equal"] and same,
-            }
+def products_of(
+    place: Path, weather: Weather, days: int, names: tuple[str, ...] | None, step: int = 6
+) -> dict[str, Any]:
+    """The largest difference of what packing derives from the same derived again, at every `step`-th hour of a day."""
+    run = _as_of_run(groups(weather, hours(days), names))
+    root = ReleaseStore.open(place).root()
+    wanted: dict[str, list[str]] = {}
+    for one in derivable(run, root):
+        wanted.setdefault(one.group, []).append(one.name)
+    result: dict[str, Any] = {}
+    for hour in range(24 * (days // 2), 24 * (days // 2 + 1), step):
+        now = run.isel(time=hour).load()
+        for group, chosen in wanted.items():
+            found = kaiseki.open(place, group)[chosen].isel(time=hour)
+            if group == "surface":
+                again = derived_fields(now, chosen)
+            else:
+                make = on_pressure_levels if group == "pressure_levels" else on_height_levels
+                again = make(now, found[group.removesuffix("_levels")].values, chosen)
+            for name in chosen:
+                mine, theirs = found[name].values, again[name].values
+                same = np.array_equal(np.isnan(mine), np.isnan(theirs))
+                error = float(np.nanmax(np.abs(mine.astype(float) - theirs), initial=0.0))
+                before = result.get(f"{group}/{name}", {"largest_error": 0.0, "missing_equal": True})
+                result[f"{group}/{name}"] = {
+                    "largest_error": max(before["largest_error"], error),
+                    "bound": VARIABLES[name].bound,
+                    "missing_equal": before["missing_equal"] and same,
+                }
     return result
 
 
@@ -254,8 +275,7 @@ def study(
     result["variables"] = verified(place, weather, days, names)
     result["copies_equal_the_core"] = copies_equal(place)
     result["verifying"] = watch.read()
-    if names is None:
-        result["pressure_levels"] = pressure_levels_of(place, weather, days, days // 2, 6)
+    result["products"] = products_of(place, weather, days, names)
     result["netcdf_of_a_day"] = exported(place, place.parent / "netcdf", days // 2)
     result["peak_memory_mb"] = peak_memory()
     result["all_held"] = held(result)
@@ -268,10 +288,7 @@ def held(result: dict[str, Any]) -> bool:
         all(one["held"] and one["all_times"] and not one["missing"] for one in result["variables"].values())
         and all(result["copies_equal_the_core"].values())
         and all(one["equal"] for one in result["netcdf_of_a_day"].values())
-        and all(
-            one["largest_error"] <= one["bound"] and one["missing_equal"]
-            for one in result.get("pressure_levels", {}).values()
-        )
+        and all(one["largest_error"] <= one["bound"] and one["missing_equal"] for one in result["products"].values())
         and result["bounds_held_by_ledger"]
     )
 

@@ -166,8 +166,9 @@ class Weather:
         hour = float((time - time.astype("datetime64[D]")).astype("timedelta64[s]").astype(int)) / 3600.0
         sun = max(0.0, np.sin(np.pi * (hour + 9.0 - 6.0) / 12.0))
         soft = np.clip(noise, -3.5, 3.5)
+        to_ground = np.exp((self.z[0] - self.domain.terrain) / 7600.0)
         fields: Mapping[str, Callable[[], np.ndarray]] = {
-            "surface_pressure": lambda: 101_325.0 * np.exp(-self.domain.terrain / 8000.0) + 800.0 * soft,
+            "surface_pressure": lambda: self._air("pressure", time, slice(0, 1))[0] * to_ground,
             "skin_temperature": lambda: 280.0 + 6.0 * sun + 4.0 * soft,
             "temperature_2m": lambda: 281.0 + 4.0 * sun + 3.0 * soft - 6.5e-3 * self.domain.terrain,
             "specific_humidity_2m": lambda: 7e-3 * np.clip(1.0 + 0.3 * noise, 0.1, 2.0),

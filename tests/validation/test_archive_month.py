@@ -31,8 +31,11 @@ def test_three_days_are_packed_verified_and_exported(tmp_path: Path) -> None:
     }
     for name, one in result["variables"].items():
         assert 0.5 * one["bound"] < one["largest_error"] <= one["bound"], name
-    assert set(result["copies_equal_the_core"]) == {"map/precipitation", "series/precipitation", "map/pressure_levels"}
-    assert set(result["netcdf_of_a_day"]) == {"model_levels", "analysis", "precipitation", "pressure_levels"}
+    copies = {"map/precipitation", "series/precipitation", "map/pressure_levels", "series/height_levels"}
+    assert copies < set(result["copies_equal_the_core"])
+    groups_of_release = {"model_levels", "analysis", "surface", "precipitation", "pressure_levels", "height_levels"}
+    assert set(result["netcdf_of_a_day"]) == groups_of_release
+    assert {"pressure_levels/temperature", "height_levels/temperature"} < set(result["products"])
 
 
 def test_verification_finds_what_is_wrong(tmp_path: Path) -> None:
