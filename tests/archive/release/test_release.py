@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -225,6 +226,13 @@ def test_points_along_one_dimension_are_found(release: Path, shapes: dict[str, A
     found = fields.isel(time=places["t"], y=places["y"], x=places["x"]).transpose("a", "b", "level").values
     whole = fields.values
     np.testing.assert_array_equal(found, np.moveaxis(whole, 1, -1)[t, y, x])
+
+
+def test_what_was_opened_can_be_copied_and_sent_to_another_process(release: Path) -> None:
+    fields = kaiseki.open(release, "surface")["temperature_2m"]
+    expected = fields.isel(y=2, x=3).values
+    for again in (fields.copy(deep=True), pickle.loads(pickle.dumps(fields))):
+        np.testing.assert_array_equal(again.isel(y=2, x=3).values, expected)
 
 
 def test_maps_of_all_pressure_levels_are_whole(release: Path) -> None:

@@ -11,7 +11,6 @@ import asyncio
 import itertools
 import math
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -97,7 +96,10 @@ class ShardedArray:
         self._inside = tuple(shard // chunk for shard, chunk in zip(array.shards, array.chunks, strict=True))
         self._array, self._decode = array, decode
         self._indexes: dict[tuple[int, ...], np.ndarray | None] = {}
-        self._lock = threading.Lock()
+
+    def __reduce__(self) -> Any:
+        """What another process, or a deep copy, makes it of."""
+        return ShardedArray.of, (self._array,)
 
     @classmethod
     def of(cls, array: zarr.Array) -> ShardedArray:
@@ -121,12 +123,8 @@ class ShardedArray:
         numbers = [_numbers(part, size) for part, size in zip(key, self.shape, strict=True)]
         result = np.empty([len(one) for one in numbers], self.dtype)
         along = [list(_runs(one, chunk)) for one, chunk in zip(numbers, self.chunks, strict=True)]
-        pieces = [
-            _Piece(tuple(run[0] for run in runs), _crossed([run[1] for run in runs]), tuple(run[2] for run in runs))
-            for runs in itertools.product(*along)
-        ]
-        # Several lists of numbers in the target would be taken as points.
-        self._take([_with_crossed_target(piece) for piece in pieces], result)
+        chunks = (zip(*runs, strict=True) for runs in itertools.product(*along))
+        self._take([_Piece(chunk, _crossed(source), _crossed(target)) for chunk, source, target in chunks], result)
         gone = tuple(axis for axis, part in enumerate(key) if isinstance(part, int | np.integer))
         return result.squeeze(gone) if gone else result
 
@@ -204,7 +202,7 @@ class ShardedArray:
 
         def put(extent: _Extent) -> None:
             first, last, piece = extent
-            values = self._decode(whole[first - start : last - start]).reshape(self.chunks)[piece.source]
+            values = self._decode(whole[first - start : last - start])[piece.source]
             result[piece.target] = values if piece.first is None else np.moveaxis(values, piece.first, 0)
 
         loop = asyncio.get_running_loop()
@@ -220,10 +218,10 @@ class ShardedArray:
         if data is not None:
             content = _CHECKSUM.decode(data.to_bytes())
             index = np.frombuffer(content, "<u8").reshape(*self._inside, 2)
-        with self._lock:
-            if len(self._indexes) >= _INDEXES:
-                self._indexes.pop(next(iter(self._indexes)))
-            self._indexes[shard] = index
+        # All this runs in the one thread in which Zarr has its loop of events, so that nothing is locked.
+        if len(self._indexes) >= _INDEXES:
+            self._indexes.pop(next(iter(self._indexes)))
+        self._indexes[shard] = index
         return index
 
     async def _get(self, shard: tuple[int, ...], extent: Any) -> Any:
@@ -245,22 +243,27 @@ def _decoders() -> ThreadPoolExecutor:
 
 
 def _decoder(
-    codecs: Sequence[Mapping[str, Any]], dtype: np.dtype, chunks: tuple[int, ...]
+    codecs: Sequence[Mapping[str, Any]], dtype: np.dtype, chunk: tuple[int, ...]
 ) -> Callable[[Any], np.ndarray] | None:
-    """Function from the bytes of a chunk to its values, in any shape; None for codecs that releases do not use."""
+    """Function from the bytes of a chunk to its values; None for codecs that releases do not use."""
     names = [codec["name"] for codec in codecs]
-    if names[:1] == [DIFFERENCES]:
-        differences, inner = Differences.from_dict(dict(codecs[0])), _decoder(codecs[1:], dtype, chunks)
-        return None if inner is None else lambda data: differences.summed(inner(data).reshape(chunks))
-    if names == ["numcodecs.pcodec", "crc32c"]:
+    outer = "crc32c" if names[-1:] == ["crc32c"] else names[0] if names[:1] == [DIFFERENCES] else None
+    if outer is not None:
+        inner = _decoder(codecs[:-1] if outer == "crc32c" else codecs[1:], dtype, chunk)
+        if inner is None:
+            return None
+        decode: Callable[[Any], np.ndarray] = inner
+        if outer == "crc32c":
+            return lambda data: decode(_CHECKSUM.decode(data))
+        differences = Differences.from_dict(dict(codecs[0]))
+        return lambda data: differences.summed(decode(data))
+    if names == ["numcodecs.pcodec"]:
         packed = numcodecs.get_codec({"id": "pcodec"})
-        return lambda data: np.asarray(packed.decode(bytes(_CHECKSUM.decode(data))))
-    compressed = numcodecs.get_codec({"id": "blosc"})
-    little = dict(codecs[0].get("configuration") or {}).get("endian", "little") == "little"
+        return lambda data: np.asarray(packed.decode(bytes(data))).reshape(chunk)
+    little = bool(codecs) and dict(codecs[0].get("configuration") or {}).get("endian", "little") == "little"
     if names == ["bytes", "blosc"] and little:
-        return lambda data: np.frombuffer(compressed.decode(data), dtype.newbyteorder("<"))
-    if names == ["bytes", "blosc", "crc32c"] and little:
-        return lambda data: np.frombuffer(compressed.decode(_CHECKSUM.decode(data)), dtype.newbyteorder("<"))
+        compressed = numcodecs.get_codec({"id": "blosc"})
+        return lambda data: np.frombuffer(compressed.decode(data), dtype.newbyteorder("<")).reshape(chunk)
     return None
 
 
@@ -291,15 +294,11 @@ def _runs(numbers: range | np.ndarray, chunk: int) -> Iterator[tuple[int, Any, A
 
 
 def _crossed(parts: Sequence[Any]) -> tuple[Any, ...]:
-    """Selections along the axes that together select their product."""
+    """Selections along the axes that together select their product; NumPy takes several lists of numbers as points."""
     if sum(isinstance(part, np.ndarray) for part in parts) == 0:
         return tuple(parts)
     lists = [np.arange(part.start, part.stop) if isinstance(part, slice) else part for part in parts]
     return np.ix_(*lists)
-
-
-def _with_crossed_target(piece: _Piece) -> _Piece:
-    return _Piece(piece.chunk, piece.source, _crossed(piece.target), piece.first)
 
 
 def _joined(extents: Sequence[_Extent]) -> Iterator[list[_Extent]]:

@@ -57,8 +57,10 @@ def open_group(
         InputError: no such group.
     """
     store = ReleaseStore.open(location, "r", storage_options=storage_options)
-    root = store.root(version)
-    ledger = store.ledger(version, root)
+    # All is read of one commit, whatever others commit meanwhile.
+    snapshot = store.snapshot(version)
+    root = store.at(snapshot)
+    ledger = store.ledger(snapshot, root)
     held = (name for name in schema.GROUPS if name in root and ledger(name).any())
     if group is None:
         group = next(held, "model_levels")
@@ -87,7 +89,7 @@ def open_group(
         if "y" in array.dims:
             names = ["lat", "lon", *(["altitude"] if "level" in array.dims and "altitude" in dataset.coords else [])]
             array.encoding["coordinates"] = " ".join(names)
-    dataset.attrs = _attributes(store, group, version) | _issues(store, group, version)
+    dataset.attrs = _attributes(store, group, version, snapshot) | _issues(store, group, version)
     if whole_axis:
         return dataset
     used = np.flatnonzero(states)
@@ -159,11 +161,10 @@ def _coordinates(root: zarr.Group, group: str, fields: Mapping[str, zarr.Array])
     return result
 
 
-def _attributes(store: ReleaseStore, group: str, version: str | None) -> dict[str, Any]:
+def _attributes(store: ReleaseStore, group: str, version: str | None, snapshot: str) -> dict[str, Any]:
     """Global attributes: what it is, how to cite it, which version it is."""
     root = store.attributes
     keep = ("Conventions", "title", "source", "history", "comment", *root["described_by"], "schema_version")
-    snapshot = store.snapshot(version)
     named = version or (store.versions() or [QUALITY])[-1]
     citation = f"{root['title']} ({group}), {root['source']}, version {named}, state {snapshot} of the archive"
     return {name: root[name] for name in keep} | {

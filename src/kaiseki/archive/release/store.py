@@ -176,8 +176,12 @@ class ReleaseStore:
         Raises:
             StoreError: no such version, or nothing was published yet.
         """
-        session = self.session(version)
+        return self.at(self.snapshot(version))
+
+    def at(self, snapshot: str) -> zarr.Group:
+        """The state of a commit as a Zarr group, read only; what is committed meanwhile does not change it."""
         with storage_errors(self.where, "read"):
+            session = self._repository.readonly_session(snapshot_id=snapshot)
             store = ReadingStore(session.store, Described(self.where))
             return zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=False)
 
@@ -208,18 +212,18 @@ class ReleaseStore:
 
     def states(self, group: str, version: str | None = QUALITY, copy: str = "") -> np.ndarray:
         """State of every time of a group: 0 not produced, 1 preliminary, 2 final, (time,) uint8."""
-        return self.ledger(version)(group, copy)
+        return self.ledger(self.snapshot(version))(group, copy)
 
-    def ledger(self, version: str | None = QUALITY, root: zarr.Group | None = None) -> Callable[..., np.ndarray]:
-        """Function (group, copy="") that gives the state of every time, from the summary where a version has one.
+    def ledger(self, snapshot: str, root: zarr.Group | None = None) -> Callable[..., np.ndarray]:
+        """Function (group, copy="") that gives the state of every time, from the summary if the commit is one.
 
         Args:
-            version: as of `root`.
-            root: of this version, where it is open already.
+            snapshot: identity of the commit.
+            root: its group, where it is open already.
         """
-        opened = self.root(version) if root is None else root
+        opened = self.at(snapshot) if root is None else root
         with storage_errors(self.where, "read"):
-            newest = next(iter(self._repository.ancestry(snapshot_id=self.snapshot(version))))
+            newest = next(iter(self._repository.ancestry(snapshot_id=snapshot)))
         if not newest.metadata.get(schema.SUMMARY):
             return lambda group, copy="": states_of(opened, group, copy)
 
