@@ -27,7 +27,6 @@ from kaiseki.forecast.model import Model
 from kaiseki.forecast.reference import ReferenceProfile
 from kaiseki.forecast.rim import Boundary
 from kaiseki.forecast.state import State
-from kaiseki.grid import Domain
 from kaiseki.observations import Flag, Table
 from kaiseki.statistics import ANALYSIS_VARIABLES
 from kaiseki.testing import check_engine
@@ -43,6 +42,9 @@ PLAIN = Assimilation(
         coarsening=(1,), inner_iterations=200, gradient_reduction=1e-9, gravity_wave_penalty=0.0
     ),
 )
+
+
+REGULAR = RegularPhysics()
 
 
 class Identity:
@@ -110,12 +112,13 @@ def test_with_the_identity_as_model_it_equals_the_others(hours: int) -> None:
 
 
 class Real(OuterWindow):
-    """The forecast model over two slots of 20 minutes, driven by what it began with."""
+    """The forecast model over two slots of 20 minutes, driven by what it began with; `physics` of the inner models by
+    coarsening."""
 
-    def __init__(self, dtype: type, domain: Domain = GRID) -> None:
+    def __init__(self, dtype: type, physics: Mapping[int, RegularPhysics | None]) -> None:
         virtual = FIELDS["temperature"] * (1.0 + VIRTUAL * FIELDS["qv"])
-        reference = ReferenceProfile.fit(domain.z, virtual, FIELDS["pressure"])
-        model = Model.make(domain, reference, DynamicsParameters(time_step=300.0, acoustic_substeps=4), dtype=dtype)
+        reference = ReferenceProfile.fit(GRID.z, virtual, FIELDS["pressure"])
+        model = Model.make(GRID, reference, DynamicsParameters(time_step=300.0, acoustic_substeps=4), dtype=dtype)
         boundary = model.boundary(FIELDS)
 
         def advance(state: State, start: np.datetime64, end: np.datetime64, change: Boundary | None = None) -> State:
@@ -126,7 +129,7 @@ class Real(OuterWindow):
         states = [model.start(FIELDS)]
         for start, end in itertools.pairwise(times):
             states.append(advance(states[-1], start, end))
-        inner = {n: InnerModel.build(model, n, 1200.0, RegularPhysics()) for n in (1, 2)}
+        inner = {n: InnerModel.build(model, n, 1200.0, own) for n, own in physics.items()}
         fields, last = of_states(model, states)
         super().__init__(model, advance, times, tuple(states), fields, last, inner)
         self.background = self.trajectory()
@@ -144,15 +147,20 @@ def within(window: Trajectory, table: Table) -> Table:
 
 
 @pytest.mark.parametrize(
-    ("factor", "dtype", "bound"),
-    [(2, np.float64, 1e-10), (2, np.float32, 1e-4), pytest.param(1, np.float64, 1e-10, marks=pytest.mark.slow)],
+    ("factor", "dtype", "physics", "bound"),
+    [
+        (2, np.float64, None, 1e-10),
+        (2, np.float32, REGULAR, 1e-4),
+        pytest.param(1, np.float64, REGULAR, 1e-10, marks=pytest.mark.slow),
+    ],
 )
 def test_the_chain_from_control_to_observations_has_an_exact_transpose(
-    factor: int, dtype: type, bound: float, request: pytest.FixtureRequest
+    factor: int, dtype: type, physics: RegularPhysics | None, bound: float, request: pytest.FixtureRequest
 ) -> None:
+    """Physics in double precision is in tests/forecast/test_window.py, without the rest of the chain."""
     if dtype is np.float64:
         request.getfixturevalue("x64")
-    real = Real(dtype)
+    real = Real(dtype, {factor: physics})
     table = observed(real.background, within(real.background, worlds.ascents(GRID, 5, 1)))
     covariance = worlds.covariance(GRID, FIELDS)
     problem = prepare(AnalysisInput(real.background, table, covariance, PLAIN))
@@ -186,7 +194,8 @@ def cycled(real: Real, table: Table, **changes: Any) -> Analysis:
 
 @pytest.fixture(scope="module")
 def real() -> Real:
-    return Real(np.float32)
+    # What an inner loop needs of physics shows on one grid.
+    return Real(np.float32, {2: REGULAR, 1: None})
 
 
 def test_the_true_cost_falls_from_loop_to_loop_and_departures_shrink(real: Real) -> None:

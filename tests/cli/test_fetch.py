@@ -157,8 +157,10 @@ def test_an_interrupt_keeps_what_came(tmp_path: Path, file: str) -> None:
         command = ["fetch", file, "--source", descriptor, "--data", str(tmp_path), "--jobs", "1"]
         service.behave("/06.grib2", pause=0.2)
         environment = {"PYTHONPATH": ":".join(path for path in sys.path if path), "PATH": "/usr/bin:/bin"}
-        program = [sys.executable, "-m", "kaiseki", *command]
         environment |= {"HOME": str(tmp_path)}
+        # What a shell starts in the background ignores interrupts, and so would the command.
+        set_up = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        program = [sys.executable, "-c", f"{set_up}; runpy.run_module('kaiseki', run_name='__main__')", *command]
         with subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, text=True) as process:
             while service.asked["/06.grib2"] == 0 and process.poll() is None:
                 time.sleep(0.01)

@@ -7,16 +7,25 @@ Also a program: `python small.py FOLDER` runs (or resumes) the whole run in a fo
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
+import xarray as xr
 
 from kaiseki.archive.run import RunFolder
-from kaiseki.config import Experiment
+from kaiseki.config import DigitalFilter, Experiment
 from kaiseki.driving import atmosphere_on_domain
 from kaiseki.experiments.baselines import run_experiment
 from kaiseki.experiments.case import PreparedCase, reference_of
+from kaiseki.experiments.cost import estimate
 from kaiseki.experiments.twin.flow import Flow
+from kaiseki.forecast.model import Model
+from kaiseki.forecast.rim import Boundary
+from kaiseki.forecast.state import State
 from kaiseki.grid.build import domain_from_section
 from kaiseki.observations import Table
 
@@ -78,20 +87,46 @@ def observations(flow: Flow, origin: np.datetime64) -> Table:
     return Table.from_columns({**columns, "kind": "sonde", "level": 5})
 
 
+@cache
+def weather(time: np.datetime64, origin: np.datetime64) -> xr.Dataset:
+    """The flow at a time, computed once for all cases of a process."""
+    return Flow().dataset(time, origin)
+
+
 def case(folder: Path, chosen: Experiment | None = None) -> PreparedCase:
     """The small case with its results in a folder."""
     chosen = chosen or experiment()
     place = RunFolder(folder)
     place.begin(chosen)
     domain = domain_from_section(chosen.domain)
-    flow, origin = Flow(), chosen.period.first
+    origin = chosen.period.first
 
     def driving(time: np.datetime64) -> dict[str, np.ndarray]:
-        return atmosphere_on_domain(flow.dataset(time, origin), domain)
+        return atmosphere_on_domain(weather(time, origin), domain)
 
     return PreparedCase(
-        chosen, place, domain, observations(flow, origin), driving, reference_of(driving(origin), domain)
+        chosen, place, domain, observations(Flow(), origin), driving, reference_of(driving(origin), domain)
     )
+
+
+@contextmanager
+def filters_counted() -> Iterator[list[float]]:
+    """The hours that the model goes for each digital filter of the runs within the block."""
+    spans: list[float] = []
+    initialise = Model.initialise
+
+    def counted(self: Model, state: State, boundary: Boundary, filter_: DigitalFilter) -> State:
+        spans.append(3.0 * filter_.half_span_hours)
+        return initialise(self, state, boundary, filter_)
+
+    with mock.patch.object(Model, "initialise", counted):
+        yield spans
+
+
+def assert_steps_are_estimated(chosen: Experiment, spans: list[float]) -> None:
+    """A run of two hours is said to take the steps that it took, with its filters."""
+    cost = estimate(chosen, domain_from_section(chosen.domain))
+    assert cost.steps == round((2.0 + sum(spans)) * 3600.0 / cost.step)
 
 
 if __name__ == "__main__":

@@ -30,10 +30,23 @@ def experiment() -> Experiment:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
+    """A run from beginning to end, and the hours of its filters."""
     folder = tmp_path_factory.mktemp("four_d_var")
-    experiments.run_experiment(small.case(folder, experiment()), "analysis")
-    return folder
+    with small.filters_counted() as spans:
+        experiments.run_experiment(small.case(folder, experiment()), "analysis")
+    return folder, spans
+
+
+@pytest.fixture(scope="module")
+def whole(made: tuple[Path, list[float]]) -> Path:
+    return made[0]
+
+
+def test_its_steps_are_those_of_the_estimate(made: tuple[Path, list[float]]) -> None:
+    """The cold start alone is filtered."""
+    assert made[1] == [1.5]
+    small.assert_steps_are_estimated(experiment(), made[1])
 
 
 def test_the_analysis_is_nearer_to_what_it_used_and_calm(whole: Path) -> None:

@@ -29,13 +29,20 @@ from kaiseki.observations import Flag, Table
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run from beginning to end, with its baselines."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
+    """A run from beginning to end, with its baselines, and the hours of the filters of the analysis."""
     folder = tmp_path_factory.mktemp("whole")
     case = small.case(folder)
-    for name in ("analysis", "free_run", "driving"):
+    with small.filters_counted() as spans:
+        experiments.run_experiment(case, "analysis")
+    for name in ("free_run", "driving"):
         experiments.run_experiment(case, name)
-    return folder
+    return folder, spans
+
+
+@pytest.fixture(scope="module")
+def whole(made: tuple[Path, list[float]]) -> Path:
+    return made[0]
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
@@ -66,6 +73,12 @@ def test_every_cycle_is_there(whole: Path) -> None:
     owners = np.asarray(store.root()["forecast"]["cycle"][...])
     # The half-hourly slots of each window belong to the cycle at its end.
     assert owners.tolist() == [0, 1, 1, 2, 2]
+
+
+def test_its_steps_are_those_of_the_estimate(made: tuple[Path, list[float]]) -> None:
+    """The cold start and two analyses are filtered."""
+    assert made[1] == [1.5] * 3
+    small.assert_steps_are_estimated(small.experiment(), made[1])
 
 
 def test_the_analysis_is_nearer_to_what_it_used(whole: Path) -> None:
@@ -212,6 +225,7 @@ def test_killed_and_run_again(whole: Path, tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
     command = [sys.executable, str(Path(small.__file__)), str(run)]

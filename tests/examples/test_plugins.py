@@ -45,13 +45,19 @@ def test_the_tests_of_the_distributions_pass(plugins: list[Path], site: Path, py
 
 
 @pytest.fixture(scope="module")
-def found(site: Path, python: Python, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `with_plugins.py analyses` prints; an operator is installed too whose derivative at rest does not exist."""
+def every(site: Path, python: Python, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What `with_plugins.py` prints; an operator is installed too whose derivative at rest does not exist."""
     bare = "[kaiseki.observation_operators]\nbare_speed = bare:Bare\n"
     folder = offer(tmp_path_factory.mktemp("bare"), "bare", bare, BARE)
-    done = python(Path(__file__).parent / "with_plugins.py", "analyses", folder, sites=(site, folder))
+    done = python(Path(__file__).parent / "with_plugins.py", folder, sites=(site, folder))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def found(every: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Analyses of single values."""
+    return every["analyses"]
 
 
 def test_a_wind_speed_moves_the_analysis_as_its_component_along_the_wind_would(found: dict[str, Any]) -> None:
@@ -82,10 +88,8 @@ def test_an_operator_does_not_spoil_values_of_other_quantities(found: dict[str, 
     assert 0.3 < found["calm"]["temperature"] < 3.0
 
 
-def test_sources_are_read_by_their_names(site: Path, python: Python, tmp_path: Path) -> None:
-    done = python(Path(__file__).parent / "with_plugins.py", "sources", tmp_path, sites=(site,))
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+def test_sources_are_read_by_their_names(every: dict[str, dict[str, Any]]) -> None:
+    found = every["sources"]
     assert found["rows"] == 6
     # Assimilated where the experiment names the kind, with the errors of the file.
     assert found["used"] == {"True": 6, "False": 0}
@@ -94,10 +98,8 @@ def test_sources_are_read_by_their_names(site: Path, python: Python, tmp_path: P
     assert found["read_by"] == "numpy"
 
 
-def test_a_model_is_cycled_with_cressmans_engine(site: Path, python: Python, tmp_path: Path) -> None:
-    done = python(Path(__file__).parent / "with_plugins.py", "run", tmp_path, sites=(site,))
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+def test_a_model_is_cycled_with_cressmans_engine(every: dict[str, dict[str, Any]]) -> None:
+    found = every["run"]
     assert found["engine"] == found["in_file"] == "cressman"
     assert found["used"] > 20
     before, after = found["rms"]

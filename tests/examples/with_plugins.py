@@ -1,6 +1,6 @@
 """A program for a process in which the example distributions are installed: prints as JSON what they do.
 
-python with_plugins.py analyses|run|sources FOLDER
+python with_plugins.py FOLDER
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def largest(increment: dict[str, np.ndarray], other: dict[str, np.ndarray] | Non
     return {name: float(np.abs(increment[name] - (other or {}).get(name, 0.0)).max()) for name in ANALYSIS_VARIABLES}
 
 
-def analyses(_: Path) -> dict[str, Any]:
+def analyses() -> dict[str, Any]:
+    """Of single values, with the example operator and engine."""
     wind = atmosphere(20.0)
     speed, east = (analysed("3dfgat", wind, one_value(name, 25.0)) for name in ("wind_speed", "eastward_wind"))
     sonde = one_value("air_temperature", 273.0)
@@ -153,4 +154,5 @@ def sources(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"analyses": analyses, "run": run, "sources": sources}[sys.argv[1]](Path(sys.argv[2]))))
+    folder = Path(sys.argv[1])
+    print(json.dumps({"analyses": analyses(), "run": run(folder), "sources": sources(folder)}))

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 import pytest
 
+from cycle import small
 from kaiseki.driving.onto_domain import atmosphere_on_domain
-from kaiseki.experiments.twin.flow import Flow
 from kaiseki.forecast.model import Forcing, Model
 from kaiseki.forecast.physics import Physics
 from kaiseki.forecast.reference import ReferenceProfile
@@ -63,7 +63,7 @@ def mirror(fields: Fields) -> Fields:
 
 
 def weather(domain: Domain, hours: int) -> Fields:
-    return atmosphere_on_domain(Flow().dataset(EPOCH + np.timedelta64(hours, "h"), EPOCH), domain)
+    return atmosphere_on_domain(small.weather(EPOCH + np.timedelta64(hours, "h"), EPOCH), domain)
 
 
 def run(model: Model, now: Fields, later: Fields) -> Fields:

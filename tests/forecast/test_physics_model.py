@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cycle import small
 from kaiseki.config import DigitalFilter
 from kaiseki.core.constants import CP_DRY, EPSILON, LATENT_FUSION, LATENT_VAPORISATION
 from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.driving.onto_domain import atmosphere_on_domain
-from kaiseki.experiments.twin.flow import Flow
 from kaiseki.forecast.dynamics.metrics import make_metrics
 from kaiseki.forecast.model import Forcing, Model
 from kaiseki.forecast.physics import Physics, Surface
@@ -44,7 +44,7 @@ def island(ny: int = 16, nx: int = 18, nz: int = 24, land: float | None = None) 
 
 
 def fields(domain: Domain, hours: int = 0) -> dict[str, np.ndarray]:
-    return atmosphere_on_domain(Flow().dataset(EPOCH + np.timedelta64(hours, "h"), EPOCH), domain)
+    return atmosphere_on_domain(small.weather(EPOCH + np.timedelta64(hours, "h"), EPOCH), domain)
 
 
 @pytest.fixture(scope="module")

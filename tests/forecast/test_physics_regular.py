@@ -4,6 +4,7 @@ air is dry, and the same whatever the length of the step."""
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from validation.idealised import at_rest, stretched_levels
 from kaiseki.core.constants import CP_DRY, LATENT_FUSION, LATENT_VAPORISATION
 from kaiseki.diagnostics import saturation
 from kaiseki.diagnostics.saturation import specific_humidity_from_relative
+from kaiseki.forecast.dynamics.metrics import Metrics
 from kaiseki.forecast.dynamics.thermo import derive
 from kaiseki.forecast.linear.increments import ANALYSED, into_model
 from kaiseki.forecast.linear.simplified_physics import RegularPhysics, condensation, regular_physics
@@ -180,41 +182,50 @@ def uniform(dt: float, humidity: float, wind: float = 0.0) -> tuple[Model, State
     return model, model.start(fields)
 
 
-def after_a_window(
-    dt: float, humidity: float, physics: RegularPhysics, change: dict[str, float]
-) -> dict[str, np.ndarray]:
-    """Profiles (z,) of what 3 h of the physics alone make of a change of wind (m/s), temperature (K) or vapour (in
-    units of its own) in one column, with steps of a length, in the linear model."""
-    model, start = uniform(dt, humidity, wind=8.0)
-    land = jnp.full(model.domain.shape[1:], 0.5)
-    volume = model.metrics.volume
+@partial(jax.jit, static_argnames=("physics", "dt"))
+def grown(
+    start: State, moved: Perturbation, metrics: Metrics, physics: RegularPhysics, dt: float
+) -> dict[str, jax.Array]:
+    """What 3 h of the physics alone, in steps of a length, make of a change of the start, in the linear model."""
+    volume = metrics.volume
+    land = jnp.full(volume.shape[1:], 0.5)
 
     def step(fields: Perturbation, _: None) -> tuple[Perturbation, None]:
         state = fields.onto(start)
-        slow, water = regular_physics(state, land, model.metrics, physics, dt)
+        slow, water = regular_physics(state, land, metrics, physics, dt)
         drho = state.drho + dt * slow.drho
-        carried = state.water * (volume * model.metrics.rho_ref + state.drho) + dt * water
-        moved = dataclasses.replace(
+        carried = state.water * (volume * metrics.rho_ref + state.drho) + dt * water
+        after = dataclasses.replace(
             fields,
             ru=state.ru + dt * slow.ru,
             rv=state.rv + dt * slow.rv,
             drho=drho,
             drt=state.drt + dt * slow.drt,
-            water=carried / (volume * model.metrics.rho_ref + drho),
+            water=carried / (volume * metrics.rho_ref + drho),
         )
-        return moved, None
+        return after, None
 
     def run(fields: Perturbation) -> dict[str, jax.Array]:
         end = jax.lax.scan(step, fields, length=round(WINDOW / dt))[0]
-        columns = make_columns(end.onto(start), model.metrics)
+        columns = make_columns(end.onto(start), metrics)
         return {"u": columns.u, "temperature": columns.temperature, "vapour": columns.water.rv}
 
+    found: dict[str, jax.Array] = jax.jvp(run, (Perturbation.of(start),), (moved,))[1]
+    return found
+
+
+def after_a_window(
+    dt: float, humidity: float, physics: RegularPhysics, change: dict[str, float]
+) -> dict[str, np.ndarray]:
+    """Profiles (z,) of what `grown` makes of a change of wind (m/s), temperature (K) or vapour (in units of its own) in
+    one column."""
+    model, start = uniform(dt, humidity, wind=8.0)
     zero = {name: jnp.zeros(model.domain.shape) for name in ANALYSED}
     air = model.atmosphere(start)
     given = zero | {"qv": change.get("vapour", 0.0) * jnp.asarray(air.qv)}
     given |= {name: jnp.full(model.domain.shape, change.get(name, 0.0)) for name in ("u", "temperature")}
     moved = into_model(given, start, model.metrics)
-    ends = jax.jit(lambda moved: jax.jvp(run, (Perturbation.of(start),), (moved,))[1])(moved)
+    ends = grown(start, moved, model.metrics, physics, dt)
     return {name: np.asarray(field)[:, 1, 1] for name, field in ends.items()} | {"qv": np.asarray(given["qv"])[:, 1, 1]}
 
 

@@ -26,6 +26,7 @@ from kaiseki.forecast.state import State
 from kaiseki.grid import Domain
 
 GRID = worlds.domain(ny=10, nx=11, nz=8, hill=500.0)
+UNMIXED = RegularPhysics(mixing=False)
 SIZES = {"u": 1.0, "v": 1.0, "temperature": 0.5, "pressure": 50.0, "qv": 2e-4}
 
 
@@ -81,11 +82,10 @@ def test_what_goes_into_the_model_comes_out_of_it(x64: None) -> None:
     np.testing.assert_allclose(found["pressure"][0], given["pressure"][0], rtol=0, atol=1e-7)
 
 
-@pytest.mark.parametrize("physics", [RegularPhysics(mixing=False)])
-def test_the_tangent_is_the_derivative_of_the_smooth_forecast(x64: None, physics: RegularPhysics | None) -> None:
+def test_the_tangent_is_the_derivative_of_the_smooth_forecast(x64: None) -> None:
     """Taylor: what is left falls with the step (not quite in proportion: upwinding has a kink where the
     wind turns round); mixing is left out, whose coefficients are held."""
-    linear = window(np.float64, physics)
+    linear = window(np.float64, UNMIXED)
     model, state, _ = world(np.float64)
     fixed = linear._fixed
     start = Perturbation.of(state)
@@ -123,8 +123,11 @@ def test_the_tangent_is_the_derivative_of_the_smooth_forecast(x64: None, physics
     assert 0.1 < float(jnp.mean(rain > 0.0)) < 0.9
 
 
-@pytest.mark.parametrize(("dtype", "bound"), [(np.float64, 1e-12), (np.float32, 1e-4)])
+@pytest.mark.parametrize(
+    ("dtype", "bound"), [(np.float64, 1e-12), pytest.param(np.float32, 1e-4, marks=pytest.mark.slow)]
+)
 def test_the_adjoint_is_the_transpose(dtype: type, bound: float, request: pytest.FixtureRequest) -> None:
+    """The chain of 4D-Var in tests/assimilation/test_four_d_var.py shows as much in single precision."""
     if dtype is np.float64:
         request.getfixturevalue("x64")
     penalty = np.linspace(-1.0, 1.0, 8)
@@ -152,7 +155,7 @@ def test_the_adjoint_is_the_transpose(dtype: type, bound: float, request: pytest
 
 def test_a_change_at_the_edge_comes_from_outside_and_stays(x64: None) -> None:
     """The outermost cells are the boundary's, which stands still here and is changed as the start is."""
-    slots = window(np.float64).tangent(change(7))[0]
+    slots = window(np.float64, RegularPhysics()).tangent(change(7))[0]
     edge = np.ones(GRID.shape[1:], bool)
     edge[1:-1, 1:-1] = False
     for name in ("temperature", "pressure", "qv"):
@@ -177,8 +180,8 @@ def test_less_memory_gives_the_same(x64: None) -> None:
 
 
 def test_regular_physics_damps_the_wind_at_the_ground(x64: None) -> None:
-    linear, dry = window(np.float64, RegularPhysics()), window(np.float64)
+    linear, unmixed = window(np.float64, RegularPhysics()), window(np.float64, UNMIXED)
     breeze = {name: jnp.zeros(GRID.shape) for name in ANALYSED} | {"u": jnp.ones(GRID.shape)}
-    with_drag, without = (w.tangent(breeze)[0]["u"][-1] for w in (linear, dry))
+    with_drag, without = (w.tangent(breeze)[0]["u"][-1] for w in (linear, unmixed))
     inside = (slice(3, -3), slice(3, -3))
     assert (np.asarray(with_drag)[0][inside] < np.asarray(without)[0][inside]).all()

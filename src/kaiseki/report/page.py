@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,12 @@ def make_report(
         ResourceError: the disk is full.
     """
     run = Run(Path(run_directory))
-    inventory = run.inventory()  # a fault in a file is told before the long part
+    # A fault in a file is told before the long part.
+    inventory, effects = run.inventory(), impact.read(run.folder.path)
     base = Basemap(run.domain, coast_files(run.experiment.domain.coast_files, data_root))
     judgement = judge(run) if judgement is None else judgement
     with civil_time(run.experiment.civil_time):
-        context = _context(run, title, base, inventory, judgement)
+        context = _context(run, title, base, inventory, effects, judgement)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kaiseki.report"),
         autoescape=True,
@@ -68,7 +69,12 @@ def make_report(
 
 
 def _context(
-    run: Run, title: str | None, base: Basemap, inventory: list[dict[str, Any]], judgement: Judgement
+    run: Run,
+    title: str | None,
+    base: Basemap,
+    inventory: list[dict[str, Any]],
+    effects: Mapping[str, Any] | None,
+    judgement: Judgement,
 ) -> dict[str, Any]:
     experiment, last = run.experiment, run.cycles[-1]
     main = run.main_time if run.main_time is not None else last
@@ -99,7 +105,7 @@ def _context(
         "calibration": tables.calibration(judgement.rows),
         "cycle_table": tables.cycles(diagnostics),
         "minimisation": _each(series.minimisation, diagnostics),
-        "impact": _each(impact.impact_chart, impact.read(run.folder.path)),
+        "impact": _each(impact.impact_chart, effects),
         "consistency": _each(series.consistency, consistency),
         "network": _network(run, base, main),
         "rejections": tables.rejections(run),
