@@ -109,7 +109,7 @@ class Gauges:
         return replace(self, amount=self.amount[:, chosen], flags=self.flags[:, chosen], **one)
 
     def flagged(self, mask: np.ndarray, flag: GaugeFlag) -> Gauges:
-        """With a flag added where the mask (t, n) is true."""
+        """The same gauges with a flag added where the mask (t, n) is true."""
         return replace(self, flags=self.flags | np.where(mask, np.uint16(flag), np.uint16(0)))
 
 
@@ -193,9 +193,9 @@ class RainAnalysis:
 
 
 PROBABILITIES = (0.1, 0.5, 0.9)
-"""Of the quantiles of an analysis."""
+"""Probabilities of the quantiles of an analysis."""
 THRESHOLD = 0.5
-"""Of the probability of rain, mm."""
+"""Amount that the probability of an analysis means, mm."""
 
 
 def fractional_index(grid: RainGrid, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
