@@ -109,7 +109,7 @@ class Gauges:
         return replace(self, amount=self.amount[:, chosen], flags=self.flags[:, chosen], **one)
 
     def flagged(self, mask: np.ndarray, flag: GaugeFlag) -> Gauges:
-        """The same gauges with a flag added where the mask (t, n) is true."""
+        """Gauges with a flag added where the mask (t, n) is true."""
         return replace(self, flags=self.flags | np.where(mask, np.uint16(flag), np.uint16(0)))
 
 
