@@ -129,7 +129,7 @@ class _Pairs:
     overlap: np.ndarray
 
     def wet(self, state: np.ndarray, least: float) -> _Pairs:
-        """Those whose mean, corrected with these parameters (2 r,), is at least so many mm."""
+        """Pairs whose mean, corrected with these parameters (2 r,), is at least so many mm."""
         chosen = self.mean + self.half @ state >= np.log(least)
         return _Pairs(*(one[chosen] for one in (self.matrix, self.value, self.half, self.mean, self.overlap)))
 
