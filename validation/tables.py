@@ -398,6 +398,19 @@ def driven_rain() -> str:
     return markdown([*head, "skill, 1 mm, 41 and 203 km", "skill, 5 mm"], lines)
 
 
+def driven_rain_by_lead() -> str:
+    """Scores of three-hourly rain by hours from the start of the forecast."""
+    rows = [row for row in read("validation/driven_forecast.json")["ruc13"]["three_hourly"] if row["threshold"] == 1.0]
+    lines = []
+    for row in rows:
+        scores = [row[name] for name in ("threat", "frequency_bias", "fractions_skill_3")]
+        hours = f"{int(row['lead']) - 3} to {row['lead']}" if "lead" in row else "0 to 24"
+        found = [str(row[name]) for name in ("hits", "misses", "false_alarms")]
+        lines.append([row["source"], hours, *found, *("" if one is None else f"{one:.2f}" for one in scores)])
+    head = ["forecast", "hours", "hits", "misses", "false alarms", "threat score", "frequency bias"]
+    return markdown([*head, "fractions skill, 180 km"], lines)
+
+
 def ten_days() -> str:
     """Errors of ten days of the twin by distance to the nearest assimilated sonde, of the engines that were tried."""
     names = [engine for engine in ("3dfgat", DEFAULT) if (HERE / f"ten_days_{engine}.json").exists()]
@@ -468,6 +481,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "driven-rows": lambda: case_rows("driven_forecast"),
     "driven-fluxes": driven_fluxes,
     "driven-rain": driven_rain,
+    "driven-rain-by-lead": driven_rain_by_lead,
     "forecast-speed": forecast_speed,
     "whole-runs": whole_runs,
     "presets": presets,

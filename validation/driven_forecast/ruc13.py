@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from kaiseki.config import DomainSettings, Levels
 from kaiseki.formats.grib.library import eccodes
 from kaiseki.grid import Domain
+from kaiseki.grid.projection import LambertConformal
+from kaiseki.grid.regular import MapGrid
+from kaiseki.verification.rain import RainFields, RainVerification, fractions, side_by_side, skill, verify_rain
 from validation.driven_forecast.boxes import Boxes
 from validation.driven_forecast.forecast import Hourly, grid
 
@@ -30,6 +32,8 @@ FILLED = (slice(8, 117), slice(23, 172))
 """Rows and columns of grid 212 that the driving data fill."""
 THRESHOLDS = (1.0, 5.0, 10.0)
 """Sums of rain over the day that are counted, mm."""
+BOX = 60e3
+"""Side of the boxes of three-hourly sums, m: Stage II lies on a grid of 41 km."""
 NEIGHBOURHOODS = (1, 3, 5, 9)
 """Sides of the squares of the fractions skill score, in boxes of 41 km."""
 
@@ -124,17 +128,43 @@ class Rain:
 
 
 def fractions_skill(ours: np.ndarray, theirs: np.ndarray, threshold: float, width: int) -> float:
-    """Fractions skill score (Roberts and Lean 2008, Mon. Wea. Rev. 136, 78-97, eqs. 5 to 7) of fields (ny, nx), NaN
-    where one is not known, in squares of `width` boxes; 1 is perfect, 0 no overlap."""
+    """Fractions skill score of fields (ny, nx), NaN where one is not known, in squares of `width` boxes."""
     known = np.isfinite(ours) & np.isfinite(theirs)
-    share = ndimage.uniform_filter(known.astype(float), width, mode="constant")
-    made = []
-    for field in (ours, theirs):
-        above = np.where(known, np.nan_to_num(field) >= threshold, False).astype(float)
-        part = ndimage.uniform_filter(above, width, mode="constant")
-        made.append(part[known] / share[known])
-    largest = float(np.mean(made[0] ** 2) + np.mean(made[1] ** 2))
-    return 1.0 - float(np.mean((made[0] - made[1]) ** 2)) / largest if largest > 0.0 else float("nan")
+    said, seen = (known & (np.nan_to_num(field) >= threshold) for field in (ours, theirs))
+    return float(skill(np.array(fractions(said, seen, known, width))))
+
+
+def by_lead(forecast: Hourly, rain: Rain) -> list[dict[str, Any]]:
+    """Scores of three-hourly sums over boxes of 60 km by the hours from the start, of ours, of the driving forecast and
+    of no rain, against Stage II."""
+    domain = forecast.domain
+    rim = slice(domain.rim_width, -domain.rim_width)
+    inside = MapGrid(domain.projection, domain.x[rim], domain.y[rim])
+    ends = START + np.arange(1, HOURS + 1) * np.timedelta64(3600, "s")
+    plane = grid_212(rain)
+    x, y = domain.projection.forward(rain.latitude, rain.longitude)
+    here = (x > inside.x[0]) & (x < inside.x[-1]) & (y > inside.y[0]) & (y < inside.y[-1])
+    wrf = np.where(here, np.maximum(rain.wrf, 0.0), np.nan)
+    observed = RainFields(plane, ends, np.maximum(rain.stage2, 0.0))
+    hourly = np.maximum(forecast.mean["precipitation"][:, rim, rim], 0.0)
+    given = {
+        "ours": RainFields(inside, ends, hourly, start=START),
+        "WRF, which drives": RainFields(plane, ends[2::3], wrf, hours=3, start=START),
+        "no rain": RainFields(inside, ends, np.zeros_like(hourly), start=START),
+    }
+    settings = RainVerification(box=BOX, thresholds=THRESHOLDS)
+    counts = {name: verify_rain([one], observed, settings) for name, one in given.items()}
+    leads = side_by_side({name: one.chosen(one.lead <= 15) for name, one in counts.items()}, by="lead")
+    return leads + side_by_side(counts)
+
+
+def grid_212(rain: Rain) -> MapGrid:
+    """Grid 212 as axes of its map (NCEP Office Note 388), checked against the latitudes and longitudes of the file."""
+    chart = LambertConformal(25.0, 25.0, -95.0, 6_371_200.0)
+    x, y = chart.forward(rain.latitude, rain.longitude)
+    if np.ptp(x, axis=0).max() > 500.0 or np.ptp(y, axis=1).max() > 500.0:
+        raise ValueError("The rain does not lie on grid 212")
+    return MapGrid(chart, x.mean(axis=0), y.mean(axis=1))
 
 
 def compare(forecast: Hourly, rain: Rain) -> dict[str, Any]:
@@ -168,6 +198,7 @@ def compare(forecast: Hourly, rain: Rain) -> dict[str, Any]:
                 f"{t:g}": {str(w): fractions_skill(a, sums["stage2"], t, w) for w in NEIGHBOURHOODS} for t in THRESHOLDS
             }
         result["day"][name] = one
+    result["three_hourly"] = by_lead(forecast, rain)
     result["day"]["no_rain"] = {"rms": float(np.sqrt(np.nanmean(sums["stage2"] ** 2)))}
     return result
 
