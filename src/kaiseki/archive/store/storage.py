@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,8 +12,12 @@ from typing import Any
 
 import icechunk
 
+from kaiseki.archive.store.shutdown import end_storage_work
 from kaiseki.core.errors import KaisekiError, StoreError
 from kaiseki.core.files import out_of_space
+
+# What is registered last is called first: before Zarr, which is imported above, closes its loop of events.
+atexit.register(end_storage_work)
 
 Location = str | os.PathLike[str] | icechunk.Storage
 """Location of a store: a directory, an address "s3://bucket/prefix", or any `icechunk.Storage`."""
