@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# Before ecCodes, which readers of files import with all other formats (see kaiseki.core.proj); also for MetPy.
+import pyproj  # noqa: F401
 import pytest
 from jaxtyping import install_import_hook
 

@@ -241,7 +241,7 @@ def exported(place: Path, folder: Path, number: int) -> dict[str, Any]:
         watch = Stopwatch()
         file = write_netcdf(day, folder / f"{name}.nc", bounds="tight")
         told: dict[str, Any] = {"bytes": file.stat().st_size, **watch.read()}
-        with xr.open_dataset(file) as again:
+        with xr.open_dataset(file, engine="h5netcdf") as again:
             last = [name for name in map(str, day.data_vars) if name != "time_bnds"][-1]
             mine, theirs = again[last].values, day[last].values
             told["variable_compared"] = last

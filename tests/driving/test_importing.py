@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import eccodes
 import numpy as np
 import pytest
 import xarray as xr
@@ -26,6 +25,7 @@ from kaiseki.archive.release.store import ReleaseStore
 from kaiseki.cli import main
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.driving.importing import ImportSettings, import_files
+from kaiseki.formats.grib.library import eccodes
 from kaiseki.grid.regular import LatLonGrid
 
 GFS = "gfs/gfs_20170322_00Z_analysis_2p5deg.grib2"

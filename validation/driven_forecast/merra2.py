@@ -100,7 +100,7 @@ def files(data: Path) -> list[Path]:
 
 
 def _read(data: Path, kind: str) -> xr.Dataset:
-    return xr.load_dataset(data / FOLDER / f"MERRA2_400.{kind}.20200330.nc4")
+    return xr.load_dataset(data / FOLDER / f"MERRA2_400.{kind}.20200330.nc4", engine="h5netcdf")
 
 
 def _values(found: xr.Dataset, variable: str) -> np.ndarray:
@@ -147,7 +147,9 @@ class Truth:
             wanted = first + np.arange(24) * np.timedelta64(3600, "s")
             if not np.array_equal(dataset["time"].values.astype("datetime64[s]"), wanted):
                 raise ValueError(f"{kind}: expected 24 hourly times from {first}, not {dataset['time'].values}")
-        fixed = xr.load_dataset(data / FOLDER / "MERRA2.const_2d_asm_Nx.00000000.nc4", decode_times=False)
+        fixed = xr.load_dataset(
+            data / FOLDER / "MERRA2.const_2d_asm_Nx.00000000.nc4", engine="h5netcdf", decode_times=False
+        )
         at_hour = found["inst1_2d_asm_Nx"]
         over_hour = xr.merge([found["tavg1_2d_flx_Nx"], found["tavg1_2d_rad_Nx"]], compat="override")
         return cls(

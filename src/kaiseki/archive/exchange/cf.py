@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
-import pyproj
 import xarray as xr
 
 from kaiseki.archive.store.metadata import CONVENTIONS, program_version
 from kaiseki.archive.store.schema import PERIOD_ATTRIBUTES, REFERENCE_TIME, TIME_ATTRIBUTES
+from kaiseki.core.proj import pyproj
 from kaiseki.core.variables import VARIABLES
 
 TIME_UNITS: Final = TIME_ATTRIBUTES["units"]

@@ -255,7 +255,7 @@ def _own(mapping: Mapping[str, Any]) -> Projection | None:
 
 def _by_pyproj(mapping: Mapping[str, Any]) -> tuple[Transform, Transform, float]:
     """Transforms of any other grid mapping, by PROJ."""
-    import pyproj
+    from kaiseki.core.proj import pyproj
 
     try:
         crs = pyproj.CRS.from_cf(dict(mapping))
