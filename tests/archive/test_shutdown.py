@@ -54,9 +54,9 @@ def test_the_thread_that_brought_the_last_bytes_leaves_before_the_interpreter_en
 
 
 READ = """
-import asyncio, signal, sys
+import asyncio, signal, sys, time
 from zarr.core.buffer import default_buffer_prototype
-from zarr.core.sync import _get_loop, sync
+from zarr.core.sync import _get_loop
 from kaiseki.archive import RunStore
 store = RunStore.open(sys.argv[1], "r").root().store
 async def read():
@@ -79,12 +79,10 @@ READING_COMMAND = """
 from kaiseki.cli import app, main
 # A shell's background job is begun with interrupts ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-async def read_on():
-    print("reading", flush=True)
-    while True:
-        await read()
 def command():
-    sync(read_on())
+    asyncio.run_coroutine_threadsafe(read(), _get_loop())
+    print("reading", flush=True)
+    time.sleep(60)
 real = app.make_app
 def made():
     made = real()
