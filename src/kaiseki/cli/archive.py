@@ -203,5 +203,16 @@ CARE: Final = {
 }
 """Commands of `cli.archive_care` and their lines of help, so that other commands need not import it."""
 
-for _name, _help in CARE.items():
-    app.command(f"kaiseki.cli.archive_care:{_name}", name=_name, help=_help)
+TAKEAWAY: Final = {
+    "export": "Write a part of a release in the files of other programs: NetCDF, Zarr, Parquet, GRIB 2.\n\n"
+    "Called again with the same options it goes on: files that are whole and of the same version stay. A folder that "
+    "holds anything else is refused.",
+    "select": "Write series at places or over areas into one table, such as a .csv for spreadsheets.\n\n"
+    "Hourly wind at 100 m for a year: kaiseki archive select RELEASE --at 139.75,35.69 --height 100 --variables wind "
+    "--time-zone JST --start 2019 --end 2019 --out site.csv",
+}
+"""Commands of `cli.archive_export` likewise."""
+
+for _module, _commands in (("archive_care", CARE), ("archive_export", TAKEAWAY)):
+    for _name, _help in _commands.items():
+        app.command(f"kaiseki.cli.{_module}:{_name}", name=_name, help=_help)

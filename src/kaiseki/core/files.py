@@ -96,7 +96,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with _written(path):
+        with file_errors(path):
             yield scratch
             scratch.replace(path)
     finally:
@@ -123,13 +123,18 @@ def make_folder(path: Path) -> None:
     Raises:
         StoreError, ResourceError: as `whole_file`.
     """
-    with _written(path):
+    with file_errors(path):
         path.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[None]:
-    """Errors of the system on writing a path as one sentence each."""
+def file_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the system on writing a path into one sentence each.
+
+    Raises:
+        StoreError: the path cannot be written.
+        ResourceError: the disk is full, or a quota or a limit of file size was met.
+    """
     try:
         yield
     except KaisekiError:

@@ -34,7 +34,8 @@ def cf_dataset(dataset: xr.Dataset, done: str) -> xr.Dataset:
 
     The values are not read. Grid mapping and terms of formulas become plain variables, for in a file they are
     coordinates of nothing; `coordinates` of each variable lists what belongs to it. Where a term of the vertical
-    coordinate is missing, the coordinate keeps its words but not the standard name that promises it.
+    coordinate is missing, the coordinate keeps its words but not the standard name that promises it. Civil times
+    (`local_time`) are left out.
 
     Args:
         dataset: as `kaiseki.open` or a product gives it.
@@ -43,7 +44,8 @@ def cf_dataset(dataset: xr.Dataset, done: str) -> xr.Dataset:
     Returns:
         A dataset of the same lazy arrays; its variables hold no encoding, all is in their attributes.
     """
-    result = dataset.copy()
+    # Times in a file are UTC; a civil time beside them would be read as such.
+    result = dataset.drop_vars([name for name, one in dataset.coords.items() if "time_zone" in one.attrs]).copy()
     for variable in result.variables.values():
         pointers = {name: variable.encoding[name] for name in _POINTERS if name in variable.encoding}
         variable.attrs = _cleaned({**pointers, **variable.attrs})

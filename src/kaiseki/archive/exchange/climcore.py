@@ -22,6 +22,7 @@ from kaiseki.archive.exchange.source import Source
 from kaiseki.archive.release.encoding import BoundSet
 from kaiseki.core.errors import InputError
 from kaiseki.core.files import make_folder, write_text
+from kaiseki.core.progress import Progress
 from kaiseki.core.variables import VARIABLES, Variable
 
 _FACTORS: Final = {"P": (0.01, "hPa")}
@@ -57,18 +58,21 @@ def write_single_fields(source: Source, folder: str | Path, bounds: BoundSet = "
     make_folder(root / "const")
     _write_constants(dataset, root / "const")
     files, kept = [], []
-    for number, row in itertools.product(range(dataset.sizes["time"]), rows.values()):
-        label = compact(dataset["time"].values[number])
-        path = root / str(row.jma) / label[:6] / f"{row.jma}.{label}.nc"
-        part = _single(dataset, row.name, number)
-        identity = None if source.state is None else export_id(source.state, part, bounds)
-        if identity is not None and identity_of(path) == identity:
-            kept.append(path)
-        else:
-            make_folder(path.parent)
-            field, packed_as = _as_jma(part, row)
-            write_netcdf(field, path, bounds, Making(identity, {packed_as.name: packed_as}))
-        files.append(path)
+    pairs = list(itertools.product(range(dataset.sizes["time"]), rows.values()))
+    with Progress("writing single fields", len(pairs), unit="file") as progress:
+        for number, row in pairs:
+            label = compact(dataset["time"].values[number])
+            path = root / str(row.jma) / label[:6] / f"{row.jma}.{label}.nc"
+            part = _single(dataset, row.name, number)
+            identity = None if source.state is None else export_id(source.state, part, bounds)
+            if identity is not None and identity_of(path) == identity:
+                kept.append(path)
+            else:
+                make_folder(path.parent)
+                field, packed_as = _as_jma(part, row)
+                write_netcdf(field, path, bounds, Making(identity, {packed_as.name: packed_as}))
+            files.append(path)
+            progress.advance(1, label)
     return Written(tuple(files), tuple(kept))
 
 

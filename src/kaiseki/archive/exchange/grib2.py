@@ -7,16 +7,22 @@ dataset and the settings alone.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import xarray as xr
 
+from kaiseki.archive.exchange.folder import ExportFolder, digest
 from kaiseki.archive.exchange.grib2_settings import Grib2File, Grib2Settings
 from kaiseki.archive.exchange.jma_form import FORMS, Form
+from kaiseki.archive.exchange.netcdf import Written
+from kaiseki.archive.exchange.source import Source
 from kaiseki.core.errors import InputError, StoreError
+from kaiseki.core.progress import Progress
 
 if TYPE_CHECKING:
+    from kaiseki.archive.exchange.grib2_export import Export
     from kaiseki.grid.regridding import LatLonGrid
 
 
@@ -55,6 +61,59 @@ def write_grib2(
         StoreError: a file cannot be written.
         ResourceError: the disk is full.
     """
+    export = _export(dataset, form, grid, settings)
+    target = Path(target)
+    if target.is_dir():
+        return [export.write(target / export.name(moments), moments) for moments in export.by_file()]
+    if not target.absolute().parent.is_dir():
+        raise StoreError(f"The directory {target.absolute().parent} does not exist, so {target} cannot be written")
+    return [export.write(target, export.moments)]
+
+
+def write_grib2_times(
+    source: Source,
+    folder: ExportFolder,
+    form: Form,
+    grid: LatLonGrid | Literal["jma", "own"] | None = None,
+    settings: Grib2Settings | None = None,
+) -> Written:
+    """Write one GRIB 2 file for every time (of forecasts, for every start), as `write_grib2` does.
+
+    A file that is there is kept if the note of the folder says that it was made of just this: GRIB in JMA's form has no
+    place for such an attribute.
+
+    Args:
+        source: what is exported.
+        folder: where to.
+        form: "surface" or "pressure".
+        grid: as of `write_grib2`.
+        settings: None for the defaults.
+
+    Raises:
+        InputError, StoreError, ResourceError: as of `write_grib2`; earlier files stay.
+    """
+    export = _export(source.dataset, form, grid, settings)
+    moments = list(export.by_file())
+    files, kept = [], []
+    with Progress(f"writing GRIB ({form})", len(moments), unit="file") as progress:
+        for some in moments:
+            name = export.name(some)
+            identity = None if source.state is None else digest(source.state, form, name, asdict(export.settings))
+            if identity is not None and folder.is_kept(name, identity):
+                kept.append(folder.path / name)
+            else:
+                export.write(folder.path / name, some)
+                if identity is not None:
+                    folder.note_file(name, identity)
+            files.append(folder.path / name)
+            progress.advance()
+    return Written(tuple(files), tuple(kept))
+
+
+def _export(
+    dataset: xr.Dataset, form: Form, grid: LatLonGrid | Literal["jma", "own"] | None, settings: Grib2Settings | None
+) -> Export:
+    """The fields of a dataset on their way to files."""
     try:
         from kaiseki.formats.grib.library import eccodes  # noqa: F401
     except ImportError:
@@ -64,10 +123,4 @@ def write_grib2(
 
     if form not in FORMS:
         raise InputError(f"GRIB files have the forms {' and '.join(FORMS)}, not {form!r}")
-    export = Export(dataset, form, chosen_grid(dataset, form, grid), settings or Grib2Settings())
-    target = Path(target)
-    if target.is_dir():
-        return [export.write(target / export.name(moments), moments) for moments in export.by_file()]
-    if not target.absolute().parent.is_dir():
-        raise StoreError(f"The directory {target.absolute().parent} does not exist, so {target} cannot be written")
-    return [export.write(target, export.moments)]
+    return Export(dataset, form, chosen_grid(dataset, form, grid), settings or Grib2Settings())

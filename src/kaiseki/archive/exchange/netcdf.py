@@ -23,6 +23,7 @@ from kaiseki.archive.store.schema import PERIOD, REFERENCE_TIME
 from kaiseki.archive.store.storage import Location
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.core.files import make_folder, whole_file
+from kaiseki.core.progress import Progress
 from kaiseki.core.timing import format_utc
 from kaiseki.core.variables import VARIABLES, Variable
 
@@ -150,14 +151,16 @@ def write_days(source: Source, folder: str | Path, stem: str, bounds: BoundSet =
     _need_h5netcdf()
     make_folder(Path(folder))
     files, kept = [], []
-    for label, part in _parts(source):
-        path = Path(folder) / f"{stem}_{label}.nc"
-        identity = None if source.state is None else export_id(source.state, part, bounds)
-        if identity is not None and identity_of(path) == identity:
-            kept.append(path)
-        else:
-            write_netcdf(part, path, bounds, Making(identity))
-        files.append(path)
+    with Progress(f"writing {stem}", _number_of_parts(source.dataset), unit="file") as progress:
+        for label, part in _parts(source):
+            path = Path(folder) / f"{stem}_{label}.nc"
+            identity = None if source.state is None else export_id(source.state, part, bounds)
+            if identity is not None and identity_of(path) == identity:
+                kept.append(path)
+            else:
+                write_netcdf(part, path, bounds, Making(identity))
+            files.append(path)
+            progress.advance(1, label)
     return Written(tuple(files), tuple(kept))
 
 
@@ -202,6 +205,14 @@ def _parts(source: Source) -> Iterator[tuple[str, xr.Dataset]]:
     days = axis.astype("datetime64[D]")
     for day in np.unique(days):
         yield str(day).replace("-", ""), dataset.isel({along: np.flatnonzero(days == day)})
+
+
+def _number_of_parts(dataset: xr.Dataset) -> int:
+    """Number of the days, or forecasts, of a dataset."""
+    along = times_along(dataset)
+    if along is None or along == REFERENCE_TIME:
+        return dataset.sizes.get(along, 0)
+    return int(np.unique(dataset[along].values.astype("datetime64[D]")).size)
 
 
 def one_forecast(dataset: xr.Dataset) -> xr.Dataset:

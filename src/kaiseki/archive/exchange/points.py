@@ -18,15 +18,20 @@ import pyarrow.parquet
 import xarray as xr
 
 from kaiseki.archive.exchange.cf import cf_dataset
+from kaiseki.archive.exchange.netcdf import EXPORT_ID, Written, export_id
+from kaiseki.archive.exchange.source import Source
 from kaiseki.core.errors import InputError
-from kaiseki.core.files import whole_file
+from kaiseki.core.files import make_folder, whole_file
+from kaiseki.core.progress import Progress
 
 Shape = Literal["long", "wide"]
 
 _PLACES_AT_ONCE: Final = 64
 
 
-def write_points(dataset: xr.Dataset, file: str | Path, shape: Shape = "wide", *, along: str = "place") -> Path:
+def write_points(
+    dataset: xr.Dataset, file: str | Path, shape: Shape = "wide", *, along: str = "place", identity: str | None = None
+) -> Path:
     """Write series at places to one Parquet file, whole or not at all.
 
     Wide: one row per place and time (and level, lead time ...), one column per variable; all variables have the same
@@ -44,6 +49,7 @@ def write_points(dataset: xr.Dataset, file: str | Path, shape: Shape = "wide", *
         file: path of the new file; an existing one is replaced.
         shape: "wide" or "long".
         along: name of the dimension of places.
+        identity: digest of what the file is made of, kept in the metadata of the schema as `export_id`.
 
     Raises:
         InputError: no such dimension or coordinates, no places, or wide variables of different axes.
@@ -68,7 +74,7 @@ def write_points(dataset: xr.Dataset, file: str | Path, shape: Shape = "wide", *
             for place in _places(described, along):
                 table = _wide(place, names, along) if shape == "wide" else _long(place, names, along)
                 if schema is None or writer is None:
-                    schema = _with_metadata(table.schema, described, names)
+                    schema = _with_metadata(table.schema, described, names, identity)
                     writer = pa.parquet.ParquetWriter(stream, schema, compression="zstd")
                 # One call is one row group unless the table passes the limit of a group.
                 writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))
@@ -76,6 +82,51 @@ def write_points(dataset: xr.Dataset, file: str | Path, shape: Shape = "wide", *
             if writer is not None:
                 writer.close()
     return path
+
+
+def write_point_months(source: Source, folder: str | Path, stem: str, shape: Shape = "wide") -> Written:
+    """Write series at places to one Parquet file per calendar month (UTC), `<stem>_<YYYYMM>.parquet`.
+
+    A file that is there is kept if it is whole and its `export_id` is the one that it would get, as by
+    `netcdf.write_days`.
+
+    Args:
+        source: what is exported, with the dimension `place`; its state must tell the places too.
+        folder: folder of the files; made if it is not there.
+        stem: beginning of the names.
+        shape: "wide" or "long", see `write_points`.
+
+    Raises:
+        InputError, StoreError, ResourceError: as of `write_points`, and no axis of time; files of earlier months stay.
+    """
+    dataset = source.dataset
+    if "time" not in dataset.dims:
+        raise InputError(f"The fields of {source.where} have no axis of time, so there are no months; export one file")
+    months = dataset["time"].values.astype("datetime64[M]")
+    make_folder(Path(folder))
+    files, kept = [], []
+    with Progress(f"writing {stem}", np.unique(months).size, unit="file") as progress:
+        for month in np.unique(months):
+            part = dataset.isel(time=np.flatnonzero(months == month))
+            path = Path(folder) / f"{stem}_{str(month).replace('-', '')}.parquet"
+            identity = None if source.state is None else export_id(source.state, part, shape)
+            if identity is not None and _identity_of(path) == identity:
+                kept.append(path)
+            else:
+                write_points(part, path, shape, identity=identity)
+            files.append(path)
+            progress.advance(1, str(month))
+    return Written(tuple(files), tuple(kept))
+
+
+def _identity_of(path: Path) -> str | None:
+    """The `export_id` of a Parquet file; None if there is none or it is no whole file."""
+    try:
+        found = pa.parquet.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowInvalid):
+        return None
+    identity = found.get(EXPORT_ID.encode())
+    return None if identity is None else identity.decode()
 
 
 def _check(dataset: xr.Dataset, along: str) -> None:
@@ -174,7 +225,7 @@ def _point(lon: float, lat: float) -> bytes:
     return struct.pack("<BIdd", 1, 1, lon, lat)
 
 
-def _with_metadata(schema: pa.Schema, dataset: xr.Dataset, names: list[str]) -> pa.Schema:
+def _with_metadata(schema: pa.Schema, dataset: xr.Dataset, names: list[str], identity: str | None) -> pa.Schema:
     """The schema with CF attributes of the columns and of the dataset, and GeoParquet's description."""
     described = {name: _text(dataset[name].attrs) for name in dataset.variables if name in {*names, *schema.names}}
     fields = [field.with_metadata(described.get(field.name, {})) for field in schema]
@@ -189,7 +240,7 @@ def _with_metadata(schema: pa.Schema, dataset: xr.Dataset, names: list[str]) -> 
         "variables": json.dumps({name: _text(dataset[name].attrs) for name in names}, ensure_ascii=False),
         "attributes": json.dumps(_text(dataset.attrs), ensure_ascii=False),
     }
-    return pa.schema(fields, metadata)
+    return pa.schema(fields, metadata if identity is None else metadata | {EXPORT_ID: identity})
 
 
 def _text(attributes: Mapping[Any, Any]) -> dict[str, str]:

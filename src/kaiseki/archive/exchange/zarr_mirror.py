@@ -42,6 +42,7 @@ from kaiseki.archive.release.encoding import BoundSet
 from kaiseki.archive.store.arrays import codec
 from kaiseki.archive.store.schema import PERIOD, REFERENCE_TIME
 from kaiseki.core.errors import InputError, StoreError
+from kaiseki.core.progress import Progress
 
 STATE: Final = "mirror_state"
 """Attribute of the group: state of the source that the mirror was made of."""
@@ -104,9 +105,12 @@ def write_zarr(
         if done == 0:
             mirror.write_fixed()
         end = done
-        for start, end in _days(described[along].values, done):
-            mirror.write(start, end)
-            mirror.show(end)
+        days = list(_days(described[along].values, done))
+        with Progress("writing the mirror", len(days), unit="day") as progress:
+            for start, end in days:
+                mirror.write(start, end)
+                mirror.show(end)
+                progress.advance()
         if end == done:
             mirror.show_arrays(done)
     return Mirrored(total, total - done)

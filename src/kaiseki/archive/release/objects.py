@@ -13,22 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from kaiseki.archive.store.object_store import obstore_arguments
 from kaiseki.archive.store.storage import Place
 from kaiseki.core.errors import InstallationError, StoreError
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
-
-_NAMES = {
-    "region": "region",
-    "endpoint_url": "endpoint",
-    "access_key_id": "access_key_id",
-    "secret_access_key": "secret_access_key",
-    "session_token": "session_token",
-    "anonymous": "skip_signature",
-    "requester_pays": "request_payer",
-}
-"""Names of storage options: those of Icechunk, those of obstore. What is not here does not concern single objects."""
 
 
 class Refused(Exception):
@@ -144,29 +134,15 @@ def _store(where: str, options: Any) -> S3Store:
             f"Writing to {where} needs the package obstore; install it with: pip install 'kaiseki[s3]'"
         ) from None
     bucket, _, prefix = where.removeprefix("s3://").partition("/")
-    known = {_NAMES[name]: value for name, value in options.items() if name in _NAMES and value is not None}
-    if credentials := options.get("get_credentials"):
-        known["credential_provider"] = lambda: _credentials(credentials())
     return S3Store(
         bucket,
         prefix=prefix or None,
         # Not every store can remove several objects by one request.
         disable_bulk_delete=True,
-        client_options={"allow_http": bool(options.get("allow_http")), "timeout": timedelta(seconds=60)},
         # Few trials: a conditional write whose answer was lost is refused when it is tried again.
         retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=60)},
-        **known,
+        **obstore_arguments(options),
     )
-
-
-def _credentials(given: Any) -> dict[str, Any]:
-    """Credentials of Icechunk in the form of obstore."""
-    return {
-        "access_key_id": given.access_key_id,
-        "secret_access_key": given.secret_access_key,
-        "token": given.session_token,
-        "expires_at": given.expires_after,
-    }
 
 
 def _stored(meta: Any) -> Stored:

@@ -105,7 +105,7 @@ def time_axis(dataset: xr.Dataset) -> np.ndarray:
     return axis.astype("datetime64[ns]")
 
 
-def _border(text: Any, where: tzinfo, *, end: bool) -> tuple[np.datetime64, bool]:
+def border(text: Any, where: tzinfo, *, end: bool) -> tuple[np.datetime64, bool]:
     """Begin or end of a period, UTC, and whether an instant at it as its end lies within (it was given to the hour)."""
     if not isinstance(text, str):
         if isinstance(text, datetime) and text.tzinfo is None:
@@ -162,8 +162,8 @@ def period(dataset: xr.Dataset, start: Any, end: Any = None, tz: str | tzinfo = 
     """
     where = zone(tz)
     axis = time_axis(dataset)
-    first, _ = _border(start, where, end=False)
-    last, closed = _border(start if end is None else end, where, end=True)
+    first, _ = border(start, where, end=False)
+    last, closed = border(start if end is None else end, where, end=True)
     if end is None and closed:
         raise InputError(f"The period from {start} has no end; give one, or a whole day, month or year as its start")
     if last < first:

@@ -12,6 +12,7 @@ from typing import Any
 
 import icechunk
 
+from kaiseki.archive.store.object_store import s3_arguments
 from kaiseki.archive.store.shutdown import end_storage_work
 from kaiseki.core.errors import KaisekiError, StoreError
 from kaiseki.core.files import out_of_space
@@ -61,11 +62,12 @@ def resolve(location: Location, options: Mapping[str, Any] | None = None) -> Pla
 
     Args:
         location: directory, "s3://bucket/prefix" or a storage of Icechunk.
-        options: further arguments of `icechunk.s3_storage` (region, endpoint_url ...); without them credentials
-            come from the environment.
+        options: of an S3-compatible store: region, endpoint_url, anonymous, profile ..., see
+            `object_store.s3_arguments`; without them credentials come from the environment.
 
     Raises:
         StoreError: an address of another kind, or options for a local directory.
+        InputError: options that there are not, that exclude each other, or a profile without keys.
     """
     if isinstance(location, icechunk.Storage):
         return Place(location, f"The store {location}", None)
@@ -74,7 +76,7 @@ def resolve(location: Location, options: Mapping[str, Any] | None = None) -> Pla
         bucket, _, prefix = text.removeprefix("s3://").partition("/")
         if not bucket:
             raise StoreError(f"The address {text} names no bucket; give s3://bucket/prefix")
-        arguments: dict[str, Any] = {"from_env": True} if options is None else dict(options)
+        arguments = s3_arguments(options)
         return Place(icechunk.s3_storage(bucket=bucket, prefix=prefix or None, **arguments), text, None, arguments)
     if "://" in text:
         raise StoreError(f"The address {text} is not supported; give a directory or s3://bucket/prefix")
