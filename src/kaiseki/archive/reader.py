@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import icechunk
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -16,6 +17,7 @@ from kaiseki.archive.release.reading import open_group
 from kaiseki.archive.release.schema import KIND as RELEASE_KIND
 from kaiseki.archive.store import schema
 from kaiseki.archive.store.dataset import RUN_GROUPS, FieldKind, analysis_of, forecasts_dataset, run_dataset
+from kaiseki.archive.store.export_folder import NOTE
 from kaiseki.archive.store.forecast_store import ForecastStore
 from kaiseki.archive.store.run_store import RunStore
 from kaiseki.archive.store.storage import Location
@@ -50,17 +52,21 @@ def open_archive(
 
     Args:
         location: a release store; the folder of a run (its analysis is opened), one of its stores, or a store of
-            forecasts; "s3://bucket/prefix" or an `icechunk.Storage`.
+            forecasts; "s3://bucket/prefix" or an `icechunk.Storage`; a folder of statistics, or a file of it.
         kind: of a release the group: "model_levels" (usual), "analysis", "surface", "precipitation",
             "pressure_levels", "height_levels" or "uncertainty"; of a run "analysis" (at the analysis times, usual) or
-            "background" (the trajectory along the cycles, hourly); "forecast", the only kind of a store of forecasts.
+            "background" (the trajectory along the cycles, hourly); "forecast", the only kind of a store of forecasts;
+            of statistics group and period, "surface_month".
         version: of a release: the tag of a version, "quality" for what is not published yet, None for the last version.
-        storage_options: for S3, see `storage.resolve`.
+        storage_options: for S3: region, endpoint_url, anonymous, profile ..., see `object_store.s3_arguments`; without
+            them keys come from the environment.
 
     Raises:
         StoreError: the location is no store, or holds no fields of this kind yet.
         InputError: no such kind or version.
     """
+    if (statistics := _statistics(location)) is not None:
+        return statistics(location, kind)
     found = kind_at(analysis_of(location), storage_options)
     if found == RELEASE_KIND:
         return open_group(location, kind, version=version, storage_options=storage_options)
@@ -76,6 +82,17 @@ def open_archive(
         return forecasts_dataset(ForecastStore.open(location, "r", storage_options=storage_options))
     wanted: FieldKind = "background" if kind == "background" else "analysis"
     return run_dataset(RunStore.open(location, "r", storage_options=storage_options), wanted)
+
+
+def _statistics(location: Location) -> Callable[..., xr.Dataset] | None:
+    """The function that opens a folder of statistics, None where the location is something else."""
+    if isinstance(location, icechunk.Storage) or (
+        not (Path(location) / NOTE).is_file() and Path(location).suffix != ".nc"
+    ):
+        return None
+    from kaiseki.archive.products.statistics_files import is_statistics, open_statistics
+
+    return open_statistics if is_statistics(location) else None
 
 
 def open_domain(location: Location, *, storage_options: Mapping[str, Any] | None = None) -> Domain:

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from cyclopts import App, Parameter
 
 from kaiseki.cli.output import Json, begin, emit
+from kaiseki.cli.storage import Storage, reached
 from kaiseki.core.errors import ConfigError
 
 app = App(name="archive", help="Release stores: pack, import, publish and examine them.", help_format="plaintext")
@@ -46,7 +47,9 @@ class Options:
 
 
 @app.command
-def pack(*runs: Path, into: Into, options: Options | None = None, json: Json = False) -> None:
+def pack(
+    *runs: Path, into: Into, options: Options | None = None, storage: Storage | None = None, json: Json = False
+) -> None:
     """Pack the complete days of runs into a release store, one commit a day; called again it goes on.
 
     Parameters
@@ -57,11 +60,12 @@ def pack(*runs: Path, into: Into, options: Options | None = None, json: Json = F
     begin(json)
     if not runs:
         raise ConfigError("There is no run to pack; name at least one folder of a run")
+    reach = reached(storage, into)
     from kaiseki.archive.release.packing import PackSettings
     from kaiseki.archive.release.packing import pack as pack_runs
 
     settings = PackSettings(**dataclasses.asdict(options or Options()))
-    done = pack_runs(runs, into, settings)
+    done = pack_runs(runs, into, settings, storage_options=reach.of(into))
     result = {
         "release": into,
         "packed": [str(day) for day in done.days],
@@ -111,7 +115,13 @@ class ImportOptions:
 
 
 @app.command(name="import")
-def import_(*files: Path, into: Into, options: ImportOptions | None = None, json: Json = False) -> None:
+def import_(
+    *files: Path,
+    into: Into,
+    options: ImportOptions | None = None,
+    storage: Storage | None = None,
+    json: Json = False,
+) -> None:
     """Import others' gridded data (GRIB, NetCDF, Zarr) into a release store on their own grid; called again it goes on.
 
     Parameters
@@ -122,11 +132,13 @@ def import_(*files: Path, into: Into, options: ImportOptions | None = None, json
     begin(json)
     if not files:
         raise ConfigError("There is no file to import; name at least one")
+    reach = reached(storage, into)
     from kaiseki.driving.importing import ImportSettings, import_files
 
     stated = dataclasses.asdict(options or ImportOptions())
     attributes = {name: words for name in ("license", "references") if (words := stated.pop(name))}
-    done = import_files(files, into, ImportSettings(**stated, attributes=attributes))
+    settings = ImportSettings(**stated, attributes=attributes)
+    done = import_files(files, into, settings, storage_options=reach.of(into))
     result = {
         "release": into,
         "imported": [str(day) for day in done.days],
@@ -149,7 +161,7 @@ def import_(*files: Path, into: Into, options: ImportOptions | None = None, json
 
 
 @app.command
-def publish(release: str, tag: str, /, *, json: Json = False) -> None:
+def publish(release: str, tag: str, /, *, storage: Storage | None = None, json: Json = False) -> None:
     """Make what was packed public under a tag, which never changes.
 
     Parameters
@@ -160,9 +172,10 @@ def publish(release: str, tag: str, /, *, json: Json = False) -> None:
         Name of the version, such as v1.0.
     """
     begin(json)
+    reach = reached(storage, release)
     from kaiseki.archive.release.store import ReleaseStore
 
-    with ReleaseStore.open(release, "a") as store:
+    with ReleaseStore.open(release, "a", storage_options=reach.of(release)) as store:
         snapshot = store.publish(tag)
     emit(
         {"release": release, "version": tag, "snapshot": snapshot},
@@ -172,7 +185,9 @@ def publish(release: str, tag: str, /, *, json: Json = False) -> None:
 
 
 @app.command
-def report(release: str, /, *, version: Version = "quality", json: Json = False) -> None:
+def report(
+    release: str, /, *, version: Version = "quality", storage: Storage | None = None, json: Json = False
+) -> None:
     """Print bytes and bits of every variable, the size of a year of the full configuration, and the errors made.
 
     Parameters
@@ -181,12 +196,13 @@ def report(release: str, /, *, version: Version = "quality", json: Json = False)
         Place of the release store.
     """
     begin(json)
+    options = reached(storage, release).of(release)
     from kaiseki.archive.release.issues import known_issues
     from kaiseki.archive.release.report import as_mapping, as_text, sizes
     from kaiseki.archive.release.store import ReleaseStore
 
-    rows = sizes(release, version)
-    issues = known_issues(ReleaseStore.open(release), version=version)
+    rows = sizes(release, version, storage_options=options)
+    issues = known_issues(ReleaseStore.open(release, storage_options=options), version=version)
     emit(
         as_mapping(rows) | {"known_issues": [issue.as_mapping() for issue in issues]},
         json=json,
@@ -210,6 +226,8 @@ TAKEAWAY: Final = {
     "select": "Write series at places or over areas into one table, such as a .csv for spreadsheets.\n\n"
     "Hourly wind at 100 m for a year: kaiseki archive select RELEASE --at 139.75,35.69 --height 100 --variables wind "
     "--time-zone JST --start 2019 --end 2019 --out site.csv",
+    "statistics": "Write statistics of days, months, seasons and years of a release, and normals with percentiles.\n\n"
+    "CF NetCDF, a file per day or period and one per variable of normals. Called again it goes on.",
 }
 """Commands of `cli.archive_export` likewise."""
 

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 
 from kaiseki.cli.installed import need
 from kaiseki.cli.output import Json, begin, emit
+from kaiseki.cli.storage import Storage, reached
 from kaiseki.core.errors import FAULTS_FOUND, ConfigError
 
 Version = Annotated[
@@ -22,7 +23,7 @@ Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")
 issue = App(name="issue", help="Known issues of a release.", help_format="plaintext")
 
 
-def info(release: str, /, *, version: Version = "quality", json: Json = False) -> None:
+def info(release: str, /, *, version: Version = "quality", storage: Storage | None = None, json: Json = False) -> None:
     """Print what a release holds: groups, variables, days by state, versions, streams, known issues.
 
     Parameters
@@ -34,7 +35,7 @@ def info(release: str, /, *, version: Version = "quality", json: Json = False) -
     from kaiseki.archive.care.info import as_text
     from kaiseki.archive.care.info import info as contents
 
-    found = contents(release, version)
+    found = contents(release, version, storage_options=reached(storage, release).of(release))
     emit(found, json=json, text=lambda: as_text(found))
 
 
@@ -46,6 +47,7 @@ def verify(
     start: str | None = None,
     end: str | None = None,
     quick: Annotated[bool, Parameter(negative="")] = False,
+    storage: Storage | None = None,
     json: Json = False,
 ) -> int:
     """Check a release: checksums, ledger, completeness, ranges, statistics, copies, axes, observations.
@@ -66,7 +68,8 @@ def verify(
     begin(json)
     from kaiseki.archive.care.verify import verify as examine
 
-    found = examine(release, version, start=start, end=end, quick=quick)
+    options = reached(storage, release).of(release)
+    found = examine(release, version, start=start, end=end, quick=quick, storage_options=options)
     emit(found.as_mapping(), json=json, text=found.as_text)
     return 0 if found.sound else FAULTS_FOUND
 
@@ -95,6 +98,7 @@ def compare(
     *,
     choice: Choice | None = None,
     maps: Annotated[Path | None, Parameter(name="--maps")] = None,
+    storage: Storage | None = None,
     json: Json = False,
 ) -> None:
     """Differences B - A by variable, level, region and month; with --json all of them, else over levels and months.
@@ -119,8 +123,9 @@ def compare(
         need("report", what="kaiseki archive compare --maps")
     drawn = choice.variables if maps is not None else ()
     settings = CompareSettings(**{f.name: getattr(choice, f.name) for f in dataclasses.fields(choice)}, maps=drawn)
-    one = Side.parse(a)
-    found = difference(one, Side.parse(b), settings)
+    reach = reached(storage, a, b)
+    one, two = (Side.parse(text, reach.of(text)) for text in (a, b))
+    found = difference(one, two, settings)
     files = []
     if maps is not None:
         from kaiseki.report.comparison import write_maps
@@ -139,6 +144,7 @@ def gc(
     *,
     minimum_age: float = 7.0,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
+    storage: Storage | None = None,
     json: Json = False,
 ) -> None:
     """Let old states of a release that no version names expire, and give back the space of what nothing needs.
@@ -160,7 +166,8 @@ def gc(
     from kaiseki.archive.release.store import ReleaseStore
     from kaiseki.archive.release.upkeep import tidy
 
-    with ReleaseStore.open(release, "a") as store:
+    options = reached(storage, release).of(release)
+    with ReleaseStore.open(release, "a", storage_options=options) as store:
         done = tidy(store.repository, store.place, minimum_age=timedelta(days=minimum_age), dry_run=dry_run)
     result = {
         "release": release,
@@ -221,6 +228,7 @@ def add(
     file: Path | None = None,
     entry: Entry | None = None,
     replace: Annotated[bool, Parameter(negative="")] = False,
+    storage: Storage | None = None,
     json: Json = False,
 ) -> None:
     """Note a known issue with a release, or those of a TOML file; versions published before show it too.
@@ -242,7 +250,8 @@ def add(
     if (file is None) == ("id" not in given):
         raise ConfigError("Give either --file, or --id and --text of one issue")
     issues = read_issues(file) if file is not None else [issue_from(given, "The known issue")]
-    with ReleaseStore.open(release, "a") as store:
+    options = reached(storage, release).of(release)
+    with ReleaseStore.open(release, "a", storage_options=options) as store:
         kept = add_issues(store, issues, replace=replace)
     emit(
         {"release": release, "added": [one.id for one in issues], "known_issues": [one.as_mapping() for one in kept]},
@@ -259,6 +268,7 @@ def list_issues(
     version: Annotated[
         str | None, Parameter(name="--version", help='Those that touch a version or "quality"; all by default.')
     ] = None,
+    storage: Storage | None = None,
     json: Json = False,
 ) -> None:
     """Print the known issues of a release.
@@ -272,7 +282,7 @@ def list_issues(
     from kaiseki.archive.release.issues import all_issues, known_issues
     from kaiseki.archive.release.store import ReleaseStore
 
-    store = ReleaseStore.open(release)
+    store = ReleaseStore.open(release, storage_options=reached(storage, release).of(release))
     if version is not None:
         store.snapshot(version)
     issues = all_issues(store) if version is None else known_issues(store, version=version)

@@ -1,4 +1,4 @@
-"""`kaiseki archive export` and `select`: a release taken away in the files of other programs."""
+"""`kaiseki archive export`, `select` and `statistics`: a release taken away in the files of other programs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from cyclopts import Parameter
 from kaiseki.cli.installed import need
 from kaiseki.cli.output import Json, begin, emit
 from kaiseki.cli.storage import Storage, reached
-from kaiseki.core.errors import ConfigError
+from kaiseki.core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from kaiseki.archive.selection.places import Places
 
-Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
-Numbers = Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative="")]
+Several = Parameter(consume_multiple=True, negative="")
+Names = Annotated[tuple[str, ...], Several]
+Numbers = Annotated[tuple[float, ...], Several]
 Version = Annotated[
     str | None,
     Parameter(help='Tag of a version, or "quality" for what is not published yet; by default the last version.'),
@@ -220,10 +221,129 @@ def select(
         units=_units(options.units),
         version=options.version,
     )
-    found = series(release, settings, storage_options=reach.of(release))
+    try:
+        found = series(release, settings, storage_options=reach.of(release))
+    except InputError as error:
+        # What is an argument in Python is an option here.
+        raise InputError(str(error).replace('outside="drop"', "--drop-outside")) from error
     write_series(found, out)
     result = _described(found) | {"release": release, "out": str(out)}
     emit(result, json=json, text=lambda: _words(result))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class StatisticsOptions:
+    """Options of statistics."""
+
+    group: str = "surface"
+    """Group of the release, such as surface or precipitation."""
+    variables: Names = ()
+    """Variables by internal, CF or Japanese names; by default all of which there are statistics."""
+    every: Annotated[tuple[Literal["day", "dekad", "month", "season", "year"], ...], Several] = ("day", "month")
+    """Periods; those longer than a day are made of days."""
+    start: str | None = None
+    """First day, 1989-01-01, in the time zone; by default the first that is complete."""
+    end: str | None = None
+    """Last day in the time zone; by default the last that is complete."""
+    time_zone: str = "UTC"
+    """Civil time of the days, UTC or JST."""
+    completeness: float = 1.0
+    """Least share of the times of a day, and of the days of a period, that must be there."""
+    normals: Literal["day", "dekad", "month", "season", "year"] | None = None
+    """Cycle of a climatology: mean, spread, extremes and percentiles over the years, one file per variable."""
+    years: str | None = None
+    """First and last year of the climatology, 2001-2020; by default 1991-2020."""
+    percentiles: Numbers = (5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0)
+    """Percentiles of the climatology."""
+    window: int = 1
+    """Days about each calendar day that are its sample, an odd number; with --normals day."""
+    pool: Literal["day", "dekad", "month", "season", "year"] | None = None
+    """Period whose statistics are the sample of the climatology, such as day; by default that of the cycle."""
+    normals_completeness: float = 0.8
+    """Least share of the values of the climatology that must be there."""
+    version: Version = None
+
+
+def statistics(
+    release: str,
+    /,
+    *,
+    to: Path,
+    options: StatisticsOptions | None = None,
+    storage: Storage | None = None,
+    json: Json = False,
+) -> None:
+    """Write statistics of days, months ... and normals of a release as CF NetCDF; called again it goes on.
+
+    Parameters
+    ----------
+    release
+        Place of the release store: a folder or s3://bucket/prefix.
+    to
+        Folder, new or of an earlier call with the same options; kaiseki.open(folder, "surface_month") opens it.
+    """
+    begin(json)
+    options = options or StatisticsOptions()
+    reach = reached(storage, release)
+    need("formats", what="kaiseki archive statistics")
+    from kaiseki.archive.exchange.statistics import StatisticsSettings, write_statistics
+    from kaiseki.archive.products.normals import Normals
+    from kaiseki.archive.selection.times import zone
+
+    timezone = zone(options.time_zone)
+    normals = None
+    if options.normals is not None:
+        normals = Normals(
+            options.normals,
+            years=_years(options.years),
+            window=options.window,
+            percentiles=options.percentiles,
+            completeness=options.normals_completeness,
+        )
+    elif options.years is not None or options.pool is not None or options.window != 1:
+        raise ConfigError("Years, window and pool are of a climatology; name its cycle with --normals")
+    settings = StatisticsSettings(
+        group=options.group,
+        variables=options.variables,
+        every=options.every,
+        start=options.start,
+        end=options.end,
+        timezone=timezone,
+        completeness=options.completeness,
+        normals=normals,
+        pool=options.pool,
+        version=options.version,
+    )
+    done = write_statistics(release, to, settings, storage_options=reach.of(release))
+    result = {
+        "release": release,
+        "to": str(to),
+        "files": {kind: len(files) for kind, files in done.files.items()},
+        "kept": done.kept,
+        "incomplete_days": list(done.incomplete),
+    }
+
+    def text() -> str:
+        total = sum(len(files) for files in done.files.values())
+        lines = [f"{total - done.kept} files written to {to}, {done.kept} were there already"]
+        lines += [f'{kind}: {len(files)}, kaiseki.open("{to}", "{kind}")' for kind, files in done.files.items()]
+        if done.incomplete:
+            lines.append(f"left out, for times are missing: {', '.join(done.incomplete)}")
+        return "\n".join(lines)
+
+    emit(result, json=json, text=text)
+
+
+def _years(text: str | None) -> tuple[int, int] | None:
+    """First and last year of a text."""
+    if text is None:
+        return None
+    try:
+        first, last = (int(part) for part in text.split("-"))
+    except ValueError:
+        raise ConfigError(f"Years are first and last, such as 2001-2020, not {text!r}") from None
+    return first, last
 
 
 def _described(found: xr.Dataset) -> dict[str, Any]:

@@ -31,12 +31,12 @@ class Side:
     storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @classmethod
-    def parse(cls, text: str) -> Side:
+    def parse(cls, text: str, storage_options: Mapping[str, Any] | None = None) -> Side:
         """A side from "place" or "place@version"; a place whose own name has the sign is taken whole."""
         place, sign, version = text.rpartition("@")
-        if not sign or "/" in version or ReleaseStore.exists(text):
-            return cls(text)
-        return cls(place, version)
+        if not sign or "/" in version or ReleaseStore.exists(text, storage_options=storage_options):
+            return cls(text, None, storage_options)
+        return cls(place, version, storage_options)
 
 
 @dataclass(frozen=True, kw_only=True)

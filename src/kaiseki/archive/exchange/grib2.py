@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 import xarray as xr
 
-from kaiseki.archive.exchange.folder import ExportFolder, digest
 from kaiseki.archive.exchange.grib2_settings import Grib2File, Grib2Settings
 from kaiseki.archive.exchange.jma_form import FORMS, Form
 from kaiseki.archive.exchange.netcdf import Written
 from kaiseki.archive.exchange.source import Source
+from kaiseki.archive.store.export_folder import ExportFolder, digest
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.core.progress import Progress
 

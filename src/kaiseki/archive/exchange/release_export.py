@@ -12,7 +12,6 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.archive.exchange.climcore import write_single_fields
-from kaiseki.archive.exchange.folder import ExportFolder, digest
 from kaiseki.archive.exchange.grib2 import write_grib2_times
 from kaiseki.archive.exchange.grib2_settings import Grib2Settings
 from kaiseki.archive.exchange.jma_form import Form as JmaFiles
@@ -29,6 +28,7 @@ from kaiseki.archive.selection.names import variables
 from kaiseki.archive.selection.places import Places
 from kaiseki.archive.selection.points import Method
 from kaiseki.archive.selection.times import border, time_axis
+from kaiseki.archive.store.export_folder import ExportFolder, digest
 from kaiseki.archive.store.object_store import obstore_arguments, s3_arguments
 from kaiseki.archive.store.storage import Location
 from kaiseki.core.errors import InputError, StoreError
