@@ -251,6 +251,29 @@ def test_variables_of_several_groups_and_heights_in_one_table(
     assert np.allclose(first["eastward_wind 100 m [m s-1]"], near[:, 1], rtol=1e-6)
 
 
+def test_speed_alone_and_heights_above_the_height_levels(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    surface, model = kaiseki.open(release, "surface"), kaiseki.open(release, "model_levels")
+    lon, lat = middle(surface)
+    place = ("--at", f"{lon},{lat}")
+    done = run(capsys, "select", release, *place, "--variables", "wind_speed", "--out", tmp_path / "a.csv", *DAY)
+    assert list(done["variables"]) == ["wind_speed_10m"]
+    here = surface.kaiseki.points(lon, lat).sel(time="1989-01-02")
+    wanted = np.hypot(here["eastward_wind_10m"].values, here["northward_wind_10m"].values)
+    assert np.allclose(pd.read_csv(tmp_path / "a.csv")["wind_speed_10m [m s-1]"], wanted, rtol=1e-6)
+    high = ("--variables", "temperature", "--height", 1500, "--out", tmp_path / "b.csv")
+    run(capsys, "select", release, *place, *high, *DAY)
+    column = model.kaiseki.points(lon, lat).sel(time="1989-01-02")
+    above = column["altitude"].values - float(column["terrain"])
+    between = [np.interp(1500.0, above, one) for one in column["temperature"].values]
+    assert np.allclose(pd.read_csv(tmp_path / "b.csv")["temperature [K]"], between, rtol=1e-5)
+    level = ("--variables", "temperature", "--pressure", 850, "--out", tmp_path / "c.csv")
+    run(capsys, "select", release, *place, *level, *DAY)
+    upper = kaiseki.open(release, "pressure_levels").kaiseki.points(lon, lat).sel(time="1989-01-02", pressure=85_000.0)
+    assert np.allclose(pd.read_csv(tmp_path / "c.csv")["temperature [K]"], upper["temperature"].values, rtol=1e-6)
+
+
 def test_series_as_parquet_and_netcdf_have_times_in_utc(
     release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pandas as pd
@@ -125,8 +126,14 @@ def test_public_buckets_need_no_keys(
 ) -> None:
     release = new_bucket(s3)
     small_release(release, storage_options=options(s3))
-    chosen = ("--at", "135.8,35.5", "--out", tmp_path / "a.csv", "--endpoint", s3)
-    run(capsys, "select", release, *chosen, "--anonymous")
+    chosen = ("--at", "135.8,35.5", "--out", tmp_path / "a.csv", "--endpoint", s3, "--anonymous")
+    assert "may be read without any (anonymous)" in run(capsys, "select", release, *chosen, code=4)["message"]
+    bucket = release.split("/")[2]
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
+    headers = {"Content-Type": "application/json"}
+    urlopen(Request(f"{s3}/{bucket}?policy", data=policy, method="PUT", headers=headers), timeout=60).close()
+    run(capsys, "select", release, *chosen)
     assert kaiseki.open(release, storage_options={"endpoint_url": s3, "anonymous": True}).sizes["time"] == 72
 
 

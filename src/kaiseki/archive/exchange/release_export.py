@@ -165,6 +165,8 @@ def _check(settings: ExportSettings, to: str) -> None:
         raise InputError("A table (parquet) is made of places; give them, one with --at or many with --places")
     if form in ("climcore", "grib2") and settings.places is not None:
         raise InputError(f"The form {form} holds maps, not places; export places as parquet, netcdf or zarr")
+    if form == "zarr" and settings.places is not None and settings.places.names:
+        raise InputError("A Zarr mirror holds no text; give a list of places without the column of names")
     if settings.places is not None and (settings.box is not None or grid is not None):
         raise InputError("Places need neither a box nor a grid; leave these out")
     if form == "climcore" and grid not in (None, "own"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -223,7 +223,7 @@ def _wanted(opened: _Groups, settings: SeriesSettings) -> dict[str, list[str]]:
     for name in settings.variables:
         for group, dataset in held.items():
             try:
-                names = _winds(dataset) if name in WIND else found(dataset, name)
+                names = _names(dataset, name)
             except InputError:
                 continue
             result.setdefault(group, []).extend(one for one in names if one not in result.get(group, []))
@@ -261,54 +261,64 @@ def _order(opened: _Groups, settings: SeriesSettings) -> tuple[str, ...]:
     return (*_FIRST, *_REST)
 
 
-def _winds(dataset: xr.Dataset) -> list[str]:
-    """Components of the wind of a dataset, and its speed and direction.
+def _names(dataset: xr.Dataset, name: str) -> list[str]:
+    """What a name stands for in a dataset: variables, and speed and direction of a wind whose components it has.
 
     Raises:
-        InputError: it has no wind.
+        InputError: the dataset has no such variable.
     """
-    components = [str(name) for name in dataset.data_vars if str(name).startswith("eastward_wind")]
-    pairs = [(east, east.replace("eastward", "northward")) for east in components if "spread" not in east]
-    result = [
-        name
-        for east, north in pairs
-        if north in dataset
-        for name in (east, north, _of(east, "wind_speed"), _of(east, "wind_from_direction"))
-    ]
-    if not result:
-        raise InputError("The dataset has no wind")
-    return result
+    made = _winds(dataset)
+    if name in WIND:
+        if not made:
+            raise InputError("The dataset has no wind")
+        return [one for derived, (_, east) in made.items() for one in (*_components(east), derived)]
+    if name in dataset.data_vars:
+        return [name]
+    # Like a standard name, one without a height stands for all heights.
+    alike = [derived for derived in made if name in (derived, _without_height(derived))]
+    return alike or found(dataset, name)
 
 
-def _of(eastward: str, name: str) -> str:
-    """Name of a field of the wind at the height of a component."""
-    return eastward.replace("eastward_wind", name)
+def _winds(dataset: xr.Dataset) -> dict[str, tuple[_Formula, str]]:
+    """Speeds and directions that can be made of a dataset: name -> formula and the eastward component."""
+    east = [str(name) for name in dataset.data_vars if str(name).startswith("eastward_wind")]
+    pairs = [name for name in east if "spread" not in name and _components(name)[1] in dataset.data_vars]
+    return {
+        name.replace("eastward_wind", word): (formula, name) for name in pairs for word, formula in _FORMULAS.items()
+    }
+
+
+_Formula = Callable[[np.ndarray, np.ndarray], np.ndarray]
+_FORMULAS: Final[Mapping[str, _Formula]] = {"wind_speed": wind_speed, "wind_from_direction": wind_from_direction}
+
+
+def _components(eastward: str) -> tuple[str, str]:
+    """Names of both components of a wind."""
+    return eastward, eastward.replace("eastward", "northward")
+
+
+def _without_height(name: str) -> str:
+    """Name of a field of the wind without its height."""
+    return next(word for word in _FORMULAS if name.startswith(word))
 
 
 def _part(dataset: xr.Dataset, names: list[str], settings: SeriesSettings) -> xr.Dataset:
     """The series of one group."""
-    own = [name for name in names if name in dataset]
-    speeds = {
-        name: name.replace("wind_speed", "eastward_wind")
-        for name in names
-        if name not in dataset and name.startswith("wind_speed")
-    }
-    needed = [*own, *(one for one in ("time_bnds", *_vertical(dataset, settings)) if one in dataset and one not in own)]
-    dataset = dataset[needed]
-    dataset = _period(dataset, settings)
-    over_area = settings.places is None
-    if over_area:
+    made = {name: how for name, how in _winds(dataset).items() if name in names and name not in dataset}
+    needed = [name for name in names if name in dataset]
+    needed += [one for _, east in made.values() for one in _components(east)]
+    needed += [one for one in ("time_bnds", *_vertical(dataset, settings)) if one in dataset]
+    dataset = _period(dataset[list(dict.fromkeys(needed))], settings)
+    if settings.places is None:
         # The mean speed over an area is not that of the mean vector.
+        speeds = {name: east for name, (formula, east) in made.items() if formula is wind_speed}
         dataset = dataset.assign({name: _lazy_speed(dataset, east, name) for name, east in speeds.items()})
     result = _at_heights(_placed(dataset, settings), settings)
-    for name, east in speeds.items():
-        parts = result[east], result[east.replace("eastward", "northward")]
-        if not over_area:
-            result = result.assign({name: _of_wind(wind_speed, *parts, name)})
-        direction = name.replace("wind_speed", "wind_from_direction")
-        result = result.assign({direction: _of_wind(wind_from_direction, *parts, direction)})
-    kept = [name for name in names if name in result]
-    return result[[*kept, *(["time_bnds"] if "time_bnds" in result else [])]]
+    for name, (formula, east) in made.items():
+        if name not in result:
+            u, v = (result[one] for one in _components(east))
+            result = result.assign({name: _of_wind(formula, u, v, name)})
+    return result[[*names, *(["time_bnds"] if "time_bnds" in result else [])]]
 
 
 def _vertical(dataset: xr.Dataset, settings: SeriesSettings) -> tuple[str, ...]:
@@ -356,7 +366,7 @@ def _at_heights(dataset: xr.Dataset, settings: SeriesSettings) -> xr.Dataset:
 
 def _lazy_speed(dataset: xr.Dataset, east: str, name: str) -> xr.Variable:
     """The speed of the wind in each cell, worked out when it is asked for."""
-    u, v = (dataset[one].variable for one in (east, east.replace("eastward", "northward")))
+    u, v = (dataset[one].variable for one in _components(east))
 
     def part(key: dict[Any, Any]) -> np.ndarray:
         return np.asarray(wind_speed(values(u, key), values(v, key)))
@@ -364,7 +374,7 @@ def _lazy_speed(dataset: xr.Dataset, east: str, name: str) -> xr.Variable:
     return computed(u.sizes, floating(u.dtype), part, _attributes(name, u.attrs))
 
 
-def _of_wind(formula: Any, u: xr.DataArray, v: xr.DataArray, name: str) -> xr.Variable:
+def _of_wind(formula: _Formula, u: xr.DataArray, v: xr.DataArray, name: str) -> xr.Variable:
     """Speed or direction of a wind whose components are in memory or soon will be."""
     made = formula(u.values.astype(float), v.transpose(*u.dims).values.astype(float))
     return xr.Variable(u.dims, np.asarray(made, floating(u.dtype)), _attributes(name, u.attrs))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import icechunk
 
@@ -130,9 +130,22 @@ def open_repository(place: Place) -> icechunk.Repository:
         try:
             return icechunk.Repository.open(place.storage)
         except icechunk.RepositoryNotFoundError:
-            stores = sorted(path.name for path in directory.glob("*.store")) if directory is not None else []
+            if directory is None:
+                raise StoreError(f"{place.where} holds no store of Kaiseki; {_ACCESS}") from None
+            stores = sorted(path.name for path in directory.glob("*.store"))
             hint = f"it holds {', '.join(stores)}: open one of these" if stores else "give an analysis.store of a run"
             raise StoreError(f"{place.where} is not a run store of Kaiseki; {hint}") from None
+        except icechunk.IcechunkError as error:
+            if directory is not None:
+                raise
+            # Of a refusal the client tells no more than that there was an error.
+            raise StoreError(f"{place.where} could not be opened ({first_line(error)[:200]}); {_ACCESS}") from error
+
+
+_ACCESS: Final = (
+    "check its address, the server (endpoint_url, region), the keys (environment or profile), and whether it "
+    "may be read without any (anonymous)"
+)
 
 
 def first_line(error: BaseException) -> str:
