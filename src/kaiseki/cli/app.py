@@ -17,7 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("kaiseki.cli.runs:report", "Make the page with maps, profiles and scores of a run."),
     "impact": ("kaiseki.cli.impact:impact", "What each kind of observation did to an analysis of a run."),
     "tune": ("kaiseki.cli.tune:tune", "Errors of background and observations from the innovations of a run."),
-    "archive": ("kaiseki.cli.archive:app", "Release stores: pack, publish and examine them."),
+    "archive": ("kaiseki.cli.archive:app", "Release stores: pack, publish, examine them and take data from them."),
     "config": ("kaiseki.cli.config:app", "Show, check and describe experiment files."),
     "doctor": ("kaiseki.cli.doctor:doctor", "What this machine can run, what it lacks and what to do about it."),
     "info": ("kaiseki.cli.info:info", "Versions, devices and memory of this machine."),

@@ -13,7 +13,11 @@ from kaiseki.cli.output import Json, begin, emit
 from kaiseki.cli.storage import Storage, reached
 from kaiseki.core.errors import ConfigError
 
-app = App(name="archive", help="Release stores: pack, import, publish and examine them.", help_format="plaintext")
+app = App(
+    name="archive",
+    help="Release stores: pack, import, publish, examine them and take data from them.",
+    help_format="plaintext",
+)
 
 Into = Annotated[str, Parameter(name="--into", help="Place of the release store: a folder or s3://bucket/prefix.")]
 Version = Annotated[

@@ -62,7 +62,7 @@ class ExportOptions:
     method: Method = "nearest"
     """How a value at a place is made: that of the cell, or linear between four cells."""
     shape: Literal["wide", "long"] = "wide"
-    """Of tables (parquet): a column per variable, or a row per value."""
+    """Shape of tables (parquet): a column per variable, or a row per value."""
     bounds: Literal["tight", "user", "lossless"] | None = None
     """Largest errors of packing; by default those of the release, with which its values are packed as they are."""
     version: Version = None
@@ -368,7 +368,7 @@ def _described(found: xr.Dataset) -> dict[str, Any]:
 
 
 def _words(result: dict[str, Any]) -> str:
-    """The same in lines."""
+    """Lines that tell what was written."""
     units = ", ".join(f"{name} [{unit}]" for name, unit in result["variables"].items())
     lines = [f"{result['times']} times, {result['first']} to {result['last']}, at {result['places']} places: {units}"]
     if "cell" in result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -56,11 +57,25 @@ class EncodedVariable:
         values = np.asarray(self.source.isel(indexers, missing_dims="ignore").values)
         return values.astype(self.dtype, copy=False) if self.packing is None else pack(values, self.packing)
 
-    def times(self) -> Iterator[dict[str, int]]:
-        """Places along its dimensions of time, one after another; a single empty one where it has none."""
+    def pieces(self, memory: int) -> Iterator[dict[str, int | slice]]:
+        """Parts along its dimensions of time, one after another; a single empty one where it has none.
+
+        Args:
+            memory: bytes that the values of a part may have, unless one time has more: a release unpacks the times of a
+                day together.
+        """
         axes = [name for name in self.dims if name in TIME_DIMENSIONS]
-        for place in np.ndindex(*(self.shape[self.dims.index(name)] for name in axes)):
-            yield dict(zip(axes, place, strict=True))
+        if not axes:
+            yield {}
+            return
+        *outer, last = axes
+        lengths = dict(zip(self.dims, self.shape, strict=True))
+        one = math.prod(length for name, length in lengths.items() if name not in axes) * self.source.dtype.itemsize
+        step = max(1, memory // max(one, 1))
+        for place in np.ndindex(*(lengths[name] for name in outer)):
+            for start in range(0, lengths[last], step):
+                part = slice(start, min(start + step, lengths[last]))
+                yield {**dict(zip(outer, place, strict=True)), last: part}
 
 
 def encoded(

@@ -31,6 +31,8 @@ EXPORT_ID = "export_id"
 """Global attribute that tells what a file was made of: a digest of its source, contents and encoding."""
 
 _DEFLATE = 4
+_MEMORY = 64 * 2**20
+"""Bytes of one variable that are read at once, unless one time of it has more."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Making:
 def write_netcdf(
     dataset: xr.Dataset, file: str | Path, bounds: BoundSet = "lossless", making: Making | None = None
 ) -> Path:
-    """Write a dataset to one NetCDF-4 file, whole or not at all; one time of one variable is in memory.
+    """Write a dataset to one NetCDF-4 file, whole or not at all; of one variable 64 MiB, or one time, are in memory.
 
     Args:
         dataset: as `kaiseki.open` or a product gives it.
@@ -236,7 +238,7 @@ def _fill(stream: _FileForHDF5, variables: list[EncodedVariable], attributes: Ma
         for one in variables:
             target = file.create_variable(one.name, one.dims, _type(one), fillvalue=one.fill, **_filters(one))
             target.attrs.update(one.attributes)
-            for place in one.times():
+            for place in one.pieces(_MEMORY):
                 index = tuple(place.get(name, slice(None)) for name in one.dims)
                 target[index if one.dims else ()] = _values(one, place)
                 if stream.first_error is not None:
@@ -250,8 +252,15 @@ def _type(variable: EncodedVariable) -> Any:
     return h5py.string_dtype() if variable.dtype.kind in "UO" else variable.dtype
 
 
-def _values(variable: EncodedVariable, place: Mapping[str, int]) -> np.ndarray:
-    values = variable.block(**place)
+def _values(variable: EncodedVariable, place: Mapping[str, int | slice]) -> np.ndarray:
+    begin = next((part.start for part in place.values() if isinstance(part, slice)), 0)
+    try:
+        values = variable.block(**place)
+    except InputError as error:
+        if not begin:
+            raise
+        # The place that the message names is one within the part.
+        raise InputError(f"{error} (times are counted from number {begin} of the axis)") from error
     return values.astype(object) if variable.dtype.kind == "U" else values
 
 

@@ -37,9 +37,11 @@ class ExportFolder:
             raise StoreError(f"{self.path} is a file; give a new folder for the export")
         there = sorted(one.name for one in self.path.iterdir()) if self.path.is_dir() else []
         note: dict[str, Any] = {"form": form, "parts": {}}
-        if NOTE in there:
+        others = [name for name in there if not (name.startswith(".") and name.endswith(".part")) and name != NOTE]
+        # A note alone is what a call left that failed before its first file.
+        if NOTE in there and others:
             note = self._read()
-        elif foreign := [name for name in there if not (name.startswith(".") and name.endswith(".part"))]:
+        elif foreign := others:
             raise StoreError(
                 f"{self.path} holds {foreign[0]!r}, which is no part of an export of Kaiseki; give a new folder"
             )
