@@ -248,7 +248,9 @@ def test_the_old_tip_of_a_branch_that_was_moved_forward_is_kept_for_those_who_op
     tidied = tidy(repository, place, **AT_ONCE)
     assert tidied.postponed is None
     assert tidied.chunks == 3, "twice what was replaced between, and the first values"
-    assert np.array_equal(zarr.open_group(repository.readonly_session("main").store)["field"][0], 5 * block(1))
+    assert np.array_equal(
+        zarr.open_group(repository.readonly_session("main").store, mode="r")["field"][0], 5 * block(1)
+    )
 
 
 def test_all_that_anything_leads_to_stays_and_all_else_goes(tmp_path: Path) -> None:
