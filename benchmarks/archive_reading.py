@@ -44,6 +44,8 @@ SURFACE = (
     "cloud_fraction", "shortwave_down",
 )  # fmt: skip
 REPEATS = 15
+HOUR = 6
+"""Hour of the day of maps and profiles: of a chunk of the core, which begins at 00 UTC, half the hours are unpacked."""
 LEVEL = 10
 """Model level of the map and the series."""
 Index = dict[tuple[str, int, int], tuple[Path, int, int]]
@@ -192,7 +194,7 @@ def from_release(release: Path, others: tuple[Path, ...]) -> dict[str, Any]:
     """Times of the release, and of opening it."""
     surface, air = kaiseki.open(release, "surface"), kaiseki.open(release, "model_levels")
     hours, ny, nx = surface["temperature_2m"].shape
-    hour, j, i = hours // 2, ny // 2, nx // 2
+    hour, j, i = hours // 2 + HOUR, ny // 2, nx // 2
     folders = (release, *others)
     generator = np.random.default_rng(9)
     rows, columns = generator.integers(0, ny, 1000), generator.integers(0, nx, 1000)
@@ -250,7 +252,7 @@ def requests(read: Callable[[], Any]) -> int:
 def from_grib(index: Index, sizes: tuple[int, int, int], levels: int, folder: Path) -> dict[str, Any]:
     """Times of GRIB files."""
     hours, ny, nx = sizes
-    hour, cell = hours // 2, (ny // 2) * nx + nx // 2
+    hour, cell = hours // 2 + HOUR, (ny // 2) * nx + nx // 2
     box = (slice(40, 90), slice(50, 100))
     return {
         "series of the month, surface": timed(
@@ -276,7 +278,7 @@ def from_grib(index: Index, sizes: tuple[int, int, int], levels: int, folder: Pa
 def from_netcdf(files: list[Path], sizes: tuple[int, int, int], level: list[int], folder: Path) -> dict[str, Any]:
     """Times of NetCDF files."""
     hours, ny, nx = sizes
-    hour, place = hours // 2, (ny // 2, nx // 2)
+    hour, place = hours // 2 + HOUR, (ny // 2, nx // 2)
     everywhere = (slice(None), slice(None))
     box = (slice(0, 12), slice(40, 90), slice(50, 100))
     return {

@@ -10,6 +10,7 @@ import pytest
 
 import kaiseki
 from archive.fixtures import make
+from archive.release import days
 from archive.runs import (
     HOUR,
     START,
@@ -22,6 +23,9 @@ from archive.runs import (
     write_stretch,
 )
 from kaiseki.archive import SCHEMA_VERSION, ForecastStore, RunStore, observations
+from kaiseki.archive.care.verify import verify
+from kaiseki.archive.release import schema
+from kaiseki.archive.release.store import ReleaseStore
 
 
 def unpacked(name: str, version: int, folder: Path) -> Path:
@@ -39,6 +43,48 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def test_there_is_a_fixture_of_every_version(name: str) -> None:
     names = {file.name for file in Path(make.__file__).parent.glob(f"{name}_*")}
     assert names == {f"{name}_v{version}.tar.xz" for version in range(1, SCHEMA_VERSION + 1)}
+
+
+def test_there_is_a_release_of_every_version() -> None:
+    names = {file.name for file in Path(make.__file__).parent.glob("release_*")}
+    assert names == {f"release_v{version}.tar.xz" for version in range(1, schema.VERSION + 1)}
+
+
+@pytest.mark.parametrize("version", range(1, schema.VERSION + 1))
+def test_old_releases_are_read_verified_and_gone_on_with(version: int, tmp_path: Path) -> None:
+    path = unpacked("release", version, tmp_path)
+    found = verify(path)
+    assert found.sound, found.as_text()
+    assert found.values > 0
+    published, waiting = ReleaseStore.open(path).root("v1"), ReleaseStore.open(path).root("quality")
+    assert "observations/19890101" in published
+    assert "observations/19890102" in waiting
+    assert "observations/19890102" not in published
+    assert found.notes, "a copy for series waits"
+    for group in schema.GROUPS:
+        old, new = kaiseki.open(path, group, version="v1"), kaiseki.open(path, group, version="quality")
+        assert old["time"].values[-1] < np.datetime64("1989-01-02") <= new["time"].values[-1], group
+        kept = [str(name) for name in new.data_vars if name in days.MEANS or name == "pressure"]
+        direct = group not in ("pressure_levels", "height_levels")
+        assert kept or not direct
+        for name in kept:
+            bound = new[name].attrs["maximum_absolute_error"]
+            for number, time in enumerate(new["time"].values if direct else ()):
+                if name == "precipitation" and time == days.START:
+                    continue
+                now = days.values(name, time)
+                for part in ({}, {"y": 2, "x": 3}):
+                    there = now[..., 2, 3] if part else now
+                    assert np.abs(new[name].isel(time=number, **part).values - there).max() <= bound, (group, name)
+        for dataset in (old, new):
+            for name in dataset.data_vars:
+                assert np.isfinite(dataset[name].values.astype(float)).any(), (group, name)
+    series = kaiseki.open(path, "surface", version="quality")["temperature_2m"].isel(y=2, x=3).values
+    assert series.shape == (13,)
+    assert np.abs(series[0] - days.values("temperature_2m", days.START)[2, 3]) <= 0.01
+    with ReleaseStore.open(path, "a") as store:
+        store.publish("v2")
+    assert kaiseki.open(path, "surface", version="v2").sizes["time"] == 13
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))

@@ -204,6 +204,26 @@ def test_forecasts_have_lead_times_and_no_sum_at_the_start(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "experiment", "expected"),
+    [
+        ("analysis", "{}", ("0", "an", "0")),
+        ("background", "{}", ("2", "fc", "2")),
+        ("surface", '{"name": "winter"}', ("2", "fc", "2")),
+        ("model_levels", "{}", ("2", "fc", "2")),
+        ("surface", '{"imported": {"reader": "era5"}}', ("255", "missing", "255")),
+    ],
+)
+def test_the_kind_of_the_data_is_what_the_archive_knows(
+    tmp_path: Path, kind: str, experiment: str, expected: tuple[str, str, str]
+) -> None:
+    dataset = on_map(SURFACE).isel(time=[0])[["temperature_2m"]].assign_attrs(kind=kind, experiment=experiment)
+    path = tmp_path / "kind.grib2"
+    write_grib2(dataset, path, grid="own")
+    found = keys_of(path, "typeOfGeneratingProcess", "typeOfProcessedData", "significanceOfReferenceTime")
+    assert [tuple(map(str, one)) for one in found] == [expected]
+
+
 def test_a_run_straight_from_model_levels(tmp_path: Path) -> None:
     dataset = kaiseki.open(whole_run(tmp_path / "run", 1))
     for name, offset in (("temperature", 270.0), ("eastward_wind", 0.0), ("northward_wind", 0.0)):

@@ -19,7 +19,7 @@ from archive.runs import small_domain
 from kaiseki.archive.release.packing import PackSettings, pack
 from kaiseki.archive.release.reading import _PickedArray
 from kaiseki.archive.release.report import as_mapping, as_text, sizes
-from kaiseki.archive.release.store import ReleaseStore
+from kaiseki.archive.release.store import QUALITY, ReleaseStore
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.core.variables import VARIABLES
 
@@ -119,6 +119,48 @@ def test_coordinates_are_those_of_the_run_and_the_rim_is_flagged(run: Path, rele
     assert rim[:, -1].all()
     assert not rim[1:-1, 1:-1].any()
     assert set(np.unique(fields["state"].values)) == {2}
+
+
+def test_fields_at_a_fixed_height_have_it_as_a_coordinate(release: Path, tmp_path: Path) -> None:
+    import h5netcdf
+
+    from kaiseki.archive.exchange.netcdf import write_netcdf
+
+    opened = kaiseki.open(release, "surface", version=QUALITY)
+    height = opened["temperature_2m"]["height_2m"]
+    assert height == 2.0
+    assert {"standard_name": "height", "units": "m", "positive": "up"}.items() <= height.attrs.items()
+    coordinates = kaiseki.open(release, "model_levels", version=QUALITY).coords
+    assert not [name for name in coordinates if "height_" in str(name)]
+    with h5netcdf.File(write_netcdf(opened, tmp_path / "x.nc"), "r") as file:
+        listed = {name: str(one.attrs.get("coordinates", "")).split() for name, one in file.variables.items()}
+        assert file.variables["height_2m"][()] == 2.0
+    assert [name for name, places in listed.items() if "height_2m" in places] == ["temperature_2m"]
+
+
+def test_a_map_of_a_model_level_is_fetched_by_one_request_and_the_index(tmp_path: Path) -> None:
+    from kaiseki.archive.release.layout import Chunks
+    from kaiseki.archive.store.reading import ReadingStore
+
+    with ReleaseStore.create(tmp_path / "r", layout(1, chunks=Chunks(cells=(2, 2), levels=1, times=6))) as store:
+        store.add_variables({("model_levels", "temperature"): "level"})
+        with store.day("one", DAY) as writer:
+            writer.write("model_levels", "temperature", of_day("temperature", 0))
+    field = kaiseki.open(tmp_path / "r", "model_levels", version=QUALITY)["temperature"]
+    asked: list[Any] = []
+    original = ReadingStore.get
+
+    async def get(self: Any, key: str, *arguments: Any, **options: Any) -> Any:
+        asked.append(arguments)
+        return await original(self, key, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReadingStore, "get", get)
+        found = field.isel(time=13, level=1).values
+    assert np.abs(found - of_day("temperature", 0)[13, 1]).max() <= 0.01
+    assert len(asked) == 2
+    extent, stored = asked[1][1], sum(file.stat().st_size for file in (tmp_path / "r" / "chunks").iterdir())
+    assert extent.end - extent.start < 0.1 * stored, "a twelfth: six hours of one level of three"
 
 
 def test_a_second_call_packs_nothing_again(run: Path, release: Path) -> None:

@@ -223,6 +223,76 @@ def test_moving_a_branch_forward_postpones_nothing(tmp_path: Path) -> None:
     assert tidy(repository, place, margin=timedelta(0)).postponed is None
 
 
+def test_the_old_tip_of_a_branch_that_was_moved_forward_is_kept_for_those_who_opened_it(tmp_path: Path) -> None:
+    """A release is published by moving its branch from version to version, over the days that were packed between."""
+    place = resolve(tmp_path / "release")
+    repository = lay_out(place, 4)
+    rewrite(repository, place, range(2))
+    old = repository.lookup_branch("main")
+    repository.create_branch("quality", old)
+    for _ in range(3):
+        with committed(repository, place, "quality", "replaced") as pending:
+            group = zarr.open_group(pending.session.store, mode="r+")
+            group["field"][0] = 5 * block(1)  # type: ignore[index]
+    pause(place)
+    before = clock(place)
+    pause(place)
+    assert pending.snapshot is not None
+    repository.reset_branch("main", pending.snapshot)
+    for _ in range(2):
+        # The second finds what the first left.
+        tidied = tidy(repository, place, minimum_age=clock(place) - before, margin=timedelta(0))
+        assert tidied.postponed is None
+        assert written(repository, snapshot=old) == [0, 1], "it was the tip within the minimum age"
+        pause(place)
+    tidied = tidy(repository, place, **AT_ONCE)
+    assert tidied.postponed is None
+    assert tidied.chunks == 3, "twice what was replaced between, and the first values"
+    assert np.array_equal(
+        zarr.open_group(repository.readonly_session("main").store, mode="r")["field"][0], 5 * block(1)
+    )
+
+
+def test_all_that_anything_leads_to_stays_and_all_else_goes(tmp_path: Path) -> None:
+    """Versions, branches, readers with leases and the tips of this moment; everything else is given back."""
+    place = resolve(tmp_path / "release")
+    repository = lay_out(place, 4)
+    kept: dict[str, np.ndarray] = {}
+
+    def state(value: float) -> str:
+        with committed(repository, place, "main", str(value)) as pending:
+            zarr.open_group(pending.session.store, mode="r+")["field"][0] = value * block(1)  # type: ignore[index]
+        assert pending.snapshot is not None
+        return pending.snapshot
+
+    def remember(snapshot: str, value: float) -> None:
+        kept[snapshot] = value * block(1)
+
+    states = [state(value) for value in range(2, 9)]
+    repository.create_tag("v1", states[1])
+    remember(states[1], 3)
+    repository.create_branch("side", states[3])
+    remember(states[6], 8)
+    with committed(repository, place, "side", "of its own") as pending:
+        zarr.open_group(pending.session.store, mode="r+")["field"][0] = 20 * block(1)  # type: ignore[index]
+    assert pending.snapshot is not None
+    remember(pending.snapshot, 20)
+    pause(place)
+    with hold(place, states[5]):
+        remember(states[5], 7)
+        tidy(repository, place, **AT_ONCE)
+        for snapshot, values in kept.items():
+            group = zarr.open_group(open_repository(place).readonly_session(snapshot_id=snapshot).store, mode="r")
+            assert np.array_equal(group["field"][0], values)  # type: ignore[index]
+    del kept[states[5]]
+    pause(place)
+    tidy(repository, place, **AT_ONCE)
+    for snapshot, values in kept.items():
+        group = zarr.open_group(open_repository(place).readonly_session(snapshot_id=snapshot).store, mode="r")
+        assert np.array_equal(group["field"][0], values)  # type: ignore[index]
+    assert size(place) == len(kept) * 4 * CELLS, "one chunk for each state that something leads to"
+
+
 def lease_of_another(place: Place) -> subprocess.Popen[str]:
     program = (
         "import sys, time; from pathlib import Path; from kaiseki.archive.release.leases import hold; "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import zarr
 
-from kaiseki.archive.care.chunks import Part, read_part, words_of
+from kaiseki.archive.care.chunks import read_part, words_of
 from kaiseki.archive.care.faults import Verification
 from kaiseki.archive.care.ledger import Books, Kept
 from kaiseki.archive.release import schema
@@ -120,7 +121,7 @@ def _read(root: zarr.Group, books: Books, name: str, when: tuple[slice, str], fo
     place = f"map/{books.group.name}/{name}"
     mapped = array_at(root, place) if place in root else None
     tally = Tally(np.zeros(slots.stop - slots.start, bool))
-    differing = list[str]()
+    differing = dict[str, list[str]]()
     plane = (slice(0, array.shape[-2]), slice(0, array.shape[-1]))
     depth = array.chunks[1] if array.ndim == 4 else 1
     for level in range(0, array.shape[1], depth) if array.ndim == 4 else (None,):
@@ -128,23 +129,28 @@ def _read(root: zarr.Group, books: Books, name: str, when: tuple[slice, str], fo
         part = read_part(array, (slots, *deep, *plane))
         tally.damaged += [f"{words_of(axes, window)}: {words}" for window, words in part.damaged]
         tally.add(part.values, kept.packing, row, level)
-        if mapped is not None and not part.damaged:
-            differing += _map_differs(mapped, part.values, slots, deep, map_levels(root, books.group))
-    if differing:
-        more = len(differing) - 1
-        text = differing[0] + (f"; and {more} more levels" if more else "")
-        found.add("copy", text, books.group.name, name, day, "map")
+        if mapped is not None:
+            core = None if part.damaged else part.values
+            levels = map_levels(root, books.group)
+            for kind, words in _map_differs(mapped, core, slots, deep, levels):
+                differing.setdefault(kind, []).append(words)
+    for kind, texts in differing.items():
+        more = len(texts) - 1
+        text = texts[0] + (f"; and {more} more levels" if more else "")
+        found.add(kind, text, books.group.name, name, day, "map")
     return tally
 
 
 def _map_differs(
-    mapped: zarr.Array, core: np.ndarray, slots: slice, deep: tuple[slice, ...], chosen: np.ndarray | None
-) -> list[str]:
-    """Words for each level at which the copy for maps is not the core, bit for bit."""
+    mapped: zarr.Array, core: np.ndarray | None, slots: slice, deep: tuple[slice, ...], chosen: np.ndarray | None
+) -> Iterator[tuple[str, str]]:
+    """Kind of fault and words for each level at which the copy for maps cannot be read or is not the core, bit for bit.
+
+    Where the core itself is damaged, None, the copy is read all the same.
+    """
     plane = tuple(slice(0, size) for size in mapped.shape[-2:])
-    pairs: list[tuple[tuple[slice, ...], np.ndarray, str]]
     if not deep:
-        pairs = [((slots, *plane), core, "")]
+        pairs: list[tuple[tuple[slice, ...], np.ndarray | None, str]] = [((slots, *plane), core, "")]
     else:
         levels = range(deep[0].start, deep[0].stop)
         kept = levels if chosen is None else [int(level) for level in chosen if level in levels]
@@ -152,21 +158,24 @@ def _map_differs(
         pairs = [
             (
                 (slots, slice(index[level], index[level] + 1), *plane),
-                core[:, [level - deep[0].start]],
+                None if core is None else core[:, [level - deep[0].start]],
                 f"level {level}: ",
             )
             for level in kept
         ]
-    return [where + words for key, values, where in pairs if (words := _differs(read_part(mapped, key), values))]
+    for key, values, where in pairs:
+        part = read_part(mapped, key)
+        if part.damaged:
+            yield "unreadable", f"{where}{len(part.damaged)} chunks cannot be read ({part.damaged[0][1]})"
+        elif values is not None and (words := _differs(part.values, values)):
+            yield "copy", where + words
 
 
-def _differs(part: Part, core: np.ndarray) -> str:
+def _differs(copy: np.ndarray, core: np.ndarray) -> str:
     """Words for how a part of a copy differs from the core, "" where it does not."""
-    if part.damaged:
-        return f"{len(part.damaged)} chunks cannot be read ({part.damaged[0][1]})"
-    if part.values.dtype == core.dtype and part.values.tobytes() == core.tobytes():
+    if copy.dtype == core.dtype and copy.tobytes() == core.tobytes():
         return ""
-    wrong = ~((part.values == core) | (np.not_equal(part.values, part.values) & np.not_equal(core, core)))
+    wrong = ~((copy == core) | (np.not_equal(copy, copy) & np.not_equal(core, core)))
     return f"{int(wrong.sum())} of {wrong.size} values are not those of the core"
 
 
@@ -232,7 +241,7 @@ def _compare_block(
             for number in numbers:
                 slots = times.slots(axis, number)
                 source = read_part(core, (slots, *strip))
-                mine = Part(part.values[slots.start - whole.start : slots.stop - whole.start], [])
+                mine = part.values[slots.start - whole.start : slots.stop - whole.start]
                 if not source.damaged and (words := _differs(mine, source.values)):
                     wrong.setdefault(number, words if level is None else f"level {level}: {words}")
     for number, words in sorted(wrong.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,7 +80,7 @@ class Export:
         if form == "pressure":
             self.levels = np.array(JMA_PRESSURE_LEVELS) if self.interpolated else _levels(dataset)
         self.dataset = dataset
-        self.kind = "forecast" if START in dataset.coords else str(dataset.attrs.get("kind"))
+        self.kind = _kind_of(dataset)
         self.moments = list(_moments(dataset, any(_statistic(one) is not None for one in self.present)))
 
     def by_file(self) -> Iterator[list[_Moment]]:
@@ -89,7 +90,7 @@ class Export:
 
     def name(self, moments: Sequence[_Moment]) -> str:
         """Name of the file of some moments of one reference time."""
-        step = "ANAL" if self.kind == "analysis" else "GUES"
+        step = {"analysis": "ANAL", "imported": "DATA"}.get(self.kind, "GUES")
         if self.kind == "forecast":
             leads = [(one.valid - one.reference) / timedelta(hours=1) for one in moments]
             step = f"FH{math.floor(min(leads)):02d}-{math.ceil(max(leads)):02d}"
@@ -163,7 +164,7 @@ class Export:
         statistic = _statistic(one)
         surface = _surface(one, level)
         centre = (self.settings.centre, self.settings.sub_centre)
-        process, data_type, significance = _MEANING.get(self.kind, _MEANING["background"])
+        process, data_type, significance = _MEANING[self.kind]
         if statistic is None:
             first = writing.identification(moment.reference, significance, data_type, centre)
             lead = moment.valid - moment.reference
@@ -171,7 +172,7 @@ class Export:
         else:
             # Sums and means come from the model whatever the kind of the fields beside them.
             assert moment.start is not None
-            process, data_type, significance = _MEANING["forecast"]
+            process, data_type, significance = _MEANING["imported" if self.kind == "imported" else "forecast"]
             reference = moment.reference if self.kind == "forecast" else moment.start
             first = writing.identification(reference, significance, data_type, centre)
             instant = writing.product((code.category, code.number), surface, process, moment.start - reference)
@@ -186,9 +187,24 @@ class Export:
             raise InputError(f"{row.name} at {_label(moment.valid)} cannot be written: {refusal}") from None
 
 
-_MEANING = {"analysis": (0, 0, 0), "background": (2, 1, 2), "forecast": (2, 1, 1)}
-"""Type of generating process (table 4.3), type of data (1.4) and significance of the reference time (1.2) by kind; what
-is no analysis and no forecast of its own is the run of the model along the cycles."""
+_MEANING = {"analysis": (0, 0, 0), "background": (2, 1, 2), "forecast": (2, 1, 1), "imported": (255, 255, 255)}
+"""Type of generating process (table 4.3), type of data (1.4) and significance of the reference time (1.2) by kind."""
+
+
+def _kind_of(dataset: xr.Dataset) -> str:
+    """Kind of the fields of a dataset: analysis, background, forecast, or imported.
+
+    "background" is the run of the model along the cycles, which the hourly groups of a release hold; at the time of an
+    analysis it is the first guess. Of imported data no archive knows whether they are analyses or forecasts.
+    """
+    if START in dataset.coords:
+        return "forecast"
+    try:
+        if "imported" in json.loads(dataset.attrs.get("experiment", "{}")):
+            return "imported"
+    except (ValueError, TypeError):
+        return "background"
+    return "analysis" if dataset.attrs.get("kind") == "analysis" else "background"
 
 
 def _statistic(one: Parameter) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.store.heights import height_of, with_heights
 from kaiseki.core.errors import InputError
 from kaiseki.core.variables import VARIABLES
 
@@ -198,19 +199,15 @@ def assembled(
     product = product.assign_coords(
         coordinates | {one.name: (one.name, one.values, dict(one.attributes)) for one in targets.values()}
     )
-    return _with_heights(product)
+    return _with_listed(with_heights(product))
 
 
-def _with_heights(product: xr.Dataset) -> xr.Dataset:
-    """Scalar heights above ground for the variables at a fixed height, and what a file calls their coordinates."""
+def _with_listed(product: xr.Dataset) -> xr.Dataset:
+    """The product, of which each variable knows what a file calls its coordinates."""
     for name, array in product.items():
-        row = VARIABLES.get(str(name))
         listed = [one for one in ("lat", "lon") if one in product.coords and product[one].dims]
-        if row is not None and row.grib2 is not None and row.grib2.surface == 103:
-            label = f"height_{row.grib2.height:g}m"
-            attributes = {"standard_name": "height", "long_name": "height above ground", "units": "m", "positive": "up"}
-            product = product.assign_coords({label: ((), row.grib2.height, attributes | {"axis": "Z"})})
-            listed.append(label)
+        if (height := height_of(str(name))) is not None:
+            listed.append(height[0])
         if "level" in array.dims and "altitude" in product.coords:
             listed.append("altitude")
         if listed and "lat" not in array.dims:

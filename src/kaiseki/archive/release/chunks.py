@@ -2,7 +2,8 @@
 
 Zarr itself reads boxes well, but scattered points only one box after another, and the index of a shard anew each time.
 Here the indexes stay in memory, chunks that lie together in a shard are fetched by one request, and what is wanted of
-a chunk is taken while it is in the cache of the processor.
+a chunk is taken while it is in the cache of the processor. Of a chunk of differences no more is unpacked and summed up
+than the part that is wanted needs: for one time of one level, the differences up to both.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Final
 import numcodecs
 import numpy as np
 import zarr
+from pcodec.standalone import simple_decompress_into
 from zarr.abc.store import RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
@@ -31,11 +33,17 @@ from kaiseki.core.errors import StoreError
 Key = tuple[Any, ...]
 """Choice along each axis: a number, a slice, or an array of numbers."""
 
+Box = tuple[slice, ...]
+"""Stretch of a chunk along each axis."""
+
+Decoder = Callable[[Any, Box], np.ndarray]
+"""Function from the bytes of a chunk to the values of a box of it."""
+
 _ABSENT: Final = 2**64 - 1
 _GAP: Final = 2**16
 """Bytes between two chunks up to which both are fetched by one request."""
-_REQUEST: Final = 2**22
-"""Bytes of one request that joins chunks."""
+_REQUEST: Final = 2**19
+"""Bytes of one request that joins chunks: several requests are under way while what others brought is unpacked."""
 _HELD: Final = 2**28
 """Bytes of the chunks, decoded, that are under way at a time."""
 
@@ -89,7 +97,7 @@ class ShardedArray:
         dtype: of the values.
     """
 
-    def __init__(self, array: zarr.Array, decode: Callable[[Any], np.ndarray]) -> None:
+    def __init__(self, array: zarr.Array, decode: Decoder) -> None:
         self.shape, self.chunks, self.dtype = array.shape, array.chunks, np.dtype(array.dtype)
         assert array.shards is not None
         self._fill = array.fill_value
@@ -200,13 +208,16 @@ class ShardedArray:
             raise StoreError(f"a shard of {self._array.path} ends before byte {end}")
         whole = memoryview(data.as_numpy_array())
 
-        def put(extent: _Extent) -> None:
-            first, last, piece = extent
-            values = self._decode(whole[first - start : last - start])[piece.source]
-            result[piece.target] = values if piece.first is None else np.moveaxis(values, piece.first, 0)
+        def put(extents: Sequence[_Extent]) -> None:
+            for first, last, piece in extents:
+                box, source = _boxed(piece.source)
+                values = self._decode(whole[first - start : last - start], box)[source]
+                result[piece.target] = values if piece.first is None else np.moveaxis(values, piece.first, 0)
 
-        loop = asyncio.get_running_loop()
-        await asyncio.gather(*(loop.run_in_executor(_decoders(), put, extent) for extent in part))
+        loop, few = asyncio.get_running_loop(), -(-len(part) // _PROCESSORS)
+        # As many tasks as there are processors, for to hand over a task takes as long as to unpack a small chunk.
+        parts = itertools.batched(part, few)
+        await asyncio.gather(*(loop.run_in_executor(_decoders(), put, some) for some in parts))
 
     async def _index(self, shard: tuple[int, ...]) -> np.ndarray | None:
         """Start and length of every chunk of a shard, None where there is no shard."""
@@ -233,38 +244,65 @@ class ShardedArray:
 _INDEXES: Final = 4096
 """Indexes of shards kept in memory for one array, about a kilobyte each."""
 
+_PROCESSORS: Final = os.cpu_count() or 1
+
 _CHECKSUM: Final = numcodecs.get_codec({"id": "crc32c"})
 
 
 @lru_cache(maxsize=1)
 def _decoders() -> ThreadPoolExecutor:
     """Threads that decode chunks, as many as there are processors; the codecs let others run meanwhile."""
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="kaiseki-decode")
+    return ThreadPoolExecutor(_PROCESSORS, thread_name_prefix="kaiseki-decode")
 
 
-def _decoder(
-    codecs: Sequence[Mapping[str, Any]], dtype: np.dtype, chunk: tuple[int, ...]
-) -> Callable[[Any], np.ndarray] | None:
-    """Function from the bytes of a chunk to its values; None for codecs that releases do not use."""
+def _decoder(codecs: Sequence[Mapping[str, Any]], dtype: np.dtype, chunk: tuple[int, ...]) -> Decoder | None:
+    """The decoder of chunks; None for codecs that releases do not use."""
     names = [codec["name"] for codec in codecs]
-    outer = "crc32c" if names[-1:] == ["crc32c"] else names[0] if names[:1] == [DIFFERENCES] else None
-    if outer is not None:
-        inner = _decoder(codecs[:-1] if outer == "crc32c" else codecs[1:], dtype, chunk)
-        if inner is None:
-            return None
-        decode: Callable[[Any], np.ndarray] = inner
-        if outer == "crc32c":
-            return lambda data: decode(_CHECKSUM.decode(data))
+    if names[-1:] == ["crc32c"]:
+        inner = _decoder(codecs[:-1], dtype, chunk)
+        return None if inner is None else lambda data, box: inner(_CHECKSUM.decode(data), box)
+    if names[:1] == [DIFFERENCES]:
+        unpack = _decoder(codecs[1:], dtype, chunk)
         differences = Differences.from_dict(dict(codecs[0]))
-        return lambda data: differences.summed(decode(data))
+        return (
+            None
+            if unpack is None
+            else lambda data, box: differences.summed_box(unpack(data, differences.needed(box)), box)
+        )
     if names == ["numcodecs.pcodec"]:
-        packed = numcodecs.get_codec({"id": "pcodec"})
-        return lambda data: np.asarray(packed.decode(bytes(data))).reshape(chunk)
+        return lambda data, box: _of_pcodec(data, box, dtype, chunk)
     little = bool(codecs) and dict(codecs[0].get("configuration") or {}).get("endian", "little") == "little"
     if names == ["bytes", "blosc"] and little:
         compressed = numcodecs.get_codec({"id": "blosc"})
-        return lambda data: np.frombuffer(compressed.decode(data), dtype.newbyteorder("<")).reshape(chunk)
+        return lambda data, box: np.frombuffer(compressed.decode(data), dtype.newbyteorder("<")).reshape(chunk)[box]
     return None
+
+
+def _of_pcodec(data: Any, box: Box, dtype: np.dtype, chunk: tuple[int, ...]) -> np.ndarray:
+    """A box of a chunk of PCodec, which is unpacked from its beginning as far as the box needs.
+
+    Raises:
+        StoreError: the bytes hold fewer values.
+    """
+    values = np.empty((box[0].stop, *chunk[1:]), dtype)
+    found = simple_decompress_into(bytes(data), values.reshape(-1))
+    if found.n_processed != values.size:
+        raise StoreError(f"a chunk holds {found.n_processed} of at least {values.size} values")
+    return values[box]
+
+
+def _boxed(source: tuple[Any, ...]) -> tuple[Box, tuple[Any, ...]]:
+    """The smallest box that holds a selection of a chunk, and the selection within it."""
+    box, inside = [], []
+    for part in source:
+        if isinstance(part, slice):
+            box.append(part)
+            inside.append(slice(None))
+        else:
+            first = int(part.min())
+            box.append(slice(first, int(part.max()) + 1))
+            inside.append(part - first)
+    return tuple(box), tuple(inside)
 
 
 def _numbers(part: Any, size: int) -> range | np.ndarray:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import icechunk
 
@@ -28,7 +28,8 @@ from kaiseki.core.progress import say
 _NAME = "kaiseki_commit"
 """Key of the metadata by which a commit is known again."""
 
-_SKEW = "snapshot-timestamp"
+SKEW: Final = "snapshot-timestamp"
+"""Kind of the error by which Icechunk refuses a commit of a wrong clock."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,9 @@ def commit(
                     return done
                 overtaken = True
             except icechunk.FormatError as error:
-                if error.kind != _SKEW:
+                if error.kind != SKEW:
                     raise
-                _wait_for_clock(repository, session, place, policy, error)
+                wait_for_clock(repository, session, place, policy, error)
             except icechunk.StorageError:
                 # The answer may have been lost, not the commit.
                 if done := _already(repository, session, mark):
@@ -206,7 +207,7 @@ def _already(repository: icechunk.Repository, session: icechunk.Session, mark: s
     return None
 
 
-def _wait_for_clock(
+def wait_for_clock(
     repository: icechunk.Repository,
     session: icechunk.Session,
     place: Place,
@@ -216,6 +217,9 @@ def _wait_for_clock(
     """Wait until this machine's clock has passed the time of the commit before, if that is soon.
 
     Icechunk refuses a snapshot that is older than its parent, or that differs by ten minutes from the store's clock.
+
+    Raises:
+        StoreError: it is not soon.
     """
     kept = "so nothing of this commit was kept; set the clock and write it again"
     now, newest = datetime.now(UTC), next(iter(repository.ancestry(branch=session.branch))).written_at

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 NAME: Final = "kaiseki.differences"
 
+_SHORT_ROW: Final = 1000
+"""Number of values below which a call of NumPy for each row of a sum takes longer than one for all."""
+
 
 @dataclass(frozen=True)
 class Differences(ArrayArrayCodec):
@@ -65,12 +68,38 @@ class Differences(ArrayArrayCodec):
 
     def summed(self, differences: np.ndarray) -> np.ndarray:
         """The values of a chunk from its differences, in the shape of the chunk."""
-        values = np.array(differences)
-        for axis in reversed(self.axes):
-            # Sums over few long rows are faster so than by cumsum.
+        return self.summed_box(differences, tuple(slice(0, size) for size in differences.shape))
+
+    def needed(self, box: tuple[slice, ...]) -> tuple[slice, ...]:
+        """The box of differences that the values of a box need: from the first on along the axes of differences."""
+        return tuple(slice(0, part.stop) if axis in self.axes else part for axis, part in enumerate(box))
+
+    def summed_box(self, differences: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+        """The values of a box of a chunk.
+
+        Sums along different axes may be made in any order. The first of an axis are added up without being kept, so
+        that what is left for the next axis is small.
+
+        Args:
+            differences: of the box that `needed` gives.
+            box: stretches along the axes, none empty.
+        """
+        values = differences
+        for axis in self.axes:
+            start, stop = box[axis].start, box[axis].stop
+            if stop == start + 1:
+                values = np.add.reduce(values, axis=axis, dtype=values.dtype, keepdims=True)
+                continue
             along = np.moveaxis(values, axis, 0)
-            for index in range(1, along.shape[0]):
-                along[index] += along[index - 1]
+            sums = np.empty_like(along[start:stop])
+            np.add.reduce(along[: start + 1], axis=0, dtype=sums.dtype, out=sums[0])
+            if along[0].size < _SHORT_ROW:
+                sums[1:] = along[start + 1 : stop]
+                np.add.accumulate(sums, axis=0, dtype=sums.dtype, out=sums)
+            else:
+                for index in range(1, stop - start):
+                    np.add(sums[index - 1], along[start + index], out=sums[index])
+            values = np.moveaxis(sums, 0, axis)
         return values
 
     def _decode_sync(self, chunk_array: NDBuffer, _chunk_spec: ArraySpec) -> NDBuffer:

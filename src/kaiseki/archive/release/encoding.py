@@ -202,5 +202,8 @@ def archive_codecs(packing: Packing | None, axes: int) -> dict[str, Any]:
 
 
 def browser_codecs() -> dict[str, Any]:
-    """Arguments of `zarr.Group.create_array` for what browsers read: Blosc with Zstandard."""
-    return {"compressors": [BloscCodec(cname="zstd", clevel=5, shuffle="shuffle")]}
+    """Arguments of `zarr.Group.create_array` for what browsers read: Blosc with Zstandard.
+
+    Every chunk has its checksum, since Blosc itself notices few errors.
+    """
+    return {"compressors": [BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"), Crc32cCodec()]}

@@ -13,6 +13,7 @@ import zarr
 
 from kaiseki.archive.release import schema
 from kaiseki.archive.release.encoding import BOUND_SETS, BoundSet, archive_codecs, browser_codecs, packing_of
+from kaiseki.archive.store import heights
 from kaiseki.archive.store.arrays import array_at, group_at, put, values_at
 from kaiseki.archive.store.layout import StaticFields, static_fields, write_static
 from kaiseki.archive.store.metadata import (
@@ -40,15 +41,6 @@ PRESSURE_ATTRIBUTES: Final = {
 }
 """CF attributes of the axis of pressure levels."""
 
-HEIGHT_ATTRIBUTES: Final = {
-    "standard_name": "height",
-    "long_name": "height above ground",
-    "units": "m",
-    "positive": "up",
-    "axis": "Z",
-}
-"""CF attributes of the axis of height levels."""
-
 
 @dataclass(frozen=True)
 class Chunks:
@@ -60,6 +52,7 @@ class Chunks:
         shard_levels: levels of a shard of the core, a multiple of `levels`.
         series_cells: of a chunk of the copy for point series (y, x).
         series_shard: largest number of values in a shard of that copy.
+        times: largest number of times in a chunk of the core.
     """
 
     cells: tuple[int, int] = (42, 52)
@@ -67,6 +60,7 @@ class Chunks:
     shard_levels: int = 16
     series_cells: tuple[int, int] = (16, 20)
     series_shard: int = 2**26
+    times: int = 12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -216,6 +210,7 @@ def lay_out(store: Any, layout: ReleaseLayout) -> None:
                 "shard_levels": chunks.shard_levels,
                 "series_cells": list(chunks.series_cells),
                 "series_shard": chunks.series_shard,
+                "times": chunks.times,
             },
             "described_by": sorted(layout.attributes),
         }
@@ -235,7 +230,7 @@ def _axes(root: zarr.Group, group: schema.Group, times: schema.Times, levels: tu
     put(made, "time", encode_time(axis), axes=("time",), attributes=TIME_ATTRIBUTES)
     if levels:
         name = group.name.removesuffix("_levels")
-        attributes = PRESSURE_ATTRIBUTES if name == "pressure" else HEIGHT_ATTRIBUTES
+        attributes = PRESSURE_ATTRIBUTES if name == "pressure" else heights.ATTRIBUTES
         put(made, name, np.asarray(levels, float), axes=(name,), attributes=attributes)
     for copy in ("", *group.copies):
         ledger = root.create_group("/".join(part for part in (schema.LEDGER, copy, group.name) if part))
@@ -293,6 +288,8 @@ def chunks_of(root: zarr.Group) -> Chunks:
         stored["shard_levels"],
         tuple(stored["series_cells"]),
         stored["series_shard"],
+        # Stores made at first have whole days in a chunk.
+        stored.get("times", 86_400),
     )
 
 
@@ -323,7 +320,8 @@ def add_variable(root: zarr.Group, group: schema.Group, name: str, vertical: str
     deep = (few,) if levels else ()
     shard_deep = (_multiple(min(sizes.shard_levels, levels), few),) if levels else ()
     whole = tuple(_multiple(a, b) for a, b in zip(plane, cells, strict=True))
-    core = {"chunks": (steps, *deep, *cells), "shards": (steps, *shard_deep, *whole)}
+    few_steps = max(count for count in range(1, min(sizes.times, steps) + 1) if steps % count == 0)
+    core = {"chunks": (few_steps, *deep, *cells), "shards": (steps, *shard_deep, *whole)}
     _array(root, place, row, shape, axes, core, browser=False)
     if not prefix:
         _statistics(root, group, name, times.days)

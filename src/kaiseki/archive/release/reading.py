@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from kaiseki.archive.release.issues import known_issues
 from kaiseki.archive.release.layout import map_levels
 from kaiseki.archive.release.store import QUALITY, ReleaseStore, fields_of
 from kaiseki.archive.store.arrays import array_at, arrays_at, axes_of
+from kaiseki.archive.store.heights import height_of, with_heights
 from kaiseki.archive.store.metadata import GRID_MAPPING
 from kaiseki.archive.store.schema import TIME_ATTRIBUTES
 from kaiseki.archive.store.storage import Location, first_line
@@ -85,9 +87,12 @@ def open_group(
         dataset["time_bnds"] = (("time", "bounds"), bounds)
         dataset["time_bnds"].encoding.update(units=attributes["units"], dtype="int64")
         dataset["time"].attrs["bounds"] = "time_bnds"
-    for array in dataset.values():
-        if "y" in array.dims:
-            names = ["lat", "lon", *(["altitude"] if "level" in array.dims and "altitude" in dataset.coords else [])]
+    dataset = with_heights(dataset)
+    for name, array in dataset.items():
+        names = ["lat", "lon"] if "y" in array.dims else []
+        names += ["altitude"] if "level" in array.dims and "altitude" in dataset.coords else []
+        names += [height[0]] if (height := height_of(str(name))) is not None else []
+        if names:
             array.encoding["coordinates"] = " ".join(names)
     dataset.attrs = _attributes(store, group, version, snapshot) | _issues(store, group, version)
     if whole_axis:
@@ -258,6 +263,12 @@ class _PlainArray(BackendArray):
         return self.array.oindex[key] if any(isinstance(part, np.ndarray) for part in key) else self.array[key]
 
 
+_Reading = Callable[[ShardedArray, tuple[Any, ...]], np.ndarray]
+
+_DAMAGE: Final = (KaisekiError, icechunk.IcechunkError, OSError, ValueError, RuntimeError)
+"""Errors by which a layout shows that it is damaged or cannot be reached."""
+
+
 class _PickedArray(BackendArray):
     """A variable in several layouts; each part is read from that in which the fewest values must be unpacked."""
 
@@ -271,27 +282,53 @@ class _PickedArray(BackendArray):
 
     def _outer(self, key: tuple[Any, ...]) -> np.ndarray:
         """A part that is a product of indices along the axes."""
-        chosen, part = self._cheapest(key)
-        return self._read(key, lambda: chosen.sharded.box(part))
+        return self._read(key, (), lambda array, part: array.box(part))
 
     def _cheapest(self, key: tuple[Any, ...], points: Collection[int] = ()) -> tuple[_Copy, tuple[Any, ...]]:
         candidates = [(copy, part) for copy in self.copies if (part := copy.key(key)) is not None]
         return min(candidates, key=lambda pair: pair[0].cost(pair[1], points))
 
-    def _read(self, key: tuple[Any, ...], read: Any) -> np.ndarray:
-        """Unpacked values; errors of storage and of codecs as one sentence."""
+    def _read(self, key: tuple[Any, ...], points: Collection[int], read: _Reading) -> np.ndarray:
+        """Unpacked values from the cheapest layout, from the core where a copy is damaged.
+
+        Args:
+            key: of the core.
+            points: axes along which the key has points.
+            read: gives the part of an array that a key tells.
+
+        Raises:
+            StoreError: the core is damaged or cannot be reached.
+        """
+        chosen, part = self._cheapest(key, points)
+        core = self.copies[0]
         try:
-            values = np.asarray(read())
-        except KaisekiError:
-            raise
-        except (icechunk.IcechunkError, OSError, ValueError, RuntimeError) as error:
-            times = np.atleast_1d(self.times[key[0]])
-            span = format_utc(times[0]) if times.size == 1 else f"{format_utc(times[0])} to {format_utc(times[-1])}"
-            raise StoreError(
-                f"{self.what} of {span} is damaged or cannot be reached ({first_line(error)}); check the release with "
-                "kaiseki archive verify and bring the damaged days back from a copy"
-            ) from error
+            values = read(chosen.sharded, part)
+        except _DAMAGE as error:
+            if chosen is core:
+                raise self._damaged(key, error) from error
+            warnings.warn(
+                f"A copy of {self.what} of {self._span(key)} is damaged or cannot be reached ({first_line(error)}), so "
+                "the core was read; check the release with kaiseki archive verify",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            try:
+                values = read(core.sharded, key)
+            except _DAMAGE as again:
+                raise self._damaged(key, again) from again
         return values if self.packing is None else unpack(values, self.packing)
+
+    def _damaged(self, key: tuple[Any, ...], error: Exception) -> KaisekiError:
+        if isinstance(error, KaisekiError):
+            return error
+        return StoreError(
+            f"{self.what} of {self._span(key)} is damaged or cannot be reached ({first_line(error)}); check the "
+            "release with kaiseki archive verify and bring the damaged days back from a copy"
+        )
+
+    def _span(self, key: tuple[Any, ...]) -> str:
+        times = np.atleast_1d(self.times[key[0]])
+        return format_utc(times[0]) if times.size == 1 else f"{format_utc(times[0])} to {format_utc(times[-1])}"
 
     def _points(self, key: tuple[Any, ...]) -> np.ndarray:
         """Scattered points: the chunks that hold them are read once each.
@@ -311,8 +348,8 @@ class _PickedArray(BackendArray):
         first = tuple(slice(None) if dim in inner else 0 for dim in range(len(shape)))
         points = {axis: part[first].ravel() for axis, part in arrays.items() if axis not in along}
         whole = dict(enumerate(key)) | points | {axis: part for axis, (_, part) in along.items()}
-        chosen, there = self._cheapest(tuple(whole[axis] for axis in range(len(key))), points)
-        found = self._read(key, lambda: chosen.sharded.points(there, {axis: there[axis] for axis in points}))
+        there = tuple(whole[axis] for axis in range(len(key)))
+        found = self._read(there, points, lambda array, part: array.points(part, {axis: part[axis] for axis in points}))
         # Dimensions as they came: those of the points, then all other axes in order.
         names = [*inner, *(along[axis][0] if axis in along else ("axis", axis) for axis in whole if axis not in points)]
         found = found.reshape(*(shape[dim] for dim in inner), *found.shape[1:])

@@ -21,7 +21,7 @@ import numpy as np
 import zarr
 
 from kaiseki.archive.release import schema
-from kaiseki.archive.release.commits import CommitConflict, commit_lock, committed
+from kaiseki.archive.release.commits import SKEW, CommitConflict, CommitPolicy, commit_lock, committed, wait_for_clock
 from kaiseki.archive.release.layout import ReleaseLayout, add_variable, lay_out, times_of, write_summary
 from kaiseki.archive.release.leases import has_leases, hold
 from kaiseki.archive.release.probe import probe_conditional_writes
@@ -372,6 +372,10 @@ class ReleaseStore:
                 return str(session.commit(f"summary of {tag}", {schema.SUMMARY: True}, allow_empty=True))
             except icechunk.ConflictError:
                 continue
+            except icechunk.FormatError as error:
+                if error.kind != SKEW:
+                    raise
+                wait_for_clock(self._repository, session, self._place, CommitPolicy(), error)
         raise StoreError(f"{self.where} was changed by other writers at each of {_TRIES} trials; publish it later")
 
     def history(self) -> list[str]:

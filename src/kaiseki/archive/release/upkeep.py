@@ -7,7 +7,7 @@ be read to its end without its reader having said anything; and what leases name
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -111,6 +111,10 @@ def _kept_from(repository: icechunk.Repository, cutoff: datetime, held: Iterable
             times.append(info.written_at)
             if info.written_at <= cutoff:
                 break
+    # A branch that was moved was at another snapshot until then. What tags point at does not expire.
+    tagged = {repository.lookup_tag(tag) for tag in repository.list_tags()}
+    moved = {snapshot for snapshot, _ in _left(repository, cutoff)} - tagged
+    times += [info.written_at for info in _ancestors(repository) if info.id in moved]
     for holder in held:
         if holder.snapshot is not None:
             try:
@@ -129,13 +133,9 @@ def _postponed(repository: icechunk.Repository, cutoff: datetime, minimum_age: t
     What it alone pointed at is garbage at once, however old, while readers may have it open.
     """
     lost = dict[str, tuple[str, datetime]]()
-    for update in repository.ops_log():
-        if update.updated_at < cutoff:
-            break
-        snapshot = getattr(update.kind, "previous_snap_id", None)
-        if snapshot is not None:
-            # The log begins with the newest, and the last loss is what counts.
-            lost.setdefault(snapshot, (_named(update.kind), update.updated_at))
+    for snapshot, update in _left(repository, cutoff):
+        # The log begins with the newest, and the last loss is what counts.
+        lost.setdefault(snapshot, (_named(update.kind), update.updated_at))
     if not lost:
         return None
     kept = {info.id for info in _ancestors(repository)}
@@ -147,6 +147,16 @@ def _postponed(repository: icechunk.Repository, cutoff: datetime, minimum_age: t
                 f"{time + minimum_age:%Y-%m-%d %H:%M} UTC unless a tag keeps it"
             )
     return None
+
+
+def _left(repository: icechunk.Repository, cutoff: datetime) -> Iterator[tuple[str, Any]]:
+    """Snapshots from which a branch or tag was moved or taken away after the cut-off, the newest such change first."""
+    for update in repository.ops_log():
+        if update.updated_at < cutoff:
+            break
+        snapshot = getattr(update.kind, "previous_snap_id", None)
+        if snapshot is not None:
+            yield str(snapshot), update
 
 
 def _ancestors(repository: icechunk.Repository) -> Iterable[Any]:

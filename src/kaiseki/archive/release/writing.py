@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import zarr
+from zarr.codecs import ShardingCodec
 
 from kaiseki.archive.release import schema
 from kaiseki.archive.release.encoding import largest_error, pack, packing_of
 from kaiseki.archive.release.layout import map_levels, times_of
-from kaiseki.archive.store.arrays import array_at, values_at
+from kaiseki.archive.store.arrays import array_at, arrays_at, values_at
 from kaiseki.archive.store.columns import write_table
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.core.variables import VARIABLES, variable
@@ -38,6 +40,9 @@ class DayWriter:
         self._day = self._times.day(number)
         self._produced: dict[str, np.ndarray] = {}
         self._statistics: dict[tuple[str, str], np.ndarray] = {}
+        self._levels: dict[tuple[str, str], int] = {}
+        self._replaces = bool(prefix)
+        self._has_observations = False
 
     def shards(self, group: str, name: str) -> list[slice]:
         """Ranges of levels that are written together, one for a field of the surface."""
@@ -79,44 +84,88 @@ class DayWriter:
                 raise InputError(f"{name} holds infinite values; nothing of this day is written")
         except InputError as problem:
             raise InputError(f"{self._day}, {group}: {problem}") from None
+        self._levels[group, name] = self._levels.get((group, name), 0) + (values.shape[1] if array.ndim == 4 else 1)
         array[place] = packed
         self._copy_for_maps(group, name, packed, levels, slots)
         self._note(group, name, values, error)
 
     def write_observations(self, table: pa.Table) -> None:
         """Write the observation feedback of the day, in place of what was there."""
-        place = f"{self._prefix}{schema.OBSERVATIONS}/{np.datetime_as_string(self._day).replace('-', '')}"
+        place = self._observations()
         if place in self._root:
             del self._root[place]
         write_table(self._root.create_group(place), table)
+        self._has_observations = True
 
     def finish(self) -> None:
         """Note in the ledger what the day holds; `ReleaseStore.day` calls it before the commit.
 
+        Where the day was there before, what was not written anew is taken away: a day is of one packing.
+
         Raises:
-            StoreError: nothing was written.
+            StoreError: nothing was written, or some levels of a variable were not.
         """
         if not self._produced:
             raise StoreError(f"Nothing was written for {self._day}, so that there is no day to commit")
+        for (group, name), levels in self._levels.items():
+            array = self._array(group, name)
+            if array.ndim == 4 and levels < array.shape[1]:
+                raise StoreError(
+                    f"Only {levels} of {array.shape[1]} levels of {name} in {group} were written for {self._day}; "
+                    "write all parts that `shards` gives"
+                )
+        if self._replaces:
+            self._clear_rest()
         if self._prefix:
             return
         for group, produced in self._produced.items():
-            slots = self._times.slots(schema.GROUPS[group].axis, self.number)
             state = np.where(produced, self._state, schema.NOT_PRODUCED).astype(np.uint8)
-            for copy in ("", *schema.GROUPS[group].copies):
-                place = "/".join(part for part in (schema.LEDGER, copy, group, "state") if part)
-                # The copy for series is written later, block by block, and is old until then.
-                array_at(self._root, place)[slots] = state if copy != "series" else np.zeros_like(state)
+            self._note_states(schema.GROUPS[group], state)
         for (group, name), row in self._statistics.items():
             least, total, greatest, missing, error, count = row
             values = (least, total / count, greatest, missing, error) if count else (np.nan,) * 3 + (missing, error)
             array_at(self._root, f"{schema.LEDGER}/{group}/statistics/{name}")[self.number] = values
 
+    def _clear_rest(self) -> None:
+        """Take away what the day held before of groups and variables that were not written now."""
+        for group in schema.GROUPS.values():
+            if f"{self._prefix}{group.name}" not in self._root:
+                continue
+            slots = self._times.slots(group.axis, self.number)
+            for name, array in arrays_at(self._root, f"{self._prefix}{group.name}").items():
+                if array.ndim < 3 or (group.name, name) in self._levels:
+                    continue
+                if not self._prefix:
+                    ledger = array_at(self._root, f"{schema.LEDGER}/{group.name}/statistics/{name}")
+                    if np.isnan(np.asarray(ledger[self.number])).all():
+                        continue
+                    ledger[self.number] = np.nan
+                array[slots] = array.fill_value
+                if not self._prefix and f"map/{group.name}/{name}" in self._root:
+                    mapped = array_at(self._root, f"map/{group.name}/{name}")
+                    mapped[slots] = mapped.fill_value
+            if not self._prefix and group.name not in self._produced:
+                self._note_states(group, np.zeros(slots.stop - slots.start, np.uint8))
+        place = self._observations()
+        if not self._has_observations and place in self._root:
+            del self._root[place]
+
+    def _note_states(self, group: schema.Group, state: np.ndarray) -> None:
+        slots = self._times.slots(group.axis, self.number)
+        for copy in ("", *group.copies):
+            place = "/".join(part for part in (schema.LEDGER, copy, group.name, "state") if part)
+            # The copy for series is written later, block by block, and is old until then.
+            array_at(self._root, place)[slots] = state if copy != "series" else np.zeros_like(state)
+
+    def _observations(self) -> str:
+        """Place of the table of observations of the day."""
+        return f"{self._prefix}{schema.OBSERVATIONS}/{np.datetime_as_string(self._day).replace('-', '')}"
+
     def _array(self, group: str, name: str) -> zarr.Array:
         place = f"{self._prefix}{group}/{name}"
         if place not in self._root:
             raise StoreError(f"{self._where} has no {place}; lay it out with add_variables first")
-        return array_at(self._root, place)
+        return _in_order(array_at(self._root, place))
 
     def _claim(self, group: str, produced: np.ndarray) -> None:
         """Make sure once for each group that the day may be written, and note the times that hold values."""
@@ -128,6 +177,7 @@ class DayWriter:
                     f"{self._day} of {group} is in {self._where} already and final; pack it with replacement if it is "
                     "to be changed, under a new version"
                 )
+            self._replaces |= bool(state.any())
         self._produced[group] = self._produced.get(group, False) | produced
 
     def _copy_for_maps(self, group: str, name: str, packed: np.ndarray, levels: slice, slots: slice) -> None:
@@ -155,6 +205,25 @@ class DayWriter:
                 row[1] += float(np.sum(field[~np.isnan(field)] if missing else field, dtype=np.float64))
                 row[2] = max(row[2], float(np.fmax.reduce(field, axis=None)))
                 row[5] += field.size - missing
+
+
+def _in_order(array: zarr.Array) -> zarr.Array:
+    """An array whose shards are written with their chunks in the order of the axes.
+
+    So the chunks of a map lie together and are read at once. The order of Zarr itself is that of Morton; it is kept in
+    no metadata.
+    """
+    (sharding,) = array.metadata.codecs  # type: ignore[union-attr]
+    assert isinstance(sharding, ShardingCodec)
+    ordered = ShardingCodec(
+        chunk_shape=sharding.chunk_shape,
+        codecs=sharding.codecs,
+        index_codecs=sharding.index_codecs,
+        index_location=sharding.index_location,
+        subchunk_write_order="lexicographic",
+    )
+    metadata = dataclasses.replace(array.metadata, codecs=(ordered,))  # type: ignore[arg-type]
+    return zarr.Array(zarr.AsyncArray(metadata=metadata, store_path=array.store_path))
 
 
 def series_is_old(root: zarr.Group, group: schema.Group, block: int, *, complete_only: bool = False) -> bool:

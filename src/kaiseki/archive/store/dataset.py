@@ -15,6 +15,7 @@ from xarray.backends import ZarrBackendEntrypoint
 from kaiseki.archive.store import schema
 from kaiseki.archive.store.arrays import values_at
 from kaiseki.archive.store.forecast_store import ForecastStore
+from kaiseki.archive.store.heights import height_of, with_heights
 from kaiseki.archive.store.metadata import GRID_MAPPING, RIM_ATTRIBUTES, rim_mask
 from kaiseki.archive.store.run_store import RunStore
 from kaiseki.archive.store.storage import Location, storage_errors
@@ -29,7 +30,6 @@ RUN_GROUPS: Final[Mapping[str, str]] = {"analysis": schema.ANALYSIS, "background
 
 _COORDINATES = ("x", "y", "level", "soil_level", "lat", "lon", "altitude", "decay", "terrain", GRID_MAPPING)
 _INTERVAL = ("time: sum", "time: mean")
-_HEIGHTS = {"_2m": 2.0, "_10m": 10.0}
 
 
 def run_dataset(store: RunStore, kind: FieldKind) -> xr.Dataset:
@@ -95,7 +95,7 @@ def _described(
     rim = rim_mask((dataset.sizes["y"], dataset.sizes["x"]), int(root["domain"]["rim_width"]))
     attributes = {name: value for name, value in RIM_ATTRIBUTES.items() if name != "coordinates"}
     dataset = dataset.assign_coords(rim=(("y", "x"), rim, attributes))
-    dataset = _with_heights(dataset)
+    dataset = with_heights(dataset)
     for array in dataset.values():
         _set_coordinates(array)
     dataset.attrs = _attributes(root, kind, snapshot)
@@ -141,22 +141,14 @@ def _bounds(times: np.ndarray) -> np.ndarray:
     return np.stack([np.concatenate([times[:1] - step, times[:-1]]), times], axis=1).astype("datetime64[ns]")
 
 
-def _with_heights(dataset: xr.Dataset) -> xr.Dataset:
-    """Scalar heights above ground for the variables at 2 m and 10 m."""
-    for suffix, height in _HEIGHTS.items():
-        if any(str(name).endswith(suffix) for name in dataset):
-            attributes = {"standard_name": "height", "long_name": "height above ground", "units": "m", "positive": "up"}
-            dataset = dataset.assign_coords({f"height{suffix}": ((), height, attributes | {"axis": "Z"})})
-    return dataset
-
-
 def _set_coordinates(array: xr.DataArray) -> None:
     """The auxiliary coordinates that belong to a variable when it is written to a file."""
     if "y" not in array.dims:
         return
     more = {schema.PERIOD: "time", "level": "altitude"}
     names = ["lat", "lon", *(name for axis, name in more.items() if axis in array.dims)]
-    names += [f"height{suffix}" for suffix in _HEIGHTS if str(array.name).endswith(suffix)]
+    if (height := height_of(str(array.name))) is not None:
+        names.append(height[0])
     array.encoding["coordinates"] = " ".join(names)
 
 
