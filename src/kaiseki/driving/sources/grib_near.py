@@ -82,7 +82,7 @@ AT_GROUND: Final[dict[tuple[int, int, int], tuple[tuple[str, ...], str]]] = {
 SCREEN: Final = 1.5
 """Height of JMA's temperature and humidity near the ground, m, which are taken for those at 2 m and told of."""
 _UNITS: Final = {0: 60, 1: 3600, 2: 86400, 10: 10800, 11: 21600, 12: 43200}
-"""Seconds in each unit of time of both editions (code table 4 of edition 1, 4.4 of edition 2)."""
+"""Length of each unit of time, s, by its number (code table 4 of edition 1, 4.4 of edition 2)."""
 _UNITS_1: Final = {**_UNITS, 13: 900, 14: 1800, 254: 1}
 _UNITS_2: Final = {**_UNITS, 13: 1}
 _PROCESSES: Final[dict[int, Over]] = {0: "mean", 1: "sum"}
