@@ -106,6 +106,8 @@ class ImportOptions:
     """Times of a day of a new release, in equal steps from 00 UTC; by default as few as the files need."""
     bounds: Literal["tight", "user", "lossless"] = "tight"
     """Set of error bounds of a new release."""
+    interval: float | None = None
+    """Length in hours of the interval of sums and means of NetCDF files that do not tell it; it ends at their time."""
     preliminary: Annotated[bool, Parameter(negative="")] = False
     """The days will be replaced later."""
     replace: Annotated[bool, Parameter(negative="")] = False

@@ -6,6 +6,7 @@ the archive, which knows nothing of the forms of other producers.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from kaiseki.core.progress import Progress
 from kaiseki.core.timing import format_utc
 from kaiseki.driving.origin import FileOrigin, file_origin
 from kaiseki.driving.release_fields import Field, ReleaseFields
-from kaiseki.driving.sources.joined import open_driving
+from kaiseki.driving.sources.joined import open_all
 
 AXIS: Final = "hourly"
 """Axis in time of the groups that are imported; its step is that of the data."""
@@ -55,6 +56,7 @@ class ImportSettings:
         title: of a new release, empty for that of the files.
         chunks: sizes of a new release.
         attributes: further global attributes of a new release: license, references, citation ...
+        interval: length [h] of that over which sums and means of NetCDF files are that do not tell it, to their time.
     """
 
     source: str | None = None
@@ -69,6 +71,7 @@ class ImportSettings:
     title: str = ""
     chunks: Chunks = field(default_factory=Chunks)
     attributes: Mapping[str, str] = field(default_factory=dict)
+    interval: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def import_files(
 ) -> Imported:
     """Import files of one producer and grid into a release store, which is made when it is not there.
 
-    The files together hold analyses or forecasts, as of `open_driving`; their units and meaning are checked as there.
+    The files together hold analyses or forecasts, as of `open_all`; their units and meaning are checked as there.
     Values are kept but for packing. A day is one commit; groups of it that the release holds are left, so that a call
     which was ended is simply called again.
 
@@ -116,52 +119,87 @@ def import_files(
         ResourceError: the disk is full.
     """
     settings = settings or ImportSettings()
-    data = open_driving(files, source=settings.source)
-    fields = ReleaseFields(data)
-    catalogue = data.catalogue
-    origin = file_origin([p for q in catalogue.places for p in catalogue.pieces(q)])
-    times = _chosen(fields, settings)
+    if (hours := settings.interval) is not None and not 0.0 < hours <= 24.0:
+        raise InputError(f"The interval of sums and means is a length of up to 24 hours, not {hours:g}")
+    interval = None if hours is None else np.timedelta64(round(3600.0 * hours), "s")
+    held = open_all(files, settings.source, interval)
+    data, where = held.state, held.state.file
+    state = [p for q in data.catalogue.places for p in data.catalogue.pieces(q)]
+    origin = file_origin([*state, *held.near.pieces()], held.refused)
+    fields = ReleaseFields(data, held.near)
+    store = None
     if ReleaseStore.exists(release, storage_options=storage_options):
         store = ReleaseStore.open(release, "a", storage_options=storage_options)
-        _check_release(store, fields, origin)
-    else:
-        layout = _layout(fields, origin, times, settings)
+    steps = settings.times_per_day if store is None else store.times.steps[AXIS]
+    steps = _steps(fields, where) if steps is None else steps
+    fields = dataclasses.replace(fields, step=np.timedelta64(86400 // max(steps, 1), "s"))
+    chosen = _chosen(fields, settings)
+    times = np.unique(np.concatenate(list(chosen.values())))
+    if store is None:
+        layout = _layout(fields, origin, times, steps, settings)
         store = ReleaseStore.create(release, layout, storage_options=storage_options)
-    _check_axis(store, times, data.file)
+    else:
+        _check_release(store, fields, origin)
+    _check_axis(store, times, where)
     written: list[np.datetime64] = []
     kept: list[np.datetime64] = []
     with store:
         store.add_variables({(one.group, one.name): one.vertical for one in fields.fields})
         days = np.unique(times.astype("datetime64[D]"))
-        with Progress(f"importing {data.file}", days.size, unit="day") as progress:
+        with Progress(f"importing {where}", days.size, unit="day") as progress:
             for day in days:
-                of_day = times[times.astype("datetime64[D]") == day]
-                groups = _wanted(store, fields, of_day, settings)
-                if groups:
-                    _import_day(store, fields, of_day, groups, settings)
-                (written if groups else kept).append(day)
+                of_day = {group: own[own.astype("datetime64[D]") == day] for group, own in chosen.items()}
+                wanted = _wanted(store, fields, {group: own for group, own in of_day.items() if own.size}, settings)
+                if wanted:
+                    _import_day(store, fields, {group: of_day[group] for group in wanted}, settings)
+                (written if wanted else kept).append(day)
                 progress.advance(1, str(day))
         series = store.pack_series()
-    return Imported(tuple(written), tuple(kept), (*fields.left_out, *origin.unread), dict(fields.limited), series)
+    left_out = (*fields.left_out, *_lacking(fields, chosen), *map(str, held.refused), *origin.unread)
+    return Imported(tuple(written), tuple(kept), left_out, dict(fields.limited), series)
 
 
-def _chosen(fields: ReleaseFields, settings: ImportSettings) -> np.ndarray:
-    """Times of the files that are imported, datetime64[s]."""
-    times, days = fields.data.times, fields.data.times.astype("datetime64[D]")
-    after = np.full(times.size, True) if settings.start is None else days >= _date(settings.start)
-    before = np.full(times.size, True) if settings.end is None else days <= _date(settings.end)
-    chosen = times[after & before]
-    if not chosen.size:
+def _chosen(fields: ReleaseFields, settings: ImportSettings) -> dict[str, np.ndarray]:
+    """Times of the files that are imported, by group, datetime64[s].
+
+    The last day is left for another call where the files hold nothing of it but what ends at its 00 UTC.
+    """
+    chosen = {}
+    for group, times in fields.times.items():
+        days = times.astype("datetime64[D]")
+        after = np.full(times.size, True) if settings.start is None else days >= _date(settings.start)
+        before = np.full(times.size, True) if settings.end is None else days <= _date(settings.end)
+        chosen[group] = times[after & before]
+    if not any(times.size for times in chosen.values()):
         raise InputError(f"{fields.data.file}: no time lies from {settings.start} to {settings.end}")
-    return np.asarray(chosen)
+    last = max(times[-1] for times in chosen.values() if times.size)
+    if settings.end is None and last == last.astype("datetime64[D]") and fields.only_ends(last):
+        earlier = {group: times[times < last] for group, times in chosen.items()}
+        chosen = earlier if any(times.size for times in earlier.values()) else chosen
+    return {group: times for group, times in chosen.items() if times.size}
 
 
-def _layout(fields: ReleaseFields, origin: FileOrigin, times: np.ndarray, settings: ImportSettings) -> ReleaseLayout:
+def _lacking(fields: ReleaseFields, chosen: Mapping[str, np.ndarray]) -> list[str]:
+    """Variables that the files do not hold at all times of their group, one line each."""
+    lines = []
+    for one in fields.fields:
+        times = chosen.get(one.group, np.array([], dtype="datetime64[s]"))
+        lacking = times[~np.isin(times, fields.own_times(one))]
+        if lacking.size:
+            lines.append(
+                f"{one.name} is missing at {lacking.size} of {times.size} times of {one.group}, from "
+                f"{format_utc(lacking[0])}"
+            )
+    return lines
+
+
+def _layout(
+    fields: ReleaseFields, origin: FileOrigin, times: np.ndarray, steps: int, settings: ImportSettings
+) -> ReleaseLayout:
     """The layout of a new release."""
     days = times.astype("datetime64[D]")
     start = days[0] if settings.axis_start is None else _date(settings.axis_start)
     end = days[-1] if settings.axis_end is None else _date(settings.axis_end)
-    steps = _steps(times, fields.data.file) if settings.times_per_day is None else settings.times_per_day
     axes = schema.Times(
         start.astype("datetime64[s]"), int((end - start).astype(int)) + 1, dict.fromkeys((AXIS, "analysis"), steps)
     )
@@ -192,8 +230,10 @@ def _identity(fields: ReleaseFields, origin: FileOrigin) -> dict[str, Any]:
     return {"reader": fields.data.source, "producer": origin.producer}
 
 
-def _steps(times: np.ndarray, where: str) -> int:
-    """Fewest equal steps of a day from 00 UTC that hold all times."""
+def _steps(fields: ReleaseFields, where: str) -> int:
+    """Fewest equal steps of a day from 00 UTC that hold all times and the starts of all sums and means."""
+    starts = np.array(fields.near.starts(), dtype="datetime64[s]")
+    times = np.concatenate([*fields.times.values(), starts])
     seconds = (times - times.astype("datetime64[D]")).astype("timedelta64[s]").astype(int)
     step = math.gcd(86400, *map(int, seconds))
     if step < SHORTEST:
@@ -267,17 +307,19 @@ def _check_variables(store: ReleaseStore, fields: ReleaseFields) -> None:
             )
 
 
-def _wanted(store: ReleaseStore, fields: ReleaseFields, times: np.ndarray, settings: ImportSettings) -> tuple[str, ...]:
-    """Groups of a day that are to be written.
+def _wanted(
+    store: ReleaseStore, fields: ReleaseFields, times: Mapping[str, np.ndarray], settings: ImportSettings
+) -> list[str]:
+    """Groups of a day, with their times, that are to be written.
 
     Raises:
         StoreError: the release holds other times of the day, which would be lost.
     """
     root = store.root(QUALITY)
-    number = store.times.number(times[0])
-    mine = np.isin(store.times.of_day(AXIS, number), times)
     wanted = []
-    for group in dict.fromkeys(one.group for one in fields.fields):
+    for group, own in times.items():
+        number = store.times.number(own[0])
+        mine = np.isin(store.times.of_day(AXIS, number), own)
         states = states_of(root, group)[store.times.slots(AXIS, number)]
         replaced = settings.replace or ((states == schema.PRELIMINARY).any() and not settings.preliminary)
         if replaced or not states.any():
@@ -287,23 +329,20 @@ def _wanted(store: ReleaseStore, fields: ReleaseFields, times: np.ndarray, setti
                 f"{store.times.day(number)} of {group} is in {store.where} already, without all the times of "
                 f"{fields.data.file}; a day is written at once, so give all its files together and say --replace"
             )
-    return tuple(wanted)
+    return wanted
 
 
 def _import_day(
-    store: ReleaseStore,
-    fields: ReleaseFields,
-    times: np.ndarray,
-    groups: tuple[str, ...],
-    settings: ImportSettings,
+    store: ReleaseStore, fields: ReleaseFields, times: Mapping[str, np.ndarray], settings: ImportSettings
 ) -> None:
-    """Write the times of a day, after the checks of the readers on each of them."""
-    for time in times:
+    """Write the times of the groups of a day, after the checks of the readers on each of them."""
+    every = np.unique(np.concatenate(list(times.values())))
+    for time in every:
         fields.check(time)
-    with store.day(STREAM, times[0], preliminary=settings.preliminary, replace=settings.replace) as writer:
+    with store.day(STREAM, every[0], preliminary=settings.preliminary, replace=settings.replace) as writer:
         for one in fields.fields:
-            if one.group in groups:
-                _write(writer, store, fields, one, times)
+            if one.group in times:
+                _write(writer, store, fields, one, times[one.group])
 
 
 def _write(writer: DayWriter, store: ReleaseStore, fields: ReleaseFields, one: Field, times: np.ndarray) -> None:

@@ -18,19 +18,23 @@ from typing import Any, Final
 import numpy as np
 
 from kaiseki.archive.release.layout import of_latlon, of_map
-from kaiseki.archive.store.metadata import AXIS_ATTRIBUTES
+from kaiseki.archive.store.metadata import AXIS_ATTRIBUTES, STATIC_ATTRIBUTES
 from kaiseki.core.constants import GRAVITY
 from kaiseki.core.errors import InputError
 from kaiseki.core.variables import variable
 from kaiseki.driving.sources import model_levels
 from kaiseki.driving.sources.data import DrivingData
 from kaiseki.driving.sources.grids import Lambert, LatitudeLongitude, Window
-from kaiseki.driving.sources.layouts import LEVEL, QUANTITIES, SOIL, SURFACE, WATER
+from kaiseki.driving.sources.near_data import NearData
 from kaiseki.driving.sources.pieces import ON_HYBRID, ON_PRESSURE
+from kaiseki.driving.sources.quantities import LEVEL, QUANTITIES, SOIL, SURFACE, WATER
 
-PRESSURE_LEVELS, MODEL_LEVELS, SURFACE_GROUP = "pressure_levels", "model_levels", "surface"
+PRESSURE_LEVELS, MODEL_LEVELS, SURFACE_GROUP, SUMS = "pressure_levels", "model_levels", "surface", "precipitation"
 
-LIMITED: Final = ("qv", "relative_humidity", "sea_ice", "snow", "soil_moisture")
+LIMITED: Final = (
+    "qv", "relative_humidity", "sea_ice", "snow", "soil_moisture", "specific_humidity_2m", "relative_humidity_2m",
+    "cloud_fraction", "cloud_fraction_mean", "precipitable_water", "precipitation", "snowfall", "shortwave_down",
+)  # fmt: skip
 """Variables of which values beyond their physical range are set to its end; the readers refuse all that lie far off."""
 
 LEVEL_ATTRIBUTES: Final = {
@@ -87,10 +91,31 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "surface_snow_amount": Meaning("snow"),
     "soil_temperature": Meaning("soil_temperature"),
     WATER: Meaning("soil_moisture"),
+    "air_temperature_2m": Meaning("temperature_2m"),
+    "dew_point_temperature_2m": Meaning("dew_point_2m"),
+    "specific_humidity_2m": Meaning("specific_humidity_2m"),
+    "relative_humidity_2m": Meaning("relative_humidity_2m"),
+    "eastward_wind_10m": Meaning("eastward_wind_10m"),
+    "northward_wind_10m": Meaning("northward_wind_10m"),
+    "eastward_wind_100m": Meaning("eastward_wind_100m"),
+    "northward_wind_100m": Meaning("northward_wind_100m"),
+    "air_pressure_at_mean_sea_level": Meaning("mean_sea_level_pressure"),
+    "cloud_area_fraction": Meaning("cloud_fraction"),
+    "mean_cloud_area_fraction": Meaning("cloud_fraction_mean"),
+    "atmosphere_mass_content_of_water_vapor": Meaning("precipitable_water"),
+    "precipitation_amount": Meaning("precipitation"),
+    "snowfall_amount": Meaning("snowfall"),
+    "surface_downwelling_shortwave_flux_in_air": Meaning("shortwave_down"),
+    "surface_downwelling_longwave_flux_in_air": Meaning("longwave_down"),
 }
 """Quantities of `driving.sources.layouts` that the archive has a variable for."""
 
-_WINDS: Final = ("eastward_wind", "northward_wind")
+_WINDS: Final = {
+    name: (f"eastward_wind{height}", f"northward_wind{height}")
+    for height in ("", "_10m", "_100m")
+    for name in (f"eastward_wind{height}", f"northward_wind{height}")
+}
+"""Both components of a wind by each of them."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +136,20 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class ReleaseFields:
-    """What files of driving data give a release.
+    """What files of foreign data give a release.
 
     Attributes:
-        data: of the files, on their whole grid.
+        data: what the files hold of the state, on their whole grid.
+        near: what they hold at the ground and near it.
+        step: of the axis in time, over which sums and means are; None while it is not known.
         limited: by variable, how many values read so far lay beyond its physical range, and by how much at most.
     """
 
     data: DrivingData
+    near: NearData
+    step: np.timedelta64 | None = None
     limited: dict[str, tuple[int, float]] = dataclass_field(default_factory=dict)
+    _own_times: dict[Field, np.ndarray] = dataclass_field(default_factory=dict)
 
     @cached_property
     def window(self) -> Window:
@@ -156,6 +186,14 @@ class ReleaseFields:
                 left.append(f"{quantity}: its soil layers are others than those of soil_temperature")
             elif where == SOIL:
                 found.append(Field(SURFACE_GROUP, MEANINGS[quantity].name, quantity, "soil_level"))
+        for quantity in self.near.places:
+            if not self.near.times(quantity, self.step):
+                left.append(self._of_no_step(quantity))
+            elif (pair := _WINDS.get(quantity)) is not None and not set(pair) <= set(self.near.places):
+                left.append(f"{quantity}: the other component of the wind is lacking")
+            else:
+                group = SUMS if QUANTITIES[quantity].over == "sum" else SURFACE_GROUP
+                found.append(Field(group, MEANINGS[quantity].name, quantity, None))
         if self.model_levels and "air_pressure" not in catalogue:
             ground = next((q for q in ("surface_air_pressure", "log_surface_pressure") if q in catalogue), None)
             if self._coefficients is None or ground is None:
@@ -182,6 +220,42 @@ class ReleaseFields:
     def left_out(self) -> list[str]:
         """Quantities that the files hold and a release does not get, each with the reason."""
         return self._sorted[1]
+
+    def _of_no_step(self, quantity: str) -> str:
+        """Why a sum or mean is left out."""
+        assert self.step is not None
+        lengths = ", ".join(f"{length:g}" for length in self.near.lengths(quantity))
+        step = float(self.step / np.timedelta64(1, "h"))
+        return (
+            f"{quantity}: its intervals of {lengths} h make none of {step:g} h that ends at a time of the release, "
+            "whose times lie so far apart"
+        )
+
+    def own_times(self, field: Field) -> np.ndarray:
+        """Times at which the files hold a variable, rising, datetime64[s]."""
+        if field not in self._own_times:
+            if field.quantity in self.near.places:
+                times = self.near.times(field.quantity, self.step)
+            elif QUANTITIES[field.quantity].where == LEVEL or field.vertical == "level":
+                times = list(self.data.times)
+            else:
+                keys = self.data.catalogue.places[field.quantity]
+                times = sorted({key[0] for key in keys if key[0] is not None})
+            self._own_times[field] = np.array(times, dtype="datetime64[s]")
+        return self._own_times[field]
+
+    @cached_property
+    def times(self) -> dict[str, np.ndarray]:
+        """Times of each group, rising: those of any of its variables, datetime64[s]."""
+        found: dict[str, list[np.ndarray]] = {}
+        for one in self.fields:
+            found.setdefault(one.group, []).append(self.own_times(one))
+        return {group: np.unique(np.concatenate(times)) for group, times in found.items()}
+
+    def only_ends(self, time: np.datetime64) -> bool:
+        """Whether the files hold nothing at a time but sums and means that end there."""
+        held = [one for one in self.fields if time in self.own_times(one)]
+        return all(QUANTITIES[one.quantity].over for one in held)
 
     @cached_property
     def pressures(self) -> list[float]:
@@ -211,6 +285,14 @@ class ReleaseFields:
         return np.stack([model_levels.full_pressure(half[0])[numbers], model_levels.full_pressure(half[1])[numbers]])
 
     @cached_property
+    def _heights(self) -> np.ndarray | None:
+        """Heights (2, levels) zz and ff of levels that follow the terrain, None for others."""
+        catalogue = self.data.catalogue
+        if not self.model_levels:
+            return None
+        return next((p.heights for q in catalogue.places for p in catalogue.pieces(q) if p.heights is not None), None)
+
+    @cached_property
     def soil_depth(self) -> list[float]:
         """Depths of the middles of the soil layers [m], those of soil temperature where there is one."""
         catalogue = self.data.catalogue
@@ -225,16 +307,23 @@ class ReleaseFields:
     def check(self, time: np.datetime64) -> None:
         """Refuse what the readers refuse of a time: heights, humidity, ice or terrain that cannot be what they are
         said to be; InputError names it."""
+        if time not in self.data.times:
+            return
         if not self.model_levels or any(one.name == "pressure" for one in self.fields):
             self.data.at(time)
 
     def read(self, field: Field, time: np.datetime64, levels: slice) -> np.ndarray:
-        """Values (levels, ny, nx) in SI at a time of the files, NaN on levels that they do not have."""
+        """Values (levels, ny, nx) in SI at a time, NaN on levels and at times that the files do not have."""
         if field.vertical == "level" and QUANTITIES[field.quantity].where == SURFACE:
             return self._pressure(field, time, levels)
         wanted = self.levels(field)[levels]
         catalogue, meaning = self.data.catalogue, MEANINGS[field.quantity]
         values = np.full((len(wanted), self.window.y.size, self.window.x.size), np.nan)
+        if time not in self.own_times(field):
+            return values
+        if field.quantity in self.near.places:
+            values = self._turned(field.quantity, time, [0.0])
+            return self._limited(field.name, values) if field.name in LIMITED else values
         held = set(catalogue.held(field.quantity))
         there = [k for k, level in enumerate(wanted) if level in held]
         if not there:
@@ -263,13 +352,19 @@ class ReleaseFields:
 
     def _turned(self, quantity: str, time: np.datetime64, levels: Sequence[float]) -> np.ndarray:
         """Values of a quantity, those of a wind along the grid as the component to the east or north."""
-        catalogue = self.data.catalogue
-        angle = catalogue.grid.rotation(self.window) if quantity in _WINDS else None
+        angle = self.data.catalogue.grid.rotation(self.window) if quantity in _WINDS else None
         if angle is None:
-            return catalogue.read(quantity, time, levels, self.window)
-        u, v = (catalogue.read(q, time, levels, self.window) for q in _WINDS)
+            return self._raw(quantity, time, levels)
+        u, v = (self._raw(q, time, levels) for q in _WINDS[quantity])
         c, s = np.cos(angle), np.sin(angle)
-        return np.asarray(u * c + v * s if quantity == _WINDS[0] else v * c - u * s)
+        return np.asarray(u * c + v * s if quantity == _WINDS[quantity][0] else v * c - u * s)
+
+    def _raw(self, quantity: str, time: np.datetime64, levels: Sequence[float]) -> np.ndarray:
+        """Values of a quantity as the files have them."""
+        if quantity not in self.near.places:
+            return self.data.catalogue.read(quantity, time, levels, self.window)
+        assert self.step is not None
+        return self.near.read(quantity, time, self.step, self.window)
 
     def grid(self) -> dict[str, Any]:
         """Arguments `static`, `horizontal` and `grid` of a `ReleaseLayout`."""
@@ -289,7 +384,15 @@ class ReleaseFields:
         else:
             raise InputError(f"{self.data.file}: its grid is neither of latitude and longitude nor a Lambert map")
         static = made["static"]
-        if self.model_levels:
+        if self._heights is not None:
+            zz, decay = self._heights
+            static["level"] = (("level",), zz, dict(AXIS_ATTRIBUTES["level"]))
+            static["decay"] = (("level",), decay, dict(STATIC_ATTRIBUTES["decay"]))
+            if "terrain" in fixed:
+                altitude = (zz[:, None, None] + decay[:, None, None] * fixed["terrain"]).astype(np.float32)
+                attributes = {**STATIC_ATTRIBUTES["altitude"], **_of_plane(static["terrain"][2])}
+                static["altitude"] = (("level", *made["horizontal"]), altitude, attributes)
+        elif self.model_levels:
             static["level"] = (("level",), np.array(self.model_levels), dict(LEVEL_ATTRIBUTES))
         if self._coefficients is not None:
             for (name, attributes), values in zip(HYBRID.items(), self._coefficients, strict=True):
@@ -303,10 +406,16 @@ class ReleaseFields:
         return made
 
 
+def _of_plane(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a fixed field that say where it lies."""
+    return {key: value for key, value in attributes.items() if key in ("grid_mapping", "coordinates")}
+
+
 def _once(found: list[Field], left: list[str], fields: ReleaseFields) -> list[Field]:
     """Fields of which each variable stands once: of two quantities that give it, the one on more levels, or itself."""
     kept: dict[tuple[str, str], Field] = {}
-    for field in sorted(found, key=lambda one: (-len(fields.data.catalogue.held(one.quantity)), _made(one))):
+    held = fields.data.catalogue.held
+    for field in sorted(found, key=lambda one: (-len(held(one.quantity)), _made(one))):
         if (field.group, field.name) in kept:
             left.append(f"{field.quantity}: {field.name} is taken from {kept[field.group, field.name].quantity}")
         else:

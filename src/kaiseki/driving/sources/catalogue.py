@@ -11,11 +11,11 @@ from kaiseki.core.errors import InputError
 from kaiseki.core.progress import say
 from kaiseki.core.timing import format_utc
 from kaiseki.driving.sources.grids import Grid, Window
-from kaiseki.driving.sources.layouts import LEVEL, QUANTITIES, STATIC
 from kaiseki.driving.sources.origin import check_origins
 from kaiseki.driving.sources.pieces import ON_HYBRID, ON_PRESSURE, Piece
+from kaiseki.driving.sources.quantities import LEVEL, QUANTITIES, STATIC
 
-_PACKED = 3e-5
+PACKED = 3e-5
 """Part of the range of a field by which equal values may differ, packed in 16 bits by another scale in each file."""
 LEAST_HUMIDITY = 30000.0
 """Pressure above which every level must have humidity, Pa: above 300 hPa many producers give none and there is
@@ -217,7 +217,7 @@ class Catalogue:
                 # A file of NetCDF packs all levels of a variable by one scale, so that the range is that of them all.
                 spread = spread_of([one for one, _ in fields])
                 for ((first, *_), (other, *_)), (one, two) in zip(pairs, fields, strict=True):
-                    if alike(one, two, _PACKED * spread):
+                    if alike(one, two, PACKED * spread):
                         continue
                     both = f"{first.path} and {other.path}"
                     if first.path == other.path:
@@ -249,10 +249,9 @@ def alike(one: np.ndarray, two: np.ndarray, tolerance: float) -> bool:
 
 def _kind(pieces: Sequence[Piece]) -> str:
     """The kind of levels on which the state is given; InputError if it is given on both kinds."""
-    count = {
-        kind: len({v for p in pieces if p.kind == kind and p.quantity == "air_temperature" for v in p.levels})
-        for kind in (ON_PRESSURE, ON_HYBRID)
-    }
+    state = [p for p in pieces if p.quantity == "air_temperature"]
+    state = state or [p for p in pieces if QUANTITIES[p.quantity].where == LEVEL]
+    count = {kind: len({v for p in state if p.kind == kind for v in p.levels}) for kind in (ON_PRESSURE, ON_HYBRID)}
     if min(count.values()) > 3:
         paths = [next(p.path for p in pieces if p.kind == kind) for kind in (ON_PRESSURE, ON_HYBRID)]
         raise InputError(

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.core.errors import InputError
-from kaiseki.driving.sources.layouts import QUANTITIES
+from kaiseki.driving.sources.quantities import QUANTITIES
 
 LEVEL_DIMS = ("time", "pressure", "latitude", "longitude")
 SURFACE_DIMS = ("time", "latitude", "longitude")

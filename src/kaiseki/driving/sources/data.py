@@ -22,8 +22,8 @@ from kaiseki.driving.sources import derived, model_levels, plausible
 from kaiseki.driving.sources.catalogue import Catalogue
 from kaiseki.driving.sources.conventions import SOIL_AXES, UNITS, fill_humidity, sea_alone
 from kaiseki.driving.sources.grids import Window
-from kaiseki.driving.sources.layouts import QUANTITIES, SOIL, STATIC, SURFACE
 from kaiseki.driving.sources.pieces import ON_HYBRID, Piece
+from kaiseki.driving.sources.quantities import QUANTITIES, SOIL, STATIC, SURFACE
 
 KEPT = 2
 """Number of times that are kept in memory."""

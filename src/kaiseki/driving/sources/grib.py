@@ -12,13 +12,17 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.core.errors import InputError
+from kaiseki.core.progress import say
 from kaiseki.driving.sources import model_levels
-from kaiseki.driving.sources.grib_product import origin_of, valid_time
+from kaiseki.driving.sources.grib_near import near_field
+from kaiseki.driving.sources.grib_product import INTERVAL_TEMPLATES, PLAIN_TEMPLATES, origin_of, valid_time
 from kaiseki.driving.sources.grids import Grid, Lambert, LatitudeLongitude, Window
-from kaiseki.driving.sources.layouts import AT_SURFACE, IN_IFS_SOIL, IN_SOIL, ON_LEVELS, QUANTITIES, STATIC, Layer
+from kaiseki.driving.sources.intervals import unit_over
+from kaiseki.driving.sources.layouts import AT_SURFACE, IN_IFS_SOIL, IN_SOIL, ON_LEVELS, Layer
 from kaiseki.driving.sources.origin import Origin
-from kaiseki.driving.sources.pieces import GROUND, ON_HYBRID, ON_PRESSURE, Piece, chosen
+from kaiseki.driving.sources.pieces import GROUND, ON_HYBRID, ON_PRESSURE, Piece, Refused, chosen
 from kaiseki.driving.sources.pieces import IN_SOIL as LAYERS
+from kaiseki.driving.sources.quantities import QUANTITIES, STATIC
 from kaiseki.formats.grib.library import eccodes
 from kaiseki.formats.grib.messages import Place, field_at, headers
 from kaiseki.grid.projection import LambertConformal
@@ -201,6 +205,46 @@ class _Index:
     grids: dict[tuple[Any, ...], Grid] = field(default_factory=dict)
     half_levels: dict[bytes, np.ndarray] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    noted: set[str] = field(default_factory=set)
+
+    def add_near(self, handle: Any, place: Place) -> None:
+        """Take up a field near the ground, if it is one, or say why not."""
+        where = f"{self.path}: field {place.count}"
+        label = f"field {place.count} ({eccodes.codes_get(handle, 'shortName')})"
+        try:
+            found = near_field(handle, where)
+            if found is None:
+                return
+            templates = INTERVAL_TEMPLATES if found.over else PLAIN_TEMPLATES
+            origin = origin_of(handle, where, templates)
+            if found.over:
+                unit = unit_over(where, found.quantity, found.units, found.over)
+            else:
+                _, unit, _ = chosen(where, (found.quantity,), found.units, None)
+            grid = self._grid(handle, where)
+        except InputError as problem:
+            self.refused.append(Refused(self.path, label, str(problem).removeprefix(f"{self.path}: ")))
+            return
+        if found.note and found.quantity not in self.noted:
+            self.noted.add(found.quantity)
+            say(f"{self.path}: {found.quantity} is {found.note}")
+        start, end = found.interval or (None, valid_time(handle))
+        self.pieces.append(
+            Piece(
+                found.quantity,
+                self.path,
+                label,
+                GROUND,
+                (0.0,),
+                np.array([end]),
+                grid,
+                unit,
+                partial(_read, self.path, place),
+                origin=origin,
+                starts=None if start is None else np.array([start]),
+            )
+        )
 
     def add(self, handle: Any, place: Place) -> None:
         """Take up a field, if it is one that can be used."""
@@ -306,12 +350,30 @@ class GribSource:
             InputError: a field is not built as the standard says, or one that can be used is on a grid that is not
                 read, or stands there twice.
         """
+        index = self._indexed(path, near=False)
+        if not index.pieces:
+            left = ", ".join(f"{count} of stepType {step}" for step, count in index.left_out.items())
+            why = f" (left out as no instants: {left})" if left else ""
+            raise InputError(f"{path}: holds no field that drives a model{why}; give an analysis on pressure levels.")
+        return index.pieces
+
+    def index_all(self, path: Path, interval: np.timedelta64 | None) -> tuple[list[Piece], list[Refused]]:
+        """What the file holds, at the ground and over intervals too, which are those of its headers alone."""
+        index = self._indexed(path, near=True)
+        if not index.pieces:
+            reasons = "; ".join(str(one) for one in index.refused[:3])
+            raise InputError(f"{path}: holds no field that can be used{': ' * bool(reasons)}{reasons}.")
+        return index.pieces, index.refused
+
+    def _indexed(self, path: Path, *, near: bool) -> _Index:
         index = _Index(path)
         for place, message in headers(path):
             handle = None
             try:
                 handle = eccodes.codes_new_from_message(message)
                 index.add(handle, place)
+                if near:
+                    index.add_near(handle, place)
             except eccodes.CodesInternalError as error:
                 raise InputError(
                     f"{path}: field {place.count} cannot be decoded ({error}); the file is damaged, fetch it again."
@@ -319,11 +381,7 @@ class GribSource:
             finally:
                 if handle is not None:
                     eccodes.codes_release(handle)
-        if not index.pieces:
-            left = ", ".join(f"{count} of stepType {step}" for step, count in index.left_out.items())
-            why = f" (left out as no instants: {left})" if left else ""
-            raise InputError(f"{path}: holds no field that drives a model{why}; give an analysis on pressure levels.")
-        return index.pieces
+        return index
 
     def read(self, path: Path) -> xr.Dataset:
         """Dataset of the file in the common form; relative humidity is turned into specific humidity over the phase

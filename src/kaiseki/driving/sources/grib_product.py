@@ -6,6 +6,7 @@ of streams and types are those of ECMWF's archive (https://codes.ecmwf.int/grib/
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from kaiseki.formats.grib.library import eccodes
 
 PLAIN_TEMPLATES = (0, 1, 2, 60, 70, 71)
 """Templates of fields at an instant: of a run, of a member, made of all members, of a past forecast, corrected."""
+INTERVAL_TEMPLATES = (8, 11, 12, 61, 72, 73)
+"""Templates of fields over an interval of time, of the kinds of `PLAIN_TEMPLATES`."""
 MEANS_OF_MEMBERS = (0, 1)
 """Derived forecasts that are means of all members, unweighted and weighted."""
 MADE_OF = {
@@ -72,8 +75,8 @@ def _instant(date: int, clock: int) -> np.datetime64:
     return np.datetime64(f"{day}T{clock // 100:02d}:{clock % 100:02d}:00", "s")
 
 
-def origin_of(handle: Any, where: str) -> Origin:
-    """Member, version and run of a field.
+def origin_of(handle: Any, where: str, templates: Collection[int] = PLAIN_TEMPLATES) -> Origin:
+    """Member, version and run of a field, whose template of edition 2 must be one of some.
 
     Raises:
         InputError: it is no state of the atmosphere at an instant, but made of several or of errors.
@@ -86,7 +89,7 @@ def origin_of(handle: Any, where: str) -> Origin:
         raise InputError(f"{where} is of the type {kind}, which is no state of the atmosphere; leave it out.")
     member = MEAN if kind in ("em", "emdn") else CONTROL
     if eccodes.codes_get(handle, "edition") == 2:
-        member = _member(handle, where, member)
+        member = _member(handle, where, member, templates)
     elif member == CONTROL:
         member = str(_get(handle, "perturbationNumber") or CONTROL)
     version = _get(handle, "expver")
@@ -95,10 +98,10 @@ def origin_of(handle: Any, where: str) -> Origin:
     )
 
 
-def _member(handle: Any, where: str, member: str) -> str:
+def _member(handle: Any, where: str, member: str, templates: Collection[int]) -> str:
     """Member by the product's template in edition 2."""
     template = eccodes.codes_get(handle, "productDefinitionTemplateNumber")
-    if template not in PLAIN_TEMPLATES:
+    if template not in templates:
         raise InputError(
             f"{where} is of the product template 4.{template}, which is no analysis or forecast of one run; "
             "leave it out."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.core.errors import InputError
+from kaiseki.driving.sources.catalogue import Catalogue
 from kaiseki.driving.sources.conventions import DIMENSIONS, UNITS
-from kaiseki.driving.sources.data import DrivingData
+from kaiseki.driving.sources.data import DrivingData, names_of
 from kaiseki.driving.sources.grids import LatitudeLongitude, Window
-from kaiseki.driving.sources.layouts import QUANTITIES, STATIC
+from kaiseki.driving.sources.near_data import NearData
 from kaiseki.driving.sources.netcdf import NETCDF
-from kaiseki.driving.sources.pieces import GROUND, IN_SOIL, ON_PRESSURE, Piece
-from kaiseki.driving.sources.registry import IndexedSource, reader_of
+from kaiseki.driving.sources.origin import check_origins
+from kaiseki.driving.sources.pieces import GROUND, IN_SOIL, ON_PRESSURE, Piece, Refused
+from kaiseki.driving.sources.quantities import NEAR, QUANTITIES, STATIC
+from kaiseki.driving.sources.registry import IndexedSource, SurfaceSource, reader_of
 from kaiseki.driving.sources.sst_netcdf import SST_NETCDF
 from kaiseki.driving.sources.units import SI, unit_of
 
@@ -47,6 +51,76 @@ def open_driving(paths: Sequence[str | Path], domain: Any = None, source: str | 
         names.append(reader.name)
         pieces += reader.index(path) if isinstance(reader, IndexedSource) else pieces_of(path, reader.read(path))
     return DrivingData.of(pieces, ", ".join(dict.fromkeys(names)), domain)
+
+
+@dataclass(frozen=True)
+class AllData:
+    """What files hold: the state, and the fields near the ground that an archive keeps beside it.
+
+    Attributes:
+        state: what drives a model, on the whole grid; nothing where the files hold none of it.
+        near: fields at the ground and near it.
+        refused: fields near the ground that are not taken, with the reasons.
+    """
+
+    state: DrivingData
+    near: NearData
+    refused: tuple[Refused, ...]
+
+
+def open_all(paths: Sequence[str | Path], source: str | None = None, interval: np.timedelta64 | None = None) -> AllData:
+    """Index files that together hold analyses or fields near the ground; values are read later.
+
+    Args:
+        paths: files and Zarr stores, in any order.
+        source: name of the reader of all files; by default the first that recognises each.
+        interval: length of the interval of sums and means of which NetCDF files do not tell it; it ends at their time.
+
+    Raises:
+        InputError: as `open_driving`.
+    """
+    pieces: list[Piece] = []
+    refused: list[Refused] = []
+    names: list[str] = []
+    for path in map(Path, paths):
+        reader = reader_of(path, source)
+        reader = NETCDF if reader is SST_NETCDF else reader
+        names.append(reader.name)
+        if isinstance(reader, SurfaceSource):
+            found, left = reader.index_all(path, interval)
+            pieces, refused = pieces + found, refused + left
+        else:
+            pieces += reader.index(path) if isinstance(reader, IndexedSource) else pieces_of(path, reader.read(path))
+    near, left = _of_one_kind([piece for piece in pieces if QUANTITIES[piece.quantity].where == NEAR])
+    refused += left
+    state = [piece for piece in pieces if QUANTITIES[piece.quantity].where != NEAR]
+    if not pieces:
+        reasons = "; ".join(map(str, refused[:3]))
+        raise InputError(f"{names_of(paths)}: no field is of use{': ' * bool(reasons)}{reasons}.")
+    check_origins(pieces)
+    readers = ", ".join(dict.fromkeys(names))
+    if state:
+        data = DrivingData.of(state, readers)
+    else:
+        grid = near[0].grid
+        none = Catalogue({}, ON_PRESSURE, [], np.array([], dtype="datetime64[s]"), grid)
+        data = DrivingData(none, grid.window(), readers, names_of([p.path for p in near]))
+    data.file = names_of(paths)
+    return AllData(data, NearData.of(near, data.catalogue.grid), tuple(refused))
+
+
+def _of_one_kind(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Refused]]:
+    """Fields near the ground without those that give as a rate what others give as an amount, or the reverse."""
+    kept, left = [], []
+    own = {p.quantity for p in pieces if p.unit.kind == QUANTITIES[p.quantity].kind}
+    for piece in pieces:
+        kind = QUANTITIES[piece.quantity].kind
+        if piece.unit.kind == kind or piece.quantity not in own:
+            kept.append(piece)
+        else:
+            reason = f"{piece.quantity} is taken from the fields in {SI[kind]}"
+            left.append(Refused(piece.path, piece.label, reason))
+    return kept, left
 
 
 def read_joined(paths: Sequence[str | Path]) -> xr.Dataset:

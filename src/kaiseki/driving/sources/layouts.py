@@ -1,8 +1,8 @@
 """The one table of conventions: what the files of each producer call a quantity, and what it then means.
 
-`QUANTITIES` says what can be read; `LAYOUTS` under which name each producer keeps it in NetCDF and Zarr; `PARAMETERS`
-under which number it stands in GRIB. Nothing else in the package knows a name of a file's variable. A further layout is
-a further entry here.
+`quantities` says what can be read; `LAYOUTS` under which name each producer keeps it in NetCDF and Zarr; the numbers of
+GRIB stand at the end, those of fields near the ground in `grib_near`. Nothing else in the package knows a name of a
+file's variable. A further layout is a further entry here.
 """
 
 from __future__ import annotations
@@ -10,51 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-LEVEL, SURFACE, STATIC, SOIL = "level", "surface", "static", "soil"
+from kaiseki.driving.sources.quantities import NEAR, QUANTITIES, SOIL, WATER
 
-
-@dataclass(frozen=True)
-class Quantity:
-    """Quantity that files hold.
-
-    Attributes:
-        where: "level" (pressure or model levels), "surface", "static" (does not change in time) or "soil".
-        kind: of its unit (`units`).
-        low, high: wide bounds in SI outside which a field has been decoded wrongly.
-    """
-
-    where: str
-    kind: str
-    low: float
-    high: float
-
-
-QUANTITIES: Mapping[str, Quantity] = {
-    "air_temperature": Quantity(LEVEL, "temperature", 120.0, 350.0),
-    "eastward_wind": Quantity(LEVEL, "speed", -250.0, 250.0),
-    "northward_wind": Quantity(LEVEL, "speed", -250.0, 250.0),
-    "geopotential": Quantity(LEVEL, "geopotential", -2.0e4, 9.0e5),
-    "geopotential_height": Quantity(LEVEL, "length", -2000.0, 90000.0),
-    "specific_humidity": Quantity(LEVEL, "ratio", -1e-3, 0.06),
-    "relative_humidity": Quantity(LEVEL, "ratio", -0.5, 3.0),
-    "air_pressure": Quantity(LEVEL, "pressure", 0.0, 1.12e5),
-    "log_surface_pressure": Quantity(SURFACE, "ratio", 10.5, 11.7),
-    "surface_air_pressure": Quantity(SURFACE, "pressure", 4.0e4, 1.12e5),
-    "surface_temperature": Quantity(SURFACE, "temperature", 150.0, 370.0),
-    "sea_surface_temperature": Quantity(SURFACE, "temperature", 150.0, 370.0),
-    "sea_ice_area_fraction": Quantity(SURFACE, "ratio", -0.01, 1.01),
-    "surface_snow_amount": Quantity(SURFACE, "area density", -1.0, 1.0e5),
-    "surface_snow_thickness": Quantity(SURFACE, "length", -0.01, 500.0),
-    "soil_temperature": Quantity(SOIL, "temperature", 150.0, 370.0),
-    "volume_fraction_of_condensed_water_in_soil": Quantity(SOIL, "ratio", -0.01, 1.01),
-    "surface_altitude": Quantity(STATIC, "length", -1000.0, 9000.0),
-    "surface_geopotential": Quantity(STATIC, "geopotential", -1.0e4, 9.0e4),
-    "land_area_fraction": Quantity(STATIC, "ratio", -0.01, 1.01),
-}
-"""Quantities by CF standard name, or by a name like one for what is turned into one: geopotential, relative humidity,
-the logarithm of surface pressure."""
-
-WATER = "volume_fraction_of_condensed_water_in_soil"
 Layer = tuple[float, float]
 """Top and bottom of a soil layer, m of depth."""
 
@@ -80,6 +37,7 @@ class Layout:
         tried: on which real files it was tried, empty if on none.
         source: where the layout is described.
         defaults: units of variables that the producer writes without a unit, by kind.
+        near: quantities near the ground by variable; an instant and a mean where the header tells which one it is.
     """
 
     name: str
@@ -90,12 +48,16 @@ class Layout:
     soil: Mapping[str, tuple[str, Layer]] = field(default_factory=dict)
     columns: Mapping[str, tuple[str, tuple[Layer, ...]]] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
+    near: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def _one(**names: str) -> dict[str, tuple[str, ...]]:
     return {name: (quantity,) for name, quantity in names.items()}
 
 
+_CLOUD = ("cloud_area_fraction", "mean_cloud_area_fraction")
+_SHORT, _LONG = "surface_downwelling_shortwave_flux_in_air", "surface_downwelling_longwave_flux_in_air"
+_VAPOUR = "atmosphere_mass_content_of_water_vapor"
 _HEIGHTS = ("geopotential", "geopotential_height")
 SI_BY_DEFAULT = {
     "temperature": "K",
@@ -133,6 +95,31 @@ LAYOUTS: tuple[Layout, ...] = (
         soil={f"stl{n + 1}": ("soil_temperature", layer) for n, layer in enumerate(IFS_SOIL)}
         | {f"swvl{n + 1}": (WATER, layer) for n, layer in enumerate(IFS_SOIL)},
         defaults=SI_BY_DEFAULT,
+        near=_one(
+            t2m="air_temperature_2m",
+            d2m="dew_point_temperature_2m",
+            sh2="specific_humidity_2m",
+            r2="relative_humidity_2m",
+            u10="eastward_wind_10m",
+            v10="northward_wind_10m",
+            u100="eastward_wind_100m",
+            v100="northward_wind_100m",
+            msl="air_pressure_at_mean_sea_level",
+            prmsl="air_pressure_at_mean_sea_level",
+            tcwv=_VAPOUR,
+            pwat=_VAPOUR,
+            tp="precipitation_amount",
+            mtpr="precipitation_amount",
+            avg_tprate="precipitation_amount",
+            sf="snowfall_amount",
+            ssrd=_SHORT,
+            msdwswrf=_SHORT,
+            avg_sdswrf=_SHORT,
+            strd=_LONG,
+            msdwlwrf=_LONG,
+            avg_sdlwrf=_LONG,
+        )
+        | {"tcc": _CLOUD},
     ),
     Layout(
         "arco-era5",
@@ -158,6 +145,21 @@ LAYOUTS: tuple[Layout, ...] = (
         soil={f"soil_temperature_level_{n + 1}": ("soil_temperature", layer) for n, layer in enumerate(IFS_SOIL)}
         | {f"volumetric_soil_water_layer_{n + 1}": (WATER, layer) for n, layer in enumerate(IFS_SOIL)},
         defaults=SI_BY_DEFAULT,
+        near={
+            "2m_temperature": ("air_temperature_2m",),
+            "2m_dewpoint_temperature": ("dew_point_temperature_2m",),
+            "10m_u_component_of_wind": ("eastward_wind_10m",),
+            "10m_v_component_of_wind": ("northward_wind_10m",),
+            "100m_u_component_of_wind": ("eastward_wind_100m",),
+            "100m_v_component_of_wind": ("northward_wind_100m",),
+            "mean_sea_level_pressure": ("air_pressure_at_mean_sea_level",),
+            "total_cloud_cover": _CLOUD,
+            "total_column_water_vapour": (_VAPOUR,),
+            "total_precipitation": ("precipitation_amount",),
+            "snowfall": ("snowfall_amount",),
+            "surface_solar_radiation_downwards": (_SHORT,),
+            "surface_thermal_radiation_downwards": (_LONG,),
+        },
     ),
     Layout(
         "merra2",
@@ -179,6 +181,18 @@ LAYOUTS: tuple[Layout, ...] = (
         ),
         "14 model levels, surface and constants over the eastern United States",
         "Bosilovich et al. 2016, MERRA-2: File Specification, GMAO Office Note 9",
+        near=_one(
+            T2M="air_temperature_2m",
+            QV2M="specific_humidity_2m",
+            U10M="eastward_wind_10m",
+            V10M="northward_wind_10m",
+            SLP="air_pressure_at_mean_sea_level",
+            TQV=_VAPOUR,
+            PRECTOT="precipitation_amount",
+            PRECSNO="snowfall_amount",
+            SWGDN=_SHORT,
+        )
+        | {"CLDTOT": _CLOUD},
     ),
     Layout(
         "jra3q",
@@ -238,6 +252,15 @@ LAYOUTS: tuple[Layout, ...] = (
         },
         "GFS of 2010-10-26 over North America",
         "https://docs.unidata.ucar.edu/netcdf-java/current/userguide/ (GRIB collections)",
+        near={
+            "Temperature_height_above_ground": ("air_temperature_2m",),
+            "Dewpoint_temperature_height_above_ground": ("dew_point_temperature_2m",),
+            "Specific_humidity_height_above_ground": ("specific_humidity_2m",),
+            "Relative_humidity_height_above_ground": ("relative_humidity_2m",),
+            "u-component_of_wind_height_above_ground": ("eastward_wind_10m",),
+            "v-component_of_wind_height_above_ground": ("northward_wind_10m",),
+            "Pressure_reduced_to_MSL_msl": ("air_pressure_at_mean_sea_level",),
+        },
     ),
     Layout(
         "msm",
@@ -252,16 +275,17 @@ LAYOUTS: tuple[Layout, ...] = (
         {
             name: (name,)
             for name, quantity in QUANTITIES.items()
-            if quantity.where != SOIL
+            if quantity.where not in (SOIL, NEAR)
             and name not in ("relative_humidity", "geopotential", "specific_humidity")
             and name not in ("geopotential_height", "sea_surface_temperature")
         },
         "files of our own",
         "https://cfconventions.org/Data/cf-standard-names/current/build/cf-standard-name-table.html",
         defaults=SI_BY_DEFAULT,
+        near={name: (name,) for name, quantity in QUANTITIES.items() if quantity.where == NEAR},
     ),
 )
-"""Layouts of NetCDF and Zarr; those of GRIB stand in `PARAMETERS`."""
+"""Layouts of NetCDF and Zarr; those of GRIB stand at the end."""
 
 
 @dataclass(frozen=True)
@@ -285,8 +309,13 @@ def _meanings() -> dict[str, Meaning]:
     return table
 
 
-MEANINGS: Mapping[str, Meaning] = _meanings()
+MEANINGS: dict[str, Meaning] = _meanings()
 """Meaning by the name of a variable in NetCDF and Zarr."""
+
+NEAR_MEANINGS: dict[str, Meaning] = {
+    name: Meaning(quantities, layout) for layout in LAYOUTS for name, quantities in layout.near.items()
+}
+"""Meaning of variables near the ground, which an archive keeps and no model is driven by."""
 
 LATITUDE = ("latitude", "lat", "g0_lat_1", "lat_0")
 LONGITUDE = ("longitude", "lon", "g0_lon_2", "lon_0")

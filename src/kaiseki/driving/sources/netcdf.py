@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,20 +13,16 @@ import xarray as xr
 from kaiseki.core.errors import InputError
 from kaiseki.core.progress import say
 from kaiseki.driving.sources import model_levels
-from kaiseki.driving.sources.grids import LatitudeLongitude, Window
+from kaiseki.driving.sources.grids import LatitudeLongitude
 from kaiseki.driving.sources.layouts import (
     DEPTH,
     HALF_COEFFICIENTS,
     HYBRID,
     LATITUDE,
-    LEVEL,
     LONGITUDE,
     MEANINGS,
     MEMBER,
     PRESSURE,
-    QUANTITIES,
-    SOIL,
-    STATIC,
     VERSION,
     Meaning,
 )
@@ -36,15 +31,20 @@ from kaiseki.driving.sources.netcdf_meaning import (
     check_axes,
     check_mapping,
     check_pressure_axis,
+    file_words,
     listed,
     member_of,
+    period_word,
     refuse_means,
     statistic_of,
     versions_of,
 )
+from kaiseki.driving.sources.netcdf_near import NearGround
 from kaiseki.driving.sources.netcdf_times import times_of
+from kaiseki.driving.sources.netcdf_values import read_variable
 from kaiseki.driving.sources.origin import Origin
-from kaiseki.driving.sources.pieces import GROUND, IN_SOIL, ON_HYBRID, ON_PRESSURE, Piece, chosen, runs
+from kaiseki.driving.sources.pieces import GROUND, IN_SOIL, ON_HYBRID, ON_PRESSURE, Piece, Refused, chosen
+from kaiseki.driving.sources.quantities import LEVEL, QUANTITIES, SOIL, STATIC
 from kaiseki.driving.sources.units import unit_of
 from kaiseki.formats.netcdf import axis, is_netcdf, is_zarr, opened
 
@@ -102,13 +102,9 @@ class _Indexer:
         self._beside = {self.latitude, self.longitude, *self.time_dims, *self.times.single, *MEMBER, VERSION}
 
     def pieces(self) -> list[Piece]:
-        """Everything that the file holds of what can be read."""
+        """Everything that the file holds of what drives a model."""
         refuse_means(self.path, self.dataset.attrs)
-        found = []
-        for name in map(str, self.dataset.data_vars):
-            meaning = MEANINGS.get(name)
-            if meaning is not None and set(self.dataset[name].dims) & {self.latitude, self.longitude}:
-                found += self._pieces(name, self.dataset[name], meaning)
+        found = self.state()
         if not found and self._left_out:
             raise InputError(f"{self.path}: holds nothing that drives a model: {listed(self._left_out)}.")
         if not found:
@@ -117,6 +113,15 @@ class _Indexer:
                 f"{self.path}: holds nothing that drives a model; expected variables named as of a known layout "
                 f"({known}, ...), or convert it."
             )
+        return found
+
+    def state(self) -> list[Piece]:
+        """What drives a model, or nothing; InputError where two variables are one quantity."""
+        found = []
+        for name in map(str, self.dataset.data_vars):
+            meaning = MEANINGS.get(name)
+            if meaning is not None and set(self.dataset[name].dims) & {self.latitude, self.longitude}:
+                found += self._pieces(name, self.dataset[name], meaning)
         kinds = [(p.quantity, p.kind) for p in found if p.kind != IN_SOIL]
         for twice in {k for k in kinds if kinds.count(k) > 1}:
             labels = " and ".join(p.label for p in found if (p.quantity, p.kind) == twice)
@@ -200,7 +205,7 @@ class _Indexer:
             raise InputError(f"{where} has no axis named valid_time or time; give a file with times.")
         if kind != STATIC and stamps is not None and present != self.time_dims and stamps.size > 1:
             raise InputError(f"{where} does not change along {', '.join(self.time_dims)}; give it at every time.")
-        reader = partial(_read, self.path, name, self.time_dims, level.name, (self.latitude, self.longitude))
+        reader = partial(read_variable, self.path, name, self.time_dims, level.name, (self.latitude, self.longitude))
         return [
             Piece(
                 quantity,
@@ -257,71 +262,6 @@ class _Indexer:
         return model_levels.ifs_137() if model_levels.is_ifs_137(level.values) else None
 
 
-def _read(
-    path: Path,
-    name: str,
-    time_dims: tuple[str, ...],
-    level: str | None,
-    places: tuple[str, str],
-    time: int,
-    levels: Sequence[int],
-    window: Window,
-) -> np.ndarray:
-    """Values (levels, ny, nx) of a variable at a time, in its own unit."""
-    with opened(path) as dataset:
-        variable = dataset[name]
-        chosen_time: dict[str, Any] = {}
-        sizes = [dataset.sizes[d] for d in time_dims]
-        for dim, index in zip(time_dims, np.unravel_index(time, sizes) if sizes else (), strict=True):
-            if dim in variable.dims:
-                chosen_time[dim] = int(index)
-        variable = variable.isel(chosen_time)
-        axes = [d for d in (level, *places) if d is not None and d in variable.dims]
-        others = [d for d in variable.dims if d not in axes]
-        variable = variable.transpose(*others, *axes)
-        wanted = {places[0]: window.rows, places[1]: window.columns}
-        if level is not None and level in variable.dims:
-            wanted[level] = np.asarray(levels)
-        values = _taken(variable, [wanted[str(d)] for d in axes])
-        if VERSION in others:
-            values = _one_version(f"{path}: {name}", np.moveaxis(values, others.index(VERSION), 0))
-    values = values.reshape(-1, window.rows.size, window.columns.size)
-    return np.broadcast_to(values, (len(levels), *values.shape[1:])) if len(levels) != values.shape[0] else values
-
-
-def _taken(variable: xr.DataArray, wanted: list[np.ndarray]) -> np.ndarray:
-    """Values of a variable at the indices of its last axes, read in as few blocks as they lie in."""
-    lead = variable.ndim - len(wanted)
-    blocks = [runs(indices) for indices in wanted]
-
-    def read(done: tuple[slice, ...], rest: list[tuple[list[slice], np.ndarray]]) -> np.ndarray:
-        if not rest:
-            index = dict(zip(map(str, variable.dims[lead:]), done, strict=True))
-            return np.asarray(variable.isel(index).values, dtype=np.float64)
-        slices, _ = rest[0]
-        return np.concatenate([read((*done, part), rest[1:]) for part in slices], axis=lead + len(done))
-
-    values = read((), blocks)
-    for number, (_, places) in enumerate(blocks):
-        values = np.take(values, places, axis=lead + number)
-    return values
-
-
-def _one_version(where: str, values: np.ndarray) -> np.ndarray:
-    """One field of several versions (ERA5 and ERA5T), of which each point has a value in one alone.
-
-    Raises:
-        InputError: two versions have different values at a point.
-    """
-    merged = values[0]
-    for other in values[1:]:
-        both = np.isfinite(merged) & np.isfinite(other)
-        if not np.allclose(merged[both], other[both], rtol=1e-6):
-            raise InputError(f"{where}: two versions (expver) give different values; choose one of them.")
-        merged = np.where(np.isfinite(merged), merged, other)
-    return merged
-
-
 class NetcdfSource:
     """Reader of NetCDF files and Zarr stores in one of the layouts of `layouts.LAYOUTS`."""
 
@@ -335,6 +275,20 @@ class NetcdfSource:
         """What the file holds; InputError when nothing of it is known, or a name, unit or axis is not understood."""
         with opened(path) as dataset:
             return _Indexer(path, dataset).pieces()
+
+    def index_all(self, path: Path, interval: np.timedelta64 | None) -> tuple[list[Piece], list[Refused]]:
+        """What the file holds, at the ground and over intervals too; see `registry.SurfaceSource`."""
+        with opened(path) as dataset:
+            indexer = _Indexer(path, dataset)
+            of_means = period_word(file_words(dataset.attrs)) is not None
+            held = NearGround(path, dataset, (indexer.latitude, indexer.longitude), indexer.grid, indexer.times)
+            near, refused = held.pieces(interval)
+            told = bool(near or refused)
+            state = [] if of_means and told else indexer.state() if told else indexer.pieces()
+            if of_means:
+                names = [str(name) for name in dataset.data_vars if str(name) in MEANINGS]
+                refused += [Refused(path, name, "it is a mean over time, not of an instant") for name in names]
+        return [*state, *near], refused
 
     def read(self, path: Path) -> xr.Dataset:
         """Dataset of the file in the common form; InputError when it is not understood or incomplete."""

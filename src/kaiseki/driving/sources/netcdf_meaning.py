@@ -28,11 +28,15 @@ SIGMA = ("hybrid", "sigma")
 """Words in the description of levels whose numbers are no pressure, though a unit may say so."""
 
 
+def file_words(attributes: dict[str, object]) -> str:
+    """What a file says of itself, in lower case."""
+    known = {k.lower(): str(v).lower() for k, v in attributes.items()}
+    return " ".join(known.get(k, "") for k in ("filename", "longname", "title", "comment", "shortname"))
+
+
 def refuse_means(path: Path, attributes: dict[str, object]) -> None:
     """Refuse a file whose own description says that its fields are means over time; InputError says by which word."""
-    known = {k.lower(): str(v).lower() for k, v in attributes.items()}
-    text = " ".join(known.get(k, "") for k in ("filename", "longname", "title", "comment", "shortname"))
-    if word := period_word(text):
+    if word := period_word(file_words(attributes)):
         raise InputError(
             f"{path}: says of itself that its fields are means over time ({word}); "
             "give instantaneous analyses or forecasts."
@@ -73,6 +77,34 @@ def statistic_of(variable: xr.DataArray, time_names: Collection[str]) -> str | N
             return f"cell_methods realization: {method}"
     word = period_word(str(variable.attrs.get("long_name", "")))
     return None if word is None else f"long_name {word}"
+
+
+def over_of(variable: xr.DataArray, time_names: Collection[str]) -> str:
+    """Whether a variable is a "sum" or "mean" over time or of an "instant"; empty where it does not say.
+
+    Raises:
+        InputError: it is another statistic; the text begins with what it is.
+    """
+    kinds = {"instant": "instant", "accum": "sum", "avg": "mean", "unknown": ""}
+    step = str(variable.attrs.get("GRIB_stepType", "unknown"))
+    if step not in kinds:
+        raise InputError(f"it is a {step} over time")
+    if (kind := str(variable.attrs.get("GRIB_dataType", ""))) in STATISTICS:
+        raise InputError(f"it is no field of one run (GRIB_dataType {kind})")
+    names = {n.lower() for n in (*time_names, *TIME, "t")}
+    found = kinds[step]
+    for over, method in _methods(str(variable.attrs.get("cell_methods", ""))):
+        if over & set(MEMBER) and method not in ("point", "mean"):
+            raise InputError(f"it is a {method} of an ensemble")
+        if not over & names:
+            continue
+        if method not in ("point", "sum", "mean"):
+            raise InputError(f"it is a {method} over time")
+        of_cells = "instant" if method == "point" else method
+        if found and found != of_cells:
+            raise InputError(f"its cell_methods say {method} and its GRIB_stepType {step}")
+        found = of_cells
+    return found
 
 
 def member_of(where: str, raw: xr.Dataset, variable: xr.DataArray) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from kaiseki.core.errors import InputError
 from kaiseki.core.progress import say
 from kaiseki.core.timing import format_utc
-from kaiseki.driving.sources.layouts import LEVEL, QUANTITIES, STATIC
+from kaiseki.driving.sources.quantities import LEVEL, QUANTITIES, STATIC
 
 if TYPE_CHECKING:
     from kaiseki.driving.sources.pieces import Piece

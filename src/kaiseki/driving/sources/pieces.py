@@ -10,8 +10,10 @@ import numpy as np
 
 from kaiseki.core.errors import InputError
 from kaiseki.driving.sources.grids import Grid, Window
-from kaiseki.driving.sources.layouts import QUANTITIES, Layer
+from kaiseki.driving.sources.intervals import brought
+from kaiseki.driving.sources.layouts import Layer
 from kaiseki.driving.sources.origin import Origin
+from kaiseki.driving.sources.quantities import QUANTITIES
 from kaiseki.driving.sources.units import SI, Unit, spellings, unit_of
 
 ON_PRESSURE, ON_HYBRID, GROUND, IN_SOIL = "pressure", "hybrid", "ground", "soil"
@@ -39,6 +41,10 @@ class Piece:
         half_levels: coefficients (2, nhalf) a [Pa] and b of the half levels, from the top, p = a + b ps.
         assumed: unit that the file does not state but the layout's description.
         origin: member, version and run.
+        starts: (nt,) datetime64[s], of the intervals over which a sum or mean is, which end at `times`; None for an
+            instant.
+        heights: (2, levels) zz [m] and ff of levels that follow the terrain, z = zz + ff times its height, the lowest
+            first; None for others.
     """
 
     quantity: str
@@ -54,6 +60,8 @@ class Piece:
     half_levels: np.ndarray | None = None
     assumed: str = ""
     origin: Origin = field(default_factory=Origin)
+    starts: np.ndarray | None = None
+    heights: np.ndarray | None = None
 
     @property
     def where(self) -> str:
@@ -61,13 +69,15 @@ class Piece:
         return f"{self.path}: {self.label}"
 
     def read(self, time: int, levels: Sequence[int], window: Window) -> np.ndarray:
-        """Values (levels, ny, nx) in SI, NaN where missing.
+        """Values (levels, ny, nx) in SI, NaN where missing; of an interval its sum or mean as the quantity is.
 
         Raises:
             InputError: the file is damaged, or values are outside the bounds of the quantity.
         """
         values = np.asarray(self.reader(time, levels, window), dtype=np.float64)
-        if self.unit.factor != 1.0:
+        if self.starts is not None and self.times is not None:
+            values = brought(self.quantity, self.unit, values, (self.starts[time], self.times[time]))
+        elif self.unit.factor != 1.0:
             values = self.unit.factor * values
         if self.unit.offset != 0.0:
             values = values + self.unit.offset
@@ -80,6 +90,23 @@ class Piece:
                 f"{SI[bounds.kind]} ({values[wrong].flat[0]:g}); check the file's units or whether it is damaged."
             )
         return values
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A field that is not taken, with the reason.
+
+    Attributes:
+        path, label: file, and variable or record in it.
+        reason: as the end of a sentence.
+    """
+
+    path: Path
+    label: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.label} of {self.path.name}: {self.reason}"
 
 
 def chosen(where: str, quantities: Sequence[str], units: str | None, default: str | None) -> tuple[str, Unit, str]:

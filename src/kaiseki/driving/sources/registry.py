@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import xarray as xr
 
 from kaiseki.core import plugins
 from kaiseki.core.errors import InputError
-from kaiseki.driving.sources.pieces import Piece
-from kaiseki.formats.netcdf import is_zarr
+from kaiseki.driving.sources.pieces import Piece, Refused
 
 HEAD_BYTES = 16
 
@@ -39,12 +39,27 @@ class IndexedSource(DrivingSource, Protocol):
         ...
 
 
+@runtime_checkable
+class SurfaceSource(IndexedSource, Protocol):
+    """A reader that can tell too what a file holds at the ground and near it, over intervals of time too, which an
+    archive keeps and no model is driven by."""
+
+    def index_all(self, path: Path, interval: np.timedelta64 | None) -> tuple[list[Piece], list[Refused]]:
+        """All that the file holds, and the fields near the ground that are refused.
+
+        `interval` is the length of the interval of sums and means of which the file does not tell it, None where it is
+        not known. Raises InputError as `read`.
+        """
+        ...
+
+
 def _own() -> dict[str, DrivingSource]:
+    from kaiseki.driving.sources.climcore import CLIMCORE
     from kaiseki.driving.sources.grib import GRIB
     from kaiseki.driving.sources.netcdf import NETCDF
     from kaiseki.driving.sources.sst_netcdf import SST_NETCDF
 
-    return {source.name: source for source in (GRIB, SST_NETCDF, NETCDF)}
+    return {source.name: source for source in (CLIMCORE, GRIB, SST_NETCDF, NETCDF)}
 
 
 def available() -> dict[str, DrivingSource]:
@@ -67,7 +82,7 @@ def reader_of(path: Path, source: str | None = None) -> DrivingSource:
         InputError: no such file, or no reader for it.
     """
     head = b""
-    if not is_zarr(path):
+    if not path.is_dir():
         try:
             with path.open("rb") as stream:
                 head = stream.read(HEAD_BYTES)
@@ -83,6 +98,10 @@ def reader_of(path: Path, source: str | None = None) -> DrivingSource:
     for reader in readers.values():
         if reader.recognises(path, head):
             return reader
+    if path.is_dir():
+        raise InputError(
+            f"{path}: is a folder, but neither a Zarr store nor one of files of one variable and time (const/FLAT.nc)."
+        )
     raise InputError(
         f"{path}: is neither GRIB nor NetCDF (it begins with {head[:8]!r}); known readers are {', '.join(readers)}."
     )

@@ -42,6 +42,12 @@ _SPELLINGS: tuple[tuple[Unit, tuple[str, ...]], ...] = (
     (Unit("ratio", 0.01), ("%", "percent", "percentage", "pct", "per cent")),
     (Unit("area density"), ("kg m-2", "kg/m2", "kgm-2", "mm of water equivalent", "kg/m^2")),
     (Unit("area density", 1000.0), ("m of water equivalent", "m water equivalent", "m of water")),
+    (Unit("mass flux"), ("kg m-2 s-1", "kg/m2/s", "kg/(m2 s)", "kg m-2/s", "mm s-1", "mm/s")),
+    (Unit("mass flux", 1.0 / 3600.0), ("kg m-2 h-1", "mm h-1", "mm/h", "mm hr-1", "mm/hr")),
+    (Unit("irradiance"), ("w m-2", "w/m2", "wm-2", "watt m-2", "watts m-2", "watt/m2")),
+    (Unit("radiant exposure"), ("j m-2", "j/m2", "jm-2", "w m-2 s")),
+    (Unit("radiant exposure", 1000.0), ("kj m-2", "kj/m2")),
+    (Unit("radiant exposure", 1.0e6), ("mj m-2", "mj/m2")),
 )
 _KNOWN = {spelling: unit for unit, spellings in _SPELLINGS for spelling in spellings}
 
@@ -53,6 +59,9 @@ SI = {
     "length": "m",
     "ratio": "1",
     "area density": "kg m-2",
+    "mass flux": "kg m-2 s-1",
+    "irradiance": "W m-2",
+    "radiant exposure": "J m-2",
 }
 """Unit of each kind to which values are brought."""
 
