@@ -23,10 +23,10 @@ from typing import Final, NoReturn
 from zarr.core import sync as zarr_sync
 
 PATIENCE: Final = 5.0
-"""Seconds after which the exit goes on although storage has not answered."""
+"""Time after which the exit goes on although storage has not answered, s."""
 
 _PAUSE: Final = 1e-3
-"""Seconds between two looks at what is under way."""
+"""Time between two looks at what is under way, s."""
 
 
 def end_storage_work(patience: float = PATIENCE) -> bool:
