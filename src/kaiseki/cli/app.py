@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "impact": ("kaiseki.cli.impact:impact", "What each kind of observation did to an analysis of a run."),
     "tune": ("kaiseki.cli.tune:tune", "Errors of background and observations from the innovations of a run."),
     "archive": ("kaiseki.cli.archive:app", "Release stores: pack, publish, examine them and take data from them."),
+    "precip": ("kaiseki.cli.precip:app", "Analysed precipitation, and JMA's files of rain and radars."),
     "config": ("kaiseki.cli.config:app", "Show, check and describe experiment files."),
     "doctor": ("kaiseki.cli.doctor:doctor", "What this machine can run, what it lacks and what to do about it."),
     "info": ("kaiseki.cli.info:info", "Versions, devices and memory of this machine."),

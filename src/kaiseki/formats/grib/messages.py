@@ -49,6 +49,20 @@ def single_fields(path: Path) -> Iterator[tuple[int, bytes]]:
         yield place.count, field
 
 
+def fields_within(path: Path, content: bytes) -> Iterator[tuple[Place, bytes]]:
+    """All fields of the content of a file that is in memory, such as a decompressed one: the place of each in the
+    content and a whole message with that field alone.
+
+    Args:
+        path: of the file, for messages.
+        content: of the file.
+
+    Raises:
+        InputError: as of `single_fields`.
+    """
+    yield from _scan(path, content, headers=False)
+
+
 def headers(path: Path) -> Iterator[tuple[Place, bytes]]:
     """All fields of a file in order: the place of each and a message that describes it, in edition 2 without its data.
 
@@ -81,7 +95,7 @@ def _fields(path: Path, headers: bool) -> Iterator[tuple[Place, bytes]]:
             yield from _scan(path, content, headers)
 
 
-def _scan(path: Path, content: mmap.mmap, headers: bool) -> Iterator[tuple[Place, bytes]]:
+def _scan(path: Path, content: bytes | mmap.mmap, headers: bool) -> Iterator[tuple[Place, bytes]]:
     position, count = 0, 0
     while (start := content.find(START, position)) >= 0:
         where = f"{path}: the GRIB message after field {count}, at byte {start},"
@@ -111,7 +125,7 @@ def _scan(path: Path, content: mmap.mmap, headers: bool) -> Iterator[tuple[Place
         raise InputError(f"{path}: holds no GRIB message; the file is empty or truncated, fetch it again.")
 
 
-def _length(content: mmap.mmap, start: int, where: str) -> tuple[int, int]:
+def _length(content: bytes | mmap.mmap, start: int, where: str) -> tuple[int, int]:
     """Edition and total length of the message at `start`."""
     if start + 8 > len(content):
         raise InputError(f"{where} breaks off in its first section; the file is truncated, fetch it again.")
