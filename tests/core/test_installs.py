@@ -67,6 +67,7 @@ groups = {"config": [["config", "show", file], ["config", "check", file], ["conf
           "demo": [["demo"]], "info": [["info"]], "doctor": [["doctor"]],
           "archive": [["archive", "pack", file, "--into", "nowhere"]],
           "forecast": [["forecast", file, "--at", "1989-01-01T15:00Z", "--hours", "3"]],
+          "precip": [["precip", "convert", file, "rain.nc"]],
           "tune": [["tune", file, "--until", "1989-01-02T00:00Z"]]}
 found = {}
 for name in COMMANDS:
@@ -107,6 +108,10 @@ def test_with_the_client_alone_every_command_says_which_extra_it_needs(tmp_path:
     code, words = found["archive"]
     assert code == 4
     assert "is a file, not a run store" in words
+    code, words = found.pop("precip")
+    assert code == 1
+    assert words.startswith("kaiseki: kaiseki precip convert needs the package ")
+    assert words.endswith('which is not installed; do: pip install "kaiseki[formats]"\n')
     for name in found.keys() - without - {"verify", "archive"}:
         code, words = found[name]
         assert code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,16 +19,12 @@ from kaiseki.formats.jma_grib.reading import Field, read
 
 _JMA: Final = 34
 _NO_CENTRE: Final = 65535
-_GRS80: Final = {
-    "grid_mapping_name": "latitude_longitude",
-    "semi_major_axis": 6_378_137.0,
-    "inverse_flattening": 298.257222101,
-}
 _EARTHS: Final[dict[int, dict[str, Any]]] = {
-    4: _GRS80,
-    6: {"grid_mapping_name": "latitude_longitude", "earth_radius": 6_371_229.0},
+    4: {"semi_major_axis": 6_378_137.0, "inverse_flattening": 298.257222101},
+    6: {"earth_radius": 6_371_229.0},
 }
-"""Grid mappings by the shape of the Earth, code table 3.2."""
+"""Figures of the Earth by code table 3.2: GRS80 and a sphere."""
+_MAP: Final = {"grid_mapping_name": "latitude_longitude", "long_name": "latitude and longitude"}
 _MINUTES: Final = "minutes since 1970-01-01 00:00:00"
 _CHUNK: Final = 1024
 _DEFLATE: Final = 4
@@ -94,9 +91,7 @@ def to_dataset(fields: Sequence[Field], path: Path) -> xr.Dataset:
         )
     if weights := {tuple(field.definition.weights) for field in fields} - {()}:
         variables["mesoscale_model_weight"] = _weights(fields, len(max(weights, key=len)))
-    variables["crs"] = xr.Variable((), np.int32(0), _EARTHS.get(first.grid.shape_of_earth, {
-        "grid_mapping_name": "latitude_longitude"
-    }))  # fmt: skip
+    variables["crs"] = xr.Variable((), np.int32(0), _MAP | _EARTHS.get(first.grid.shape_of_earth, {}))
     coordinates = ("time", "lat", "lon", "forecast_reference_time", "crs")
     names = [name for name in variables if name.startswith(coordinates)]
     coords = {name: variables[name] for name in names if name != "time_bnds"}
@@ -171,12 +166,10 @@ def _times(fields: Sequence[Field], path: Path) -> np.ndarray:
         by_name.setdefault(f"{field.quantity.name} {field.grid.step}", set()).add(field.time)
     sets = list(by_name.values())
     lengths = {field.definition.length for field in fields}
+    forecasts = {field.definition.process != 0 for field in fields}
     references = {field.reference for field in fields}
-    if (
-        any(one != sets[0] for one in sets)
-        or len(lengths) > 1
-        or (len(references) > 1 and len(sets[0]) > len(references))
-    ):
+    starts_differ = len(forecasts) > 1 or (True in forecasts and len(references) > 1)
+    if any(one != sets[0] for one in sets) or len(lengths) > 1 or starts_differ:
         raise InputError(
             f"{path}: holds fields of different times, reference times or intervals, which make no common axis of time."
         )
@@ -227,6 +220,7 @@ def _attributes(fields: Sequence[Field], path: Path) -> dict[str, str]:
         "title": ", ".join(dict.fromkeys(field.quantity.title for field in fields)),
         "institution": _institution(centres),
         "source": f"GRIB 2 file {path.name}",
+        "history": f"converted from GRIB 2 by kaiseki {_version()}",
         **{f"operation_{name}": value for name, value in named.items()},
     }
 
@@ -238,3 +232,10 @@ def _institution(centres: set[int]) -> str:
     if centres == {_NO_CENTRE}:
         return "no originating centre is stated"
     return f"originating centre {', '.join(map(str, sorted(centres)))} of common code table C-11"
+
+
+def _version() -> str:
+    try:
+        return version("kaiseki")
+    except PackageNotFoundError:
+        return "unknown"

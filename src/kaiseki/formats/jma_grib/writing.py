@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from kaiseki.core.errors import InputError
+from kaiseki.core.errors import ConfigError, InputError
 from kaiseki.formats.grib.messages import END, START
 from kaiseki.formats.jma_grib.grids import Grid, grid_section, signed_octets
 from kaiseki.formats.jma_grib.levels import ANALYSED_PRECIPITATION
@@ -28,6 +28,8 @@ from kaiseki.formats.jma_grib.reading import RUN_LENGTH
 from kaiseki.formats.jma_grib.run_length import pack
 
 Form = Literal["jma", "wmo"]
+_CODES: Final = {"centre": 65535, "sub_centre": 65535, "status": 255, "background": 255, "identifier": 255}
+"""Codes of an origin and their largest numbers."""
 _TEMPLATES: Final[dict[Form, tuple[int, tuple[int, int]]]] = {"jma": (50008, (1, 200)), "wmo": (8, (1, 8))}
 _HOUR: Final = 3600
 _BITS: Final = 8
@@ -61,6 +63,11 @@ class Origin:
     identifier: int = 255
     form: Form = "jma"
     words: OperationWords = NOT_STATED
+
+    def __post_init__(self) -> None:
+        for name, most in _CODES.items():
+            if not 0 <= getattr(self, name) <= most:
+                raise ConfigError(f"{name} = {getattr(self, name)} of a GRIB file is none of the codes 0 to {most}")
 
 
 @dataclass(frozen=True)
