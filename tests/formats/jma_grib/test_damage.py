@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from formats.jma_grib.jma_messages import AMOUNT, GRID, hour, sections, tile, tiled, with_octet, with_sections, written
 from kaiseki.core.errors import InputError
+from kaiseki.formats.jma_grib.dataset import to_dataset
 from kaiseki.formats.jma_grib.reading import Field, read
 from kaiseki.formats.jma_grib.run_length import pack
 
@@ -61,7 +62,9 @@ def test_changed_octets_give_a_sentence_or_a_field(
         message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
     path = written(tmp_path_factory.getbasetemp() / "changed.grib2", bytes(message))
     with contextlib.suppress(InputError):
-        sound(list(read(path)))
+        fields = list(read(path))
+        sound(fields)
+        to_dataset(fields, path)
 
 
 @given(st.binary(max_size=200))
@@ -89,10 +92,14 @@ def test_what_is_no_grib_is_refused(tmp_path_factory: pytest.TempPathFactory, co
         (5, 12, 4, "4 bits per number"),
         (5, 14, 250, "beyond|levels up to 250"),
         (5, 16, 97, "a table of 97 levels"),
-        (5, 17, 130, "goes beyond"),
+        (5, 17, 0, "goes beyond"),
+        (5, 17, 130, "decimal scale factor of -2"),
+        (5, 17, 9, "decimal scale factor of 9"),
         (5, 19, 200, "does not rise"),
         (6, 6, 3, "indicator 3"),
         (1, 13, 1, "which there is not"),
+        (1, 18, 100, "which there is not"),
+        (1, 19, 147, "which there is not"),
     ],
 )
 def test_each_contradiction_has_its_sentence(tmp_path: Path, section: int, octet: int, value: int, words: str) -> None:

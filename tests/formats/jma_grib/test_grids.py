@@ -73,7 +73,7 @@ def test_a_section_of_another_length_is_refused(length: int) -> None:
 
 def test_uneven_axes_are_refused() -> None:
     for lat, lon in (([1.0, 0.0, -1.1], [0.0, 1.0]), ([1.0, 0.0], [0.0, 1.0, 3.0]), ([1.0], [0.0, 1.0])):
-        with pytest.raises(InputError, match="not even"):
+        with pytest.raises(InputError, match="off an even one"):
             Grid.from_axes(np.array(lat), np.array(lon))
     with pytest.raises(InputError, match="rise from west to east"):
         Grid.from_axes(np.array([1.0, 0.0]), np.array([1.0, 0.0]))
@@ -83,6 +83,22 @@ def test_uneven_axes_are_refused() -> None:
 def test_signs_are_the_first_bit(number: int) -> None:
     assert signed(signed_octets(number, 4)) == number
     assert signed_octets(-60, 4).hex() == "8000003c"
+
+
+def test_axes_in_single_precision_are_even_to_their_rounding() -> None:
+    latitudes, longitudes = JMA_1KM.latitudes.astype(np.float32), JMA_1KM.longitudes.astype(np.float32)
+    found = Grid.from_axes(latitudes, longitudes)
+    assert (found.shape, found.step) == (JMA_1KM.shape, JMA_1KM.step)
+    np.testing.assert_allclose(found.longitudes, JMA_1KM.longitudes, rtol=0.0, atol=2e-5)
+    with pytest.raises(InputError, match="off an even one"):
+        Grid.from_axes(latitudes, longitudes + np.float32(1e-3) * (np.arange(2560, dtype=np.float32) == 7))
+
+
+def test_a_grid_around_the_earth_ends_before_its_beginning() -> None:
+    latitudes, longitudes = np.array([1.0, 0.0]), np.arange(0.0, 361.0)
+    assert Grid.from_axes(latitudes, longitudes[:-1]).shape == (2, 360)
+    with pytest.raises(InputError, match="less than 360"):
+        Grid.from_axes(latitudes, longitudes)
 
 
 def test_the_1_km_grid_is_that_of_the_area_mesh() -> None:

@@ -117,10 +117,8 @@ def hours(path: Path, variable: str | None = None) -> Iterator[Hour]:
         factor = _factor(path, array)
         latitude, longitude = _axis(path, array, "latitude"), _axis(path, array, "longitude")
         ends = _ends(path, dataset, array)
-        lat = array[latitude].values.astype(float)
-        lon = array[longitude].values.astype(float)
         try:
-            grid = Grid.from_axes(lat, lon)
+            grid = Grid.from_axes(array[latitude].values, array[longitude].values)
         except InputError as error:
             raise InputError(f"{path}: {name}: {error}") from error
         time = next((str(one) for one in array.dims if one not in (latitude, longitude)), None)
@@ -169,8 +167,8 @@ def _axis(path: Path, array: xr.DataArray, which: str) -> str:
         if attrs.get("standard_name") == which or attrs.get("units") in units:
             return str(name)
     raise InputError(
-        f"{path}: {array.name} has no axis of {which}; it must be on a regular latitude-longitude grid, to which "
-        "`kaiseki.open(...).kaiseki.regrid` brings others."
+        f"{path}: {array.name} has no axis of {which}; it must be on a regular latitude-longitude grid; bring it onto "
+        "one first (docs/regridding.md)."
     )
 
 

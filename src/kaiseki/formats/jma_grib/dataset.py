@@ -102,7 +102,7 @@ def to_dataset(fields: Sequence[Field], path: Path) -> xr.Dataset:
 def _variables(name: str, suffix: str, fields: list[Field], path: Path) -> dict[str, xr.Variable]:
     """Variable of one quantity at one resolution with its axes and, where signs are marks, the marks."""
     quantity = fields[0].quantity
-    decimal = max(max(field.table.decimal for field in fields), 0)
+    decimal = max(field.table.decimal for field in fields)
     scaled = [_scaled(field, decimal) for field in fields]
     kind = np.int16 if max(int(np.abs(one).max()) for one in scaled) < 2**15 else np.int32
     fill = np.iinfo(kind).min

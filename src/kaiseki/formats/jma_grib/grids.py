@@ -58,23 +58,29 @@ class Grid:
 
         Args:
             latitudes: (ny,) evenly falling or rising, degrees.
-            longitudes: (nx,) evenly rising, degrees.
+            longitudes: (nx,) evenly rising, degrees, over less than 360.
 
         Raises:
-            InputError: an axis has less than two values or is not even to two millionths of a degree.
+            InputError: an axis has less than two values or is not even: to two millionths of a degree or, of an axis
+                in single precision, to its rounding.
         """
         steps = []
-        for name, axis in (("latitude", latitudes), ("longitude", longitudes)):
-            axis = np.asarray(axis, float)
+        for name, given in (("latitude", latitudes), ("longitude", longitudes)):
+            axis = np.asarray(given, float)
+            rounding = 2.0 * float(np.spacing(np.abs(given).max())) if given.dtype == np.float32 else 0.0
             even = np.linspace(axis[0], axis[-1], axis.size) if axis.size > 1 else axis
-            if axis.size < 2 or not np.allclose(axis, even, rtol=0.0, atol=2e-6) or axis[0] == axis[-1]:
+            off = float(np.abs(axis - even).max())
+            if axis.size < 2 or not off <= max(2e-6, rounding) or axis[0] == axis[-1]:
                 raise InputError(
                     f"GRIB states a regular grid by its ends and steps; the axis of {name} with {axis.size} values is "
-                    "not even to two millionths of a degree"
+                    f"off an even one by up to {off:.2g} degrees"
                 )
             steps.append(round(abs(axis[-1] - axis[0]) / (axis.size - 1) * MICRODEGREES))
-        if longitudes[-1] < longitudes[0] or np.abs(latitudes).max() > 90.0:
-            raise InputError("The longitudes of a grid in GRIB rise from west to east, its latitudes are within 90")
+        if not 0.0 < longitudes[-1] - longitudes[0] < 360.0 or np.abs(latitudes).max() > 90.0:
+            raise InputError(
+                "The longitudes of a grid in GRIB rise from west to east over less than 360 degrees, its latitudes are "
+                "within 90"
+            )
         ends = [(round(float(a) * MICRODEGREES), round(float(b % 360.0) * MICRODEGREES)) for a, b in (
             (latitudes[0], longitudes[0]), (latitudes[-1], longitudes[-1])
         )]  # fmt: skip

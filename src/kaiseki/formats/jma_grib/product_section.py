@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -162,12 +163,11 @@ def read_time(octets: bytes, where: str) -> np.datetime64:
     Raises:
         InputError: they are no date and time.
     """
-    year, *parts = struct.unpack(">H5B", octets)
-    month, day, hour, minute, second = parts
+    year, month, day, hour, minute, second = struct.unpack(">H5B", octets)
     try:
         if year not in _YEARS:
             raise ValueError
-        return np.datetime64(f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}", "s")
+        return np.datetime64(datetime(year, month, day, hour, minute, second), "s")
     except ValueError:
         raise InputError(
             f"{where} has the time {year}-{month}-{day} {hour}:{minute}:{second}, which there is not; the file is "

@@ -32,6 +32,8 @@ _COMPRESSED: Final[dict[bytes, Callable[..., Any]]] = {
     b"\xfd7zXZ\0": lzma.open,
     b"BZh": bz2.open,
 }
+_DECIMALS: Final = range(5)
+"""Decimal scale factors that are read; with more a whole number would not fit 32 bits."""
 _NO_BITMAP, _OWN_BITMAP = 255, 0
 _DAMAGE: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 
@@ -180,6 +182,11 @@ def _table(packed: bytes, quantity: Quantity, where: str) -> LevelTable:
     raw = np.frombuffer(packed[17:], ">u2").astype(np.int32)
     scaled = np.where(raw < 2**15, raw, 2**15 - raw).astype(np.int32)
     decimal = signed(packed[16:17])
+    if decimal not in _DECIMALS:
+        raise InputError(
+            f"{where} has a decimal scale factor of {decimal}; fields by levels have 0 to {_DECIMALS[-1]}. The file is "
+            "damaged, fetch it again."
+        )
     table = LevelTable(scaled, decimal)
     rising = scaled if not quantity.marked else np.concatenate((scaled[scaled >= 0], -scaled[scaled < 0]))
     falls = np.count_nonzero(np.diff(rising) <= 0)
