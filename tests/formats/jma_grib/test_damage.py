@@ -78,7 +78,7 @@ def test_what_is_no_grib_is_refused(tmp_path_factory: pytest.TempPathFactory, co
 @pytest.mark.parametrize(
     ("section", "octet", "value", "words"),
     [
-        (4, 8, 0, "product definition template 4.88"),
+        (4, 8, 0, r"product template 4\.88.* are read"),
         (4, 10, 2, "parameter 0-2-200"),
         (4, 11, 199, "parameter 0-1-199"),
         (4, 12, 4, "an ensemble forecast"),

@@ -105,8 +105,7 @@ def read_definition(section: bytes, where: str) -> Definition:
     """
     template = int.from_bytes(section[7:9]) if len(section) >= 9 else 0
     if template not in TEMPLATES:
-        known = ", ".join(f"4.{number}" for number in TEMPLATES)
-        raise InputError(f"{where} has the product definition template 4.{template}; {known} are read.")
+        raise InputError(f"{where} has the product definition template 4.{template}, which is not read.")
     expected = TEMPLATES[template] + (2 * int.from_bytes(section[82:84]) if template == 50009 else 0)
     if len(section) != expected or section[5:7] != b"\0\0":
         raise InputError(

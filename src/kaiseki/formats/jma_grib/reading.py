@@ -17,7 +17,7 @@ from kaiseki.core.errors import InputError
 from kaiseki.formats.grib.messages import Place, fields_within
 from kaiseki.formats.jma_grib.grids import Grid, read_grid, signed
 from kaiseki.formats.jma_grib.levels import MISSING, LevelTable
-from kaiseki.formats.jma_grib.product_section import Definition, read_definition, read_time
+from kaiseki.formats.jma_grib.product_section import TEMPLATES, Definition, read_definition, read_time
 from kaiseki.formats.jma_grib.quantities import Quantity, describe, quantity_of
 from kaiseki.formats.jma_grib.run_length import PackingError, unpack
 
@@ -140,10 +140,14 @@ def _field(path: Path, place: Place, message: bytes) -> Field:
             f"{where} is no field of rain by levels but {describe(message[6], product, packed)}; "
             "model output is read by `kaiseki archive import` and by ecCodes."
         )
+    what = describe(message[6], product, packed)
+    if int.from_bytes(product[7:9]) not in TEMPLATES:
+        known = ", ".join(f"4.{number}" for number in TEMPLATES)
+        raise InputError(f"{where} is {what}; of product templates {known} are read.")
     definition = read_definition(product, where)
     quantity = quantity_of(message[6], definition)
     if quantity is None:
-        raise InputError(f"{where} is {describe(message[6], product, packed)}: no quantity that is known here.")
+        raise InputError(f"{where} is {what}: no quantity that is known here.")
     grid = read_grid(sections[3], where)
     table = _table(packed, quantity, where)
     levels = _levels(sections, grid, table, where)
