@@ -131,12 +131,14 @@ def verified(place: Path, weather: Weather, days: int, names: tuple[str, ...] | 
         for group, truth in groups(weather, hours(days), names).items():
             found = kaiseki.open(place, group)
             complete = np.array_equal(found["time"].values, truth["time"].values)
+            there = np.intersect1d(found["time"].values, truth["time"].values)
+            found, truth = found.sel(time=there), truth.sel(time=there)
             worst = dict.fromkeys(map(str, truth.data_vars), 0.0)
             missing = dict.fromkeys(worst, 0)
             steps = schema.GROUPS[group].axis == "hourly"
             count = 24 if steps else 8
-            for number in range(days):
-                day = {"time": slice(number * count, (number + 1) * count)}
+            for first in range(0, there.size, count):
+                day = {"time": slice(first, first + count)}
                 for name in worst:
                     for part in _parts(truth[name]):
                         mine = found[name].isel(day | part).values
