@@ -163,7 +163,7 @@ def _add_moving(
     taken = (radar.time - span[0]) / _SECOND - (1.0 - settings.instant) * step
     length = (span[1] - span[0]) / _SECOND
     near = np.flatnonzero((taken > -settings.longest * step) & (taken < length + settings.longest * step))
-    used = [one for one in near if np.isfinite(radar.amount[one]).any()]
+    used = [int(one) for one in near if np.isfinite(radar.amount[one]).any()]
     # Pieces of the period: between scans, and before the first and after the last as far as their own intervals reach.
     for one, other in pairwise(used):
         if taken[other] - taken[one] <= settings.longest * step + 0.5:

@@ -11,8 +11,8 @@ import xarray as xr
 
 from kaiseki.core.errors import InputError
 from kaiseki.formats.netcdf import opened
+from kaiseki.precipitation.attenuation import coefficients
 from kaiseki.precipitation.data import Gauges
-from kaiseki.precipitation.sources.attenuation import coefficients
 from kaiseki.precipitation.sources.gridded import times
 from kaiseki.precipitation.sources.reading import Reading, measure_of
 

@@ -14,6 +14,7 @@ from kaiseki.core.errors import InputError, KaisekiError
 from kaiseki.formats.netcdf import DAMAGE, opened
 from kaiseki.grid.proj_map import grid_of
 from kaiseki.precipitation.data import RainGrid
+from kaiseki.precipitation.quality.radar import beam_quality
 from kaiseki.precipitation.sources.reading import Polar, Reading, Scans
 from kaiseki.precipitation.sources.reflectivity import ZR
 
@@ -60,7 +61,7 @@ def read(path: Path, reading: Reading) -> Scans:
     rate, height = gridded(sweeps, (lat, lon), grid, reading.z_r, reading.polar)
     if not np.isfinite(rate).any():
         raise InputError(f"{path}: no bin of the radar at {lat:.3f} N {lon:.3f} E lies on the grid")
-    quality = np.where(np.isfinite(height), 1.0 / (1.0 + (np.nan_to_num(height) / 2000.0) ** 2), 0.0)
+    quality = beam_quality(height)
     return Scans(
         grid=grid,
         time=np.array([time]),
