@@ -50,22 +50,28 @@ def displacement(first: np.ndarray, second: np.ndarray, settings: Matching | Non
     one, other = (_contrast(field, settings.wettest) for field in (first, second))
     ny, nx = one.shape
     block = min(settings.block, ny, nx)
-    reach = min(settings.reach, max(1, min(ny, nx) // 2 - 1))
-    whole, alike = _match(one[None], other[None], reach)
+    reach = min(settings.reach, max(1, min(ny, nx) // 4))
+    inner = one[reach:-reach, reach:-reach]
+    whole, alike = _match(inner[None], other[None])
     field = np.zeros((2, ny, nx))
     if not alike[0] > 0.0:
         return field
     field += whole[0][:, None, None]
     rows, columns = _starts(ny, block), _starts(nx, block)
     tiles = [(row, column) for row in rows for column in columns]
-    # Blocks of the second scan are cut where the first ones have gone as a whole, so that what leaves one is in it.
+    # Blocks are looked for about where the first scan has gone as a whole.
     shift = np.rint(whole[0]).astype(int)
-    moved = np.roll(other, -shift, axis=(0, 1))
-    a, b = (np.stack([part[r : r + block, c : c + block] for r, c in tiles]) for part in (one, moved))
-    enough = (np.minimum((a > 0.0).mean(axis=(1, 2)), (b > 0.0).mean(axis=(1, 2)))) >= settings.wet
+    around = min(reach, block // 2)
+    margin = around + int(np.abs(shift).max())
+    wide = np.pad(other, margin)
+    first = np.stack([one[r : r + block, c : c + block] for r, c in tiles])
+    down, right = shift + margin - around
+    size = block + 2 * around
+    second = np.stack([wide[r + down : r + down + size, c + right : c + right + size] for r, c in tiles])
+    enough = np.minimum((first > 0.0).mean(axis=(1, 2)), (second > 0.0).mean(axis=(1, 2))) >= settings.wet
     if not enough.any():
         return field
-    vectors, alike = _match(a[enough], b[enough], min(reach, block // 2 - 1))
+    vectors, alike = _match(first[enough], second[enough])
     good = np.zeros(len(tiles))
     found = np.zeros((len(tiles), 2))
     good[enough] = np.where(alike >= settings.likeness, alike, 0.0)
@@ -88,25 +94,24 @@ def _starts(size: int, block: int) -> np.ndarray:
     return np.unique(np.rint(np.linspace(0, size - block, count)).astype(int))
 
 
-def _match(first: np.ndarray, second: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Displacements (m, 2) of blocks (m, ny, nx) and the correlations (m,) there, 0 where nothing varies."""
-    shape = tuple(size + reach for size in first.shape[1:])
-    a, b = (part - part.mean(axis=(1, 2), keepdims=True) for part in (first, second))
-    norm = np.sqrt((a**2).sum(axis=(1, 2)) * (b**2).sum(axis=(1, 2)))
-    spectrum = np.conj(np.fft.rfft2(a, shape)) * np.fft.rfft2(b, shape)
-    full = np.fft.irfft2(spectrum, shape)
-    steps = np.arange(-reach, reach + 1)
-    near = full[:, steps[:, None] % shape[0], steps[None, :] % shape[1]]
-    # Fewer cells overlap at larger displacements.
-    ny, nx = first.shape[1:]
-    share = ((ny - np.abs(steps)) / ny)[:, None] * ((nx - np.abs(steps)) / nx)[None, :]
-    near = np.divide(near / share, norm[:, None, None], out=np.zeros_like(near), where=norm[:, None, None] > 1e-9)
+def _match(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Displacements (m, 2) of blocks (m, ny, nx) within wider ones about the same centres, and the correlations (m,)
+    there, 0 where nothing varies."""
+    (ny, nx), wide = first.shape[1:], second.shape[1:]
+    template = first - first.mean(axis=(1, 2), keepdims=True)
+    second = second - second.mean(axis=(1, 2), keepdims=True)
+    spectrum = np.conj(np.fft.rfft2(template, wide)) * np.fft.rfft2(second, wide)
+    reach = (wide[0] - ny) // 2
+    near = np.fft.irfft2(spectrum, wide)[:, : 2 * reach + 1, : 2 * reach + 1]
+    part = _box(second**2, (ny, nx)) - _box(second, (ny, nx)) ** 2 / (ny * nx)
+    norm = np.sqrt(np.maximum((template**2).sum(axis=(1, 2))[:, None, None] * part, 0.0))
+    near = np.divide(near, norm, out=np.zeros_like(near), where=norm > 1e-6 * ny * nx)
     best = near.reshape(len(near), -1).argmax(axis=1)
     row, column = np.unravel_index(best, near.shape[1:])
     number = np.arange(len(near))
     peak = near[number, row, column]
     inner = (row > 0) & (row < 2 * reach) & (column > 0) & (column < 2 * reach)
-    vectors = np.stack([steps[row], steps[column]], axis=1).astype(float)
+    vectors = np.stack([row - reach, column - reach], axis=1).astype(float)
     for axis, (up, down) in enumerate((((1, 0), (-1, 0)), ((0, 1), (0, -1)))):
         right = near[number, (row + up[0]) % near.shape[1], (column + up[1]) % near.shape[2]]
         left = near[number, (row + down[0]) % near.shape[1], (column + down[1]) % near.shape[2]]
@@ -114,7 +119,14 @@ def _match(first: np.ndarray, second: np.ndarray, reach: int) -> tuple[np.ndarra
         part = np.where(np.abs(bend) > 1e-12, 0.5 * (left - right) / np.where(bend == 0.0, 1.0, bend), 0.0)
         vectors[:, axis] += np.where(inner, np.clip(part, -0.5, 0.5), 0.0)
     # A maximum on the edge of what is looked for is none.
-    return vectors, np.where(inner & (norm > 1e-9), peak, 0.0)
+    return vectors, np.where(inner, peak, 0.0)
+
+
+def _box(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Sums over all boxes of a size within each block."""
+    total = np.pad(values, ((0, 0), (1, 0), (1, 0))).cumsum(axis=1).cumsum(axis=2)
+    ny, nx = size
+    return np.asarray(total[:, ny:, nx:] - total[:, :-ny, nx:] - total[:, ny:, :-nx] + total[:, :-ny, :-nx])
 
 
 def _without_outliers(vectors: np.ndarray, weight: np.ndarray) -> np.ndarray:

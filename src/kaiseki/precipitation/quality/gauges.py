@@ -26,14 +26,15 @@ class Checks:
         repeated: least number of equal amounts one after the other, of an amount of at least `repeats`.
         repeats: amount from which equal ones are suspicious, mm.
         repeated_small: the number for smaller amounts.
-        dry_period: length over which a gauge that shows nothing is compared with its neighbours, number of intervals.
-        dry_neighbours: amount that the driest of the neighbours must have over it, mm.
+        dry_periods: lengths over which a gauge that shows nothing is compared with its neighbours, number of intervals.
+        dry_neighbours: amount that three of four neighbours must have over one of them, mm.
         neighbours: number of neighbours.
         reach: distance of the farthest neighbour, m.
         least: number of neighbours needed.
         tolerance: number of spreads by which a value may differ from what its neighbours let expect.
         floor: least spread, of the square root of mm.
-        blocked: amount of the driest neighbour from which a gauge without rain is taken for blocked, mm.
+        blocked: amount that neighbours must have for a gauge without rain to be taken for blocked, mm.
+        blocked_share: share of the neighbours that may have less.
         radar_tolerance: the number of spreads where a radar sees the place.
         timing: limits of the check of clocks; none by default.
     """
@@ -44,14 +45,15 @@ class Checks:
     repeated: int = 4
     repeats: float = 2.0
     repeated_small: int = 12
-    dry_period: int = 72
+    dry_periods: tuple[int, ...] = (72, 240)
     dry_neighbours: float = 10.0
     neighbours: int = 8
     reach: float = 60e3
     least: int = 4
     tolerance: float = 4.0
     floor: float = 0.6
-    blocked: float = 1.5
+    blocked: float = 2.0
+    blocked_share: float = 0.25
     radar_tolerance: float = 4.0
     timing: Timing | None = None
 
@@ -116,27 +118,31 @@ def _runs(amount: np.ndarray) -> np.ndarray:
 
 
 def _silent(gauges: Gauges, settings: Checks) -> np.ndarray:
-    """Whether a gauge shows nothing over a period in which all its neighbours have rain."""
-    length = settings.dry_period
-    none = np.zeros(gauges.amount.shape, bool)
-    if len(gauges.time) < length:
-        return none
+    """Whether a gauge shows nothing over a period in which its neighbours have rain."""
+    found = np.zeros(gauges.amount.shape, bool)
+    near = neighbours(gauges, settings.neighbours, settings.reach)
+    for length in settings.dry_periods:
+        if len(gauges.time) >= length:
+            found |= _silent_over(gauges, near, length, settings)
+    return found & (np.nan_to_num(gauges.amount, nan=1.0) == 0.0)
+
+
+def _silent_over(gauges: Gauges, near: np.ndarray, length: int, settings: Checks) -> np.ndarray:
+    """Whether each value lies in a window of one length in which its gauge alone shows nothing."""
     known = gauges.usable
     total = _windows(np.where(known, gauges.amount, 0.0), length)
-    count = _windows(known.astype(float), length)
-    near = neighbours(gauges, settings.neighbours, settings.reach)
-    total_known = np.where(count >= 0.8 * length, total, np.nan)
+    total[_windows(known.astype(float), length) < 0.8 * length] = np.nan
     silent = np.zeros(total.shape, bool)
     for start in range(0, len(total), _BLOCK):
         part = slice(start, start + _BLOCK)
-        others = around(total_known[part], near)
-        enough = np.isfinite(others).sum(axis=2) >= settings.least
-        driest = np.where(np.isfinite(others), others, np.inf).min(axis=2)
-        silent[part] = enough & (driest >= settings.dry_neighbours) & (total_known[part] <= 0.0)
-    spread = np.zeros((len(none) + 1, none.shape[1]))
-    spread[: len(total)] += silent
-    spread[length : length + len(total)] -= silent
-    return (np.cumsum(spread, axis=0)[:-1] > 0.5) & (np.nan_to_num(gauges.amount, nan=1.0) == 0.0)
+        others = around(total[part], near)
+        count = np.isfinite(others).sum(axis=2)
+        lower = _quantile(np.sort(np.where(np.isfinite(others), others, np.inf), axis=2), count, 0.25)
+        silent[part] = (count >= settings.least) & (lower >= settings.dry_neighbours) & (total[part] <= 0.0)
+    steps = np.zeros((len(known) + 1, known.shape[1]))
+    steps[: len(total)] += silent
+    steps[length : length + len(total)] -= silent
+    return np.asarray(np.cumsum(steps, axis=0)[:-1] > 0.5)
 
 
 def _windows(values: np.ndarray, length: int) -> np.ndarray:
@@ -201,7 +207,7 @@ def _unlike(value: np.ndarray, others: np.ndarray, tolerance: float, settings: C
     apart = np.maximum(value - high, low - value)
     return np.asarray(
         (count >= settings.least) & (np.abs(value - middle) > tolerance * spread) & (apart > 0.5 * tolerance * spread)
-        | (_blocked(value, low, settings) & (count >= settings.least))
+        | (_blocked(value, _quantile(ordered, count, settings.blocked_share), settings) & (count >= settings.least))
     )
 
 

@@ -26,8 +26,8 @@ class Timing:
 
     lags: int = 12
     wet: int = 20
-    likeness: float = 0.5
-    gain: float = 0.1
+    likeness: float = 0.4
+    gain: float = 0.08
     neighbours: int = 6
     reach: float = 60e3
 

@@ -32,6 +32,7 @@ class LinkRain:
         window: of the deviation, minutes.
         quantile: of the deviations of a link over its record.
         factor: on that quantile for the threshold.
+        certain: deviation beyond which it rains in any case, dB; it decides where it rains for much of a record.
         wet_antenna: attenuation by water on the antennas while it rains, dB.
         noise: standard deviation of the attenuation along a path by all that is not rain, dB.
         rate: rain rate at which `noise` is turned into the error of a link, mm h-1.
@@ -41,7 +42,8 @@ class LinkRain:
     window: int = 60
     quantile: float = 0.8
     factor: float = 1.12
-    wet_antenna: float = 1.0
+    certain: float = 0.8
+    wet_antenna: float = 1.5
     noise: float = 0.7
     rate: float = 2.0
     gap: int = 5
@@ -138,7 +140,7 @@ def _wet(loss: np.ndarray, steps: int, settings: LinkRain) -> np.ndarray:
     mean = uniform_filter1d(centred, steps, axis=0, mode="nearest") / share
     square = uniform_filter1d(centred**2, steps, axis=0, mode="nearest") / share
     deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
-    threshold = settings.factor * np.quantile(deviation, settings.quantile, axis=0)
+    threshold = np.minimum(settings.factor * np.quantile(deviation, settings.quantile, axis=0), settings.certain)
     return deviation > threshold
 
 
