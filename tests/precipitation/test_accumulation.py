@@ -112,6 +112,10 @@ def test_missing_scans_are_made_up_for_to_a_share_and_never_dry() -> None:
     np.testing.assert_allclose(found.sum(), full.sum(), rtol=0.03)
     gone = accumulate(fewer, settings=Accumulation(missing=0.1))
     assert np.isnan(gone.amount).all()
+    every_other = np.array(radar.amount)
+    every_other[::2] = np.nan
+    blind = RadarRain(grid=GRID, time=radar.time, amount=every_other, period=radar.period)
+    assert np.isnan(accumulate(blind).amount).all()
     hole = np.array(radar.amount)
     hole[:, :20, :20] = np.nan
     hole[0, 60:, 60:] = np.nan

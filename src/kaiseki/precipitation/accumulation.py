@@ -136,7 +136,9 @@ def _sum(
     """The sum over one period, mm, NaN where too much is missing."""
     inside = np.flatnonzero((radar.time > span[0]) & (radar.time <= span[1]))
     expected = int((span[1] - span[0]) / radar.period)
-    if inside.size < (1.0 - settings.missing) * expected - 1e-9 or not inside.size:
+    # What scans did not see at a cell counts as missing there, also where it is bridged from both sides.
+    seen = np.isfinite(radar.amount[inside]).sum(axis=0) >= max((1.0 - settings.missing) * expected - 1e-9, 1.0)
+    if not seen.any():
         return np.full(radar.grid.shape, np.nan, np.float32)
     total, known = np.zeros(radar.grid.shape), np.zeros(radar.grid.shape)
     if settings.motion:
@@ -147,7 +149,7 @@ def _sum(
             there = np.isfinite(amount)
             total += np.where(there, amount, 0.0)
             known += there / expected
-    enough = known >= 1.0 - settings.missing - 1e-9
+    enough = seen & (known >= 1.0 - settings.missing - 1e-9)
     return np.where(enough, total / np.maximum(known, 1e-9), np.nan)
 
 

@@ -98,7 +98,9 @@ def _scans(path: Path, reading: Reading) -> Scans:
     if radolan.is_radolan(head):
         return radolan.read(path, _content(path), reading)
     if head[:4] == b"GRIB":
-        raise InputError(f"{path}: is GRIB; radar fields of JMA are read by kaiseki.formats.jma_rain")
+        raise InputError(
+            f"{path}: is GRIB; make NetCDF of it with kaiseki precip convert, which reads the files of JMA"
+        )
     raise InputError(
         f"{path}: is no radar field that is known; expected ODIM HDF5, CfRadial, RADOLAN or NetCDF with coordinates"
     )
@@ -130,8 +132,9 @@ def _series(read: list[tuple[Path, Scans]], reading: Reading) -> RadarRain:
     for path, one in read[1:]:
         if not same_grid(first.grid, one.grid):
             raise InputError(f"{path} has another grid than {first_path}; open files of one grid together")
-        if one.period != first.period:
-            raise InputError(f"{path} has amounts over {one.period}, {first_path} over {first.period}")
+        if (one.measure, one.period) != (first.measure, first.period):
+            words = [f"{part.measure} over {part.period}" if part.period else part.measure for part in (one, first)]
+            raise InputError(f"{path} has {words[0]}, {first_path} {words[1]}; open files of one kind together")
     time = np.concatenate([one.time for _, one in read])
     names = np.concatenate([np.full(one.time.size, number) for number, (_, one) in enumerate(read)])
     order = np.argsort(time, kind="stable")
