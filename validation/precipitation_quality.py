@@ -25,9 +25,9 @@ MONTHS = ("2024-09", "2024-11", "2025-01", "2025-07")
 SEASONS = (("2024-09", "2024-11"), ("2024-12", "2025-02"), ("2025-05", "2025-07"))
 
 
-def rate(hits: np.ndarray) -> dict[str, float | int]:
-    """Share of true values, and how many there are."""
-    return {"rate": round(float(np.mean(hits)), 4) if np.size(hits) else float("nan"), "n": int(np.size(hits))}
+def rate(hits: np.ndarray) -> dict[str, float | int | None]:
+    """Share of true values, None of none, and how many there are."""
+    return {"rate": round(float(np.mean(hits)), 4) if np.size(hits) else None, "n": int(np.size(hits))}
 
 
 def month_of(gauges: Gauges, month: str) -> Gauges:

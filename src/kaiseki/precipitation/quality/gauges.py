@@ -32,6 +32,7 @@ class Checks:
         reach: distance of the farthest neighbour, m.
         least: number of neighbours needed.
         tolerance: number of spreads by which a value may differ from what its neighbours let expect.
+        outer: share of the neighbours at either end beyond which a value must lie.
         floor: least spread, of the square root of mm.
         blocked: amount that neighbours must have for a gauge without rain to be taken for blocked, mm.
         blocked_share: share of the neighbours that may have less.
@@ -51,10 +52,11 @@ class Checks:
     reach: float = 60e3
     least: int = 4
     tolerance: float = 4.0
+    outer: float = 0.15
     floor: float = 0.6
     blocked: float = 2.0
     blocked_share: float = 0.25
-    radar_tolerance: float = 4.0
+    radar_tolerance: float = 2.0
     timing: Timing | None = None
 
     def __post_init__(self) -> None:
@@ -177,7 +179,7 @@ def unlike_neighbours(gauges: Gauges, seen: np.ndarray | None, settings: Checks)
     """Whether each amount (t, n) differs from what neighbours, and the radar where it sees the place, let expect.
 
     Square roots are compared. The expectation is the median of the neighbours; with a radar that of their differences
-    from it, added to what it shows at the place. A value between the smallest and the largest of them never differs.
+    from it, added to what it shows at the place. A value among them never differs.
     """
     near = neighbours(gauges, settings.neighbours, settings.reach)
     root = np.sqrt(np.where(gauges.usable, gauges.amount, np.nan))
@@ -201,8 +203,9 @@ def _unlike(value: np.ndarray, others: np.ndarray, tolerance: float, settings: C
     ordered = np.sort(np.where(known, others, np.inf), axis=2)
     middle = _quantile(ordered, count, 0.5)
     spread = (_quantile(ordered, count, 0.84) - _quantile(ordered, count, 0.16)) * 0.5
-    low = ordered[..., 0]
-    high = np.where(known, others, -np.inf).max(axis=2)
+    # The second from either end, so that one fault among the neighbours does not hide another.
+    low = _quantile(ordered, count, settings.outer)
+    high = _quantile(ordered, count, 1.0 - settings.outer)
     spread = np.maximum(np.maximum(spread, 0.25 * np.abs(middle)), settings.floor)
     apart = np.maximum(value - high, low - value)
     return np.asarray(
