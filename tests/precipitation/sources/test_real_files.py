@@ -143,6 +143,22 @@ def test_amedas_in_bufr_agrees_with_the_published_hours(data: Path) -> None:
         open_gauges(path, Reading(period=2 * HOUR))
 
 
+def test_composites_and_analyses_of_jma(data: Path) -> None:
+    radar = open_radar(data / "radar_jma/radar_composite_20241018_0005Z.grib2")
+    assert radar.period == 5 * MINUTE
+    assert radar.amount.shape == (1, 3360, 2560)
+    assert radar.time[0] == np.datetime64("2024-10-18T00:05")
+    assert 0.7 < np.isnan(radar.amount).mean() < 0.8
+    folder = data / "jma"
+    hours = open_radar([folder / "kaiseki_20161121_0100Z.grib2", folder / "kaiseki_20161121_0000Z.grib2"])
+    assert hours.period == HOUR
+    assert hours.time.size == 2
+    with pytest.raises(InputError, match="holds"):
+        open_radar(folder / "radar_echotop_20240301_0000Z.grib2", Reading(period=HOUR))
+    with pytest.raises(InputError, match="forecast"):
+        open_radar(folder / "tanjikan_20170807_0010Z_FH01-06.grib2")
+
+
 def test_a_delayed_report_joins_the_others(data: Path) -> None:
     both = open_gauges(sorted((data / JAPAN).glob("Z__C*AMDS*_N1_*")))
     assert both.amount.shape == (2, 1286)

@@ -18,6 +18,7 @@ from kaiseki.precipitation.sources import (
     amedas,
     bufr,
     gridded,
+    jma,
     links,
     odim,
     polar,
@@ -33,8 +34,8 @@ _HEAD = 4096
 def open_radar(paths: str | Path | Sequence[str | Path], reading: Reading | None = None) -> RadarRain:
     """Radar fields of files as amounts over intervals, one series on one grid.
 
-    ODIM HDF5 composites, RADOLAN composites (binary, also gzipped), NetCDF composites, and polar volumes (ODIM HDF5,
-    CfRadial) are recognised by their content.
+    ODIM HDF5 composites, RADOLAN composites (binary, also gzipped), NetCDF composites, JMA's GRIB 2, and polar
+    volumes (ODIM HDF5, CfRadial) are recognised by their content.
 
     Args:
         paths: one file or several of one grid and one period, in any order.
@@ -98,11 +99,9 @@ def _scans(path: Path, reading: Reading) -> Scans:
     if radolan.is_radolan(head):
         return radolan.read(path, _content(path), reading)
     if head[:4] == b"GRIB":
-        raise InputError(
-            f"{path}: is GRIB; make NetCDF of it with kaiseki precip convert, which reads the files of JMA"
-        )
+        return jma.read(path, reading)
     raise InputError(
-        f"{path}: is no radar field that is known; expected ODIM HDF5, CfRadial, RADOLAN or NetCDF with coordinates"
+        f"{path}: is no radar field that is known; expected ODIM HDF5, CfRadial, RADOLAN, GRIB 2 or NetCDF"
     )
 
 
