@@ -22,7 +22,7 @@ from kaiseki.precipitation.quality.places import at_gauges
 from kaiseki.precipitation.sources import Reading, open_gauges, open_radar
 
 MONTHS = ("2024-09", "2024-11", "2025-01", "2025-07")
-SEASONS = (("2024-09", "2024-11"), ("2024-12", "2025-02"), ("2025-05", "2025-07"))
+SEASONS = (("2024-09", "2024-11"), ("2024-12", "2025-02"), ("2025-05", "2025-07"), ("2024-09", "2025-02"))
 
 
 def rate(hits: np.ndarray) -> dict[str, float | int | None]:

@@ -19,7 +19,8 @@ class Timing:
         lags: largest lag that is tried, number of intervals.
         wet: number of intervals with rain, at the gauge and around it, that are needed.
         likeness: least correlation at the best lag.
-        gain: by how much it must be above that without lag.
+        gain: by how much it must be above that without lag, for `usual` intervals with rain; less for more.
+        usual: number of intervals with rain that `gain` is for.
         neighbours: number of gauges compared with.
         reach: distance of the farthest, m.
     """
@@ -28,6 +29,7 @@ class Timing:
     wet: int = 20
     likeness: float = 0.4
     gain: float = 0.08
+    usual: int = 50
     neighbours: int = 6
     reach: float = 60e3
 
@@ -68,7 +70,10 @@ def shifts(gauges: Gauges, radar: RadarRain | None = None, settings: Timing | No
     plain = alike[settings.lags]
     best = np.where(np.isnan(alike), -np.inf, alike).argmax(axis=0)
     top = alike[best, np.arange(alike.shape[1])]
-    late = (top >= settings.likeness) & (top - np.nan_to_num(plain) >= settings.gain)
+    # The difference of two correlations is known better from more rain.
+    wet = np.minimum((np.nan_to_num(even) > 0.0).sum(axis=0), (np.nan_to_num(other) > 0.0).sum(axis=0))
+    gain = settings.gain * np.sqrt(np.minimum(1.0, settings.usual / np.maximum(wet, 1)))
+    late = (top >= settings.likeness) & (top - np.nan_to_num(plain) >= gain)
     return np.where(np.isnan(top), np.nan, np.where(late, lags[best], 0.0))
 
 
