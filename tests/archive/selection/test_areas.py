@@ -313,6 +313,20 @@ def test_means_over_meshes() -> None:
         mesh(dataset, ["5237", "6441"], outside="drop")
 
 
+def test_the_areas_of_the_cells_are_worked_out_once_for_many_meshes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kaiseki.archive.selection import grid
+
+    worked_out = []
+    factor = grid._area_factor
+    monkeypatch.setattr(grid, "_area_factor", lambda *arguments: worked_out.append(1) or factor(*arguments))
+    dataset = on_map({"temperature_2m": linear}, hours=1, spacing=21e3)
+    mesh(dataset, [f"5238{row}{column}" for row in range(4) for column in range(4)])
+    polygon(dataset, HOLED, "overlap")
+    assert len(worked_out) == 1
+    with pytest.raises(ValueError, match="read-only"):
+        grid_of(dataset).area()[0, 0] = 0.0
+
+
 def test_a_mesh_on_degrees_is_exact() -> None:
     dataset = of_degrees(np.arange(34.0, 37.01, 1 / 3), np.arange(137.0, 141.0, 0.5), lambda lon, lat: lat + 0.0 * lon)
     got = float(mesh(dataset, "5339")["temperature_2m"][0])

@@ -11,6 +11,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -74,7 +75,16 @@ class Grid:
         return _fraction(self.rows, y), column
 
     def area(self) -> np.ndarray:
-        """Area of the cells on the sphere (ny, nx), m2."""
+        """Area of the cells on the sphere (ny, nx), m2; worked out once, read-only."""
+        return self._area
+
+    @cached_property
+    def _area(self) -> np.ndarray:
+        area = self._worked_out_area()
+        area.flags.writeable = False
+        return area
+
+    def _worked_out_area(self) -> np.ndarray:
         rows, columns = self.edges()
         if not self.on_map:
             bands = np.abs(np.diff(np.sin(np.deg2rad(rows))))
