@@ -73,7 +73,7 @@ def test_packed_values_are_within_their_bound(run: Path, tmp_path: Path, bounds:
 def test_values_that_packing_refuses(run: Path, tmp_path: Path) -> None:
     dataset = kaiseki.open(run)[["temperature_2m"]].isel(time=slice(0, 1)).load()
     dataset["temperature_2m"][0, 2, 3] = np.inf
-    with pytest.raises(InputError, match=r"temperature_2m is inf at \(0, 2, 3\)"):
+    with pytest.raises(InputError, match=r"1989-01-01.* temperature_2m is inf at \(2, 3\)"):
         write_netcdf(dataset, tmp_path / "a.nc", "tight")
     assert list(tmp_path.iterdir()) == []
     assert np.isinf(opened(write_netcdf(dataset, tmp_path / "a.nc"))["temperature_2m"].values[0, 2, 3])

@@ -310,7 +310,7 @@ def test_a_path_below_ground_is_refused_on_pressure_levels() -> None:
     dataset, _ = on_pressures_above_hills()
     _, _, lon, lat = places(dataset, [3.3, 7.9], [2.2, 5.5])
     for one in (dataset, dataset[["temperature"]]):
-        with pytest.raises(InputError, match="100000 Pa at .* point number 0 of the path, lies below the lowest"):
+        with pytest.raises(InputError, match=r"100000 Pa at .* point number 0 of the path, lies below the lowest"):
             path(one, lon, lat, START, pressure=[100_000.0, 85_000.0])
         got = path(one, lon, lat, START, pressure=[100_000.0, 85_000.0], outside="nan")["temperature"]
         assert np.isnan(got).values.tolist() == [True, False]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.exchange.ahead import read_ahead
 from kaiseki.archive.exchange.grib2_grids import GribGrid
 from kaiseki.archive.exchange.grib2_settings import Grib2File, Grib2Settings
 from kaiseki.archive.exchange.jma_form import FORMS, Form, Parameter
@@ -79,7 +80,9 @@ class Export:
         self.levels = np.array([np.nan])
         if form == "pressure":
             self.levels = np.array(JMA_PRESSURE_LEVELS) if self.interpolated else _levels(dataset)
-        self.dataset = dataset
+        if "pressure" in dataset.dims and form == "pressure":
+            dataset = dataset.sel(pressure=self.levels)
+        self.dataset = read_ahead(dataset)
         self.kind = _kind_of(dataset)
         self.moments = list(_moments(dataset, any(_statistic(one) is not None for one in self.present)))
 
