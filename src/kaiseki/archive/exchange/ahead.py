@@ -81,9 +81,7 @@ def _runs(days: list[slice], each: int, level: int) -> list[slice]:
 def _cut(numbers: slice, length: int) -> list[slice]:
     """Parts of a run of numbers, of at least one each."""
     length = max(1, length)
-    return [
-        slice(start, min(start + length, numbers.stop)) for start in range(numbers.start, numbers.stop, length)
-    ]
+    return [slice(start, min(start + length, numbers.stop)) for start in range(numbers.start, numbers.stop, length)]
 
 
 def read_ahead(dataset: xr.Dataset) -> xr.Dataset:

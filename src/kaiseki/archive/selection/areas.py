@@ -9,6 +9,7 @@ import xarray as xr
 
 from kaiseki.archive.selection.cells import Cells, at_cells
 from kaiseki.archive.selection.grid import Grid, grid_of
+from kaiseki.archive.selection.inputs import need_dataset, numbers
 from kaiseki.archive.selection.lazy import PIECE, Key, computed, count, floating, values
 from kaiseki.archive.selection.prefectures import prefecture_of, shape_of
 from kaiseki.archive.selection.shapes import area_of, cover, polygons_of
@@ -109,6 +110,7 @@ def area_mean(selected: xr.Dataset) -> xr.Dataset:
     Raises:
         InputError: the dataset is none of an area.
     """
+    need_dataset(selected)
     if CELL not in selected.dims or "area" not in selected.coords:
         raise InputError("The dataset is none of an area: select one with polygon or prefecture before its mean")
     weights = np.asarray(selected["area"].values, float)
@@ -151,7 +153,7 @@ def _mean(source: xr.Variable, weights: np.ndarray) -> xr.Variable:
 
 
 def prefecture(
-    dataset: xr.Dataset, name: str | int, areas: Any, cells: Chosen = "centre", *, outside: Partly = "raise"
+    dataset: xr.Dataset, name: str | int, areas: Any = None, cells: Chosen = "centre", *, outside: Partly = "raise"
 ) -> xr.Dataset:
     """The cells of a dataset in a prefecture of Japan.
 
@@ -170,6 +172,11 @@ def prefecture(
         InputError: no such prefecture, in Japan or in the file; else as `polygon`.
     """
     code, japanese = prefecture_of(name)
+    if areas is None:
+        raise InputError(
+            f"The borders of {japanese} are needed: give the path of a GeoJSON file with those of the prefectures, such "
+            "as National Land Numerical Information N03"
+        )
     polygons = polygons_of(shape_of(areas, code, japanese))
     return _selected(dataset, polygons, japanese, cells, outside).assign_coords(prefecture=((), japanese))
 
@@ -190,8 +197,13 @@ def box(dataset: xr.Dataset, west: float, south: float, east: float, north: floa
     Raises:
         InputError: the sides are none, or no centre of a cell lies in the box.
     """
-    sides = np.array([west, south, east, north], float)
-    if not np.all(np.isfinite(sides)) or not -90.0 <= south < north <= 90.0 or np.abs(sides[[0, 2]]).max() > 540.0:
+    sides = numbers([west, south, east, north], "The sides of a box")
+    if (
+        sides.ndim > 1
+        or not np.all(np.isfinite(sides))
+        or not -90.0 <= south < north <= 90.0
+        or np.abs(sides[[0, 2]]).max() > 540.0
+    ):
         raise InputError(
             f"A box goes from west {west:g}, south {south:g} to east {east:g}, north {north:g}; expected -90 <= south "
             "< north <= 90 in degrees"

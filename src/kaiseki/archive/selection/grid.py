@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.selection.inputs import need_dataset
 from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.errors import InputError
 from kaiseki.core.places import place_words
@@ -136,6 +137,7 @@ def grid_of(dataset: xr.Dataset) -> Grid:
         InputError: there is no grid, its axes are not monotonic or in other units, or the grid mapping does not give
             the latitudes and longitudes that the dataset holds.
     """
+    need_dataset(dataset)
     if {"y", "x"} <= set(dataset.dims):
         dims, mapping = ("y", "x"), _mapping(dataset)
     elif {"lat", "lon"} <= set(dataset.dims):

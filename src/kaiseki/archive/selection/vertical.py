@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.selection.inputs import need_dataset, numbers
 from kaiseki.archive.selection.lazy import Key, computed, floating, samples, values
 from kaiseki.archive.selection.units import in_si
 from kaiseki.core.errors import InputError
@@ -206,7 +207,8 @@ def heights(dataset: xr.Dataset, metres: Any, above: Literal["ground", "sea"] = 
     """
     if above not in _NEW:
         raise InputError(f"Heights are above the ground or above the sea, not above {above!r}")
-    wanted = np.asarray(metres, float)
+    need_dataset(dataset)
+    wanted = numbers(metres, "Heights")
     if wanted.ndim > 1 or wanted.size == 0 or not np.all(np.isfinite(wanted)):
         raise InputError("Heights must be one number or a list of numbers, in m")
     name, attributes = _NEW[above]
