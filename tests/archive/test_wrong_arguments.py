@@ -1,4 +1,4 @@
-"""Arguments of the wrong kind, given to what readers of an archive call: one sentence each, no exception of Python's own.
+"""Arguments of the wrong kind, given to what readers of an archive call: one sentence each, no exception of Python.
 
 What can go wrong:
 - a path or a single variable is given in the place of a dataset, a slice in the place of times;
@@ -69,7 +69,7 @@ WITH_DATASET: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", WITH_DATASET)
 @pytest.mark.parametrize("given", ["out/release", Path("out/release"), 3, None])
 def test_something_else_in_the_place_of_a_dataset(name: str, given: Any) -> None:
-    with pytest.raises(InputError, match="A dataset of kaiseki.open is needed.* open the archive first"):
+    with pytest.raises(InputError, match=r"A dataset of kaiseki.open is needed.* open the archive first"):
         WITH_DATASET[name](given)
 
 

@@ -168,7 +168,7 @@ def test_the_civil_time_of_days_goes_by_name_and_is_of_its_years() -> None:
     expected = daily_statistics(source, timezone=JST)
     for name in ("JST", "jst", "+09:00", "Asia/Tokyo", ZoneInfo("Asia/Tokyo")):
         assert daily_statistics(source, timezone=name).identical(expected)
-        assert list(each_day(source, timezone=name))[0].identical(expected)
+        assert next(iter(each_day(source, timezone=name))).identical(expected)
     assert expected["time"].attrs["comment"] == "days begin at 00:00 UTC+09:00"
     assert daily_statistics(dataset(hours("2001-03-04T01", 24)), timezone=ZoneInfo("UTC")).sizes["time"] == 1
     # Japan had summer time from 1948 to 1951.

@@ -71,8 +71,8 @@ def fixed_zone(tz: str | tzinfo, times: np.ndarray | None = None) -> timezone:
     offsets = {where.utcoffset(moment.replace(tzinfo=UTC).astimezone(where)) for moment in moments.astype(datetime)}
     if len(offsets) > 1:
         raise InputError(
-            f"The time zone {where} has no fixed offset from UTC in the years {first} to {last}, so that days of 23 and "
-            "25 hours occur; give an offset, such as JST or +01:00"
+            f"The time zone {where} has no fixed offset from UTC in the years {first} to {last}, so that days of 23 "
+            "and 25 hours occur; give an offset, such as JST or +01:00"
         )
     return timezone(offsets.pop() or timedelta(0))
 

@@ -142,8 +142,8 @@ def units(dataset: xr.Dataset, wanted: Mapping[str, str]) -> xr.Dataset:
     """A dataset with chosen variables in other units; values are converted when they are asked for.
 
     Values are exact cell by cell: converted in double precision, rounded once. The attribute `units` and those of
-    ranges change with them; an amount of water asked for as a depth of water (mm, cm, m) takes CF's standard name of depths. An
-    uncertainty is a difference and is not shifted by the zero point of a scale.
+    ranges change with them; an amount of water asked for as its depth (mm, cm, m) takes CF's standard name of depths.
+    An uncertainty is a difference and is not shifted by the zero point of a scale.
 
     Args:
         dataset: from `kaiseki.open`, or after a selection.
