@@ -194,8 +194,14 @@ def table_of_variables() -> str:
     }
     lines = ["| name | what | unit | where | time | Japanese |", "|---|---|---|---|---|---|"]
     for name, row in VARIABLES.items():
-        cells = [f"`{name}`", row.long_name, row.units, places[row.levels], kinds.get(row.cell_methods, "does not change"),
-                 ", ".join(japanese.get(name, []))]  # fmt: skip
+        cells = [
+            f"`{name}`",
+            row.long_name,
+            row.units,
+            places[row.levels],
+            kinds.get(row.cell_methods, "does not change"),
+            ", ".join(japanese.get(name, [])),
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -166,9 +166,9 @@ def _static(store: ReleaseStore, root: zarr.Group, version: str | None, snapshot
         {name: variables[name] for name in fields},
         {name: one for name, one in variables.items() if name not in fields},
     )
-    for array in dataset.values():
-        if "y" in array.dims:
-            array.encoding["coordinates"] = "lat lon"
+    for field in dataset.values():
+        if "y" in field.dims:
+            field.encoding["coordinates"] = "lat lon"
     dataset.attrs = _attributes(store, schema.STATIC, version, snapshot) | _issues(store, schema.STATIC, version)
     return dataset
 
