@@ -184,12 +184,29 @@ def test_missing_values_stay_missing(source: xr.Dataset) -> None:
             ["cape_surface"],
             "must fall from the ground",
         ),
-        (lambda d: d[["surface_pressure"]], ["dew_point"], "no vertical axis"),
+        (
+            lambda d: d[["surface_pressure"]],
+            ["dew_point"],
+            "no vertical axis .* dew_point needs; open a group on levels",
+        ),
+        (lambda d: d.isel(level=0), ["divergence"], "which divergence needs; derive it before you choose a level"),
     ],
 )
 def test_refusals(change, names: list[str], words: str, source: xr.Dataset) -> None:
     with pytest.raises(InputError, match=words):
         derived_fields(change(source), names)
+
+
+def test_on_a_level_that_was_chosen_before(source: xr.Dataset) -> None:
+    names = ["wind_speed", "wind_from_direction", "relative_humidity"]
+    before, after = derived_fields(source, names).isel(level=1), derived_fields(source.isel(level=1), names)
+    for name in names:
+        assert after[name].dims == ("time", "y", "x")
+        np.testing.assert_array_equal(after[name], before[name])
+    winds = on_height_levels(source, [50.0, 100.0], ["eastward_wind", "northward_wind"])
+    chosen = derived_fields(winds.sel(height=100.0), ["wind_speed"])
+    np.testing.assert_array_equal(chosen["wind_speed"], derived_fields(winds, ["wind_speed"])["wind_speed"][:, 1])
+    assert chosen["height"] == 100.0
 
 
 def test_a_log_wind_comes_out_exactly_at_every_height(source: xr.Dataset) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import icechunk
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import xarray as xr
 
 import kaiseki.archive.selection  # noqa: F401, for it registers the accessor ds.kaiseki
-from kaiseki.archive.release.reading import open_group
+from kaiseki.archive.release.reading import open_group, release_observations
 from kaiseki.archive.release.schema import KIND as RELEASE_KIND
 from kaiseki.archive.store import schema
 from kaiseki.archive.store.dataset import RUN_GROUPS, FieldKind, analysis_of, forecasts_dataset, run_dataset
@@ -54,8 +54,9 @@ def open_archive(
         location: a release store; the folder of a run (its analysis is opened), one of its stores, or a store of
             forecasts; "s3://bucket/prefix" or an `icechunk.Storage`; a folder of statistics, or a file of it.
         kind: of a release the group: "model_levels" (usual), "analysis", "surface", "precipitation",
-            "pressure_levels", "height_levels" or "uncertainty"; of a run "analysis" (at the analysis times, usual) or
-            "background" (the trajectory along the cycles, hourly); "forecast", the only kind of a store of forecasts;
+            "pressure_levels", "height_levels" or "uncertainty", or "static", the fields that do not change; of a run
+            "analysis" (at the analysis times, usual) or "background" (the trajectory along the cycles, hourly);
+            "forecast", the only kind of a store of forecasts;
             of statistics group and period, "surface_month".
         version: of a release: the tag of a version, "quality" for what is not published yet, None for the last version.
         storage_options: for S3: region, endpoint_url, anonymous, profile ..., see `object_store.s3_arguments`; without
@@ -86,7 +87,7 @@ def open_archive(
 
 def _statistics(location: Location) -> Callable[..., xr.Dataset] | None:
     """The function that opens a folder of statistics, None where the location is something else."""
-    if isinstance(location, icechunk.Storage) or (
+    if not isinstance(location, str | os.PathLike) or (
         not (Path(location) / NOTE).is_file() and Path(location).suffix != ".nc"
     ):
         return None
@@ -111,21 +112,28 @@ def observations(
     start: str | np.datetime64 | None = None,
     end: str | np.datetime64 | None = None,
     *,
+    version: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> pa.Table:
-    """The observation feedback archive of a run: one row per value, with departures, and the column `cycle`.
+    """The observation feedback archive of a run or a release: a row per value, with departures, and the column `cycle`.
 
     Args:
         location: as of `open_archive`.
         start: first cycle wanted (UTC), None from the first one.
         end: last cycle wanted (UTC), None to the last complete one.
+        version: of a release, as of `open_archive`.
         storage_options: for S3, see `storage.resolve`.
 
     Raises:
-        StoreError: the location is no run store, or no complete cycle in the period has observations.
+        StoreError: the location is no run store and no release, or no complete cycle in the period has observations.
+        InputError: no such version, or a version of a run.
     """
     first = None if start is None else parse_time(start)
     last = None if end is None else parse_time(end)
+    if kind_at(analysis_of(location), storage_options) == RELEASE_KIND:
+        return release_observations(location, (first, last), version=version, storage_options=storage_options)
+    if version is not None:
+        raise InputError(f"{location} is no release store, and only these have versions; leave the version out")
     store = RunStore.open(analysis_of(location), "r", storage_options=storage_options)
     tables = []
     for time in store.completed_cycles():

@@ -387,3 +387,18 @@ def test_a_field_of_jma_written_again_key_by_key(tmp_path: Path, data: Path) -> 
         assert different <= DIFFER, place
         assert {"gridDefinitionTemplateNumber", "shapeOfTheEarth", "dataRepresentationTemplateNumber"} <= ours.keys()
         assert len(message) < len(theirs[place]), "JMA packs wind and temperature at a finer step"
+
+
+def test_chosen_variables_and_what_a_derived_one_is_made_of(tmp_path: Path) -> None:
+    dataset = on_map(SURFACE).assign(specific_humidity_2m=on_map({"temperature_2m": (0.05, 0.06)})["temperature_2m"])
+    dataset["specific_humidity_2m"].attrs = VARIABLES["specific_humidity_2m"].attributes()
+    words = (
+        "relative_humidity_2m .* derived from temperature_2m, specific_humidity_2m, surface_pressure; .*variables= of"
+    )
+    with pytest.raises(InputError, match=words):
+        write_grib2(dataset, tmp_path / "a.grib2", grid="own")
+    chosen = Grib2Settings(variables=("temperature_2m", "surface_pressure"))
+    (written,) = write_grib2(dataset, tmp_path / "a.grib2", grid="own", settings=chosen)
+    assert set(written.largest_errors) == {"TMP", "PRES"}
+    with pytest.raises(InputError, match="has no field 'snow'; it has mean_sea_level_pressure"):
+        write_grib2(dataset, tmp_path / "b.grib2", settings=Grib2Settings(variables=("snow",)))

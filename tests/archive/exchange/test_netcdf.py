@@ -73,7 +73,7 @@ def test_packed_values_are_within_their_bound(run: Path, tmp_path: Path, bounds:
 def test_values_that_packing_refuses(run: Path, tmp_path: Path) -> None:
     dataset = kaiseki.open(run)[["temperature_2m"]].isel(time=slice(0, 1)).load()
     dataset["temperature_2m"][0, 2, 3] = np.inf
-    with pytest.raises(InputError, match=r"temperature_2m is inf at \(0, 2, 3\)"):
+    with pytest.raises(InputError, match=r"1989-01-01.* temperature_2m is inf at \(2, 3\)"):
         write_netcdf(dataset, tmp_path / "a.nc", "tight")
     assert list(tmp_path.iterdir()) == []
     assert np.isinf(opened(write_netcdf(dataset, tmp_path / "a.nc"))["temperature_2m"].values[0, 2, 3])
@@ -247,3 +247,22 @@ def test_a_full_disk(tmp_path: Path) -> None:
             assert "zarr.json" not in left, "no reader is told of what is not whole"
         else:
             assert not [name for name in left if name in ("fields.nc", "points.parquet") or name.startswith("analysis")]
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "words"),
+    [
+        ("hl.csv", "netcdf", "named as CSV, and the form 'netcdf' is none; for CSV use to_dataframe"),
+        ("day.grib2", "netcdf", "named as GRIB, .* use kaiseki.archive.write_grib2"),
+        ("day.GRB2", "netcdf-days", "named as GRIB"),
+        ("hl.xlsx", "parquet-wide", "to_excel"),
+        ("a.parquet", "netcdf", "give the form 'parquet-wide' or"),
+        ("a.zarr", "netcdf", "give the form 'zarr'"),
+        ("a.nc", "parquet-long", "give the form 'netcdf'"),
+        ("map.png", "netcdf", "a picture is drawn"),
+    ],
+)
+def test_a_name_promises_what_the_file_holds(run: Path, tmp_path: Path, name: str, form: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        export(run, tmp_path / name, form)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []

@@ -183,7 +183,7 @@ def test_what_is_no_mirror_of_this_is_refused(run: Path, tmp_path: Path) -> None
     before = (place / "zarr.json").read_bytes()
     refused = {
         "mirror of another state": open_source(archive(tmp_path / "other", hours=3)),
-        "no known state": Source(source.dataset, "a dataset"),
+        "of a dataset it is not known": Source(source.dataset, "a dataset"),
         "other variables": chosen(source, variables=["temperature"]),
         "temperature is encoded otherwise": Source(
             source.dataset.assign(temperature=source.dataset["temperature"].astype(float)), "", source.state

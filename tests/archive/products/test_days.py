@@ -163,6 +163,19 @@ def test_errors_of_the_analysis_and_directions_are_no_part() -> None:
         daily_statistics(source, {"temperature_2m": ("mean",)})
 
 
+def test_the_civil_time_of_days_goes_by_name_and_is_of_its_years() -> None:
+    source = dataset(hours("2001-03-03T16", 24))
+    expected = daily_statistics(source, timezone=JST)
+    for name in ("JST", "jst", "+09:00", "Asia/Tokyo", ZoneInfo("Asia/Tokyo")):
+        assert daily_statistics(source, timezone=name).identical(expected)
+        assert next(iter(each_day(source, timezone=name))).identical(expected)
+    assert expected["time"].attrs["comment"] == "days begin at 00:00 UTC+09:00"
+    assert daily_statistics(dataset(hours("2001-03-04T01", 24)), timezone=ZoneInfo("UTC")).sizes["time"] == 1
+    # Japan had summer time from 1948 to 1951.
+    with pytest.raises(InputError, match="Asia/Tokyo has no fixed offset from UTC in the years 1949 to 1949"):
+        daily_statistics(dataset(hours("1949-01-03T16", 24)), timezone="Asia/Tokyo")
+
+
 def test_refusals() -> None:
     source = dataset(hours("2001-03-04T01", 24))
     with pytest.raises(InputError, match="fixed offset"):

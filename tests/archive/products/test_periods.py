@@ -156,7 +156,8 @@ def test_refusals(days: xr.Dataset) -> None:
         period_statistics(days, over={"rain_sum": ("sum",)})
     with pytest.raises(InputError, match="makes no sense"):
         period_statistics(days, over={"temperature_2m_mean": ("sum",)})
-    with pytest.raises(InputError, match="No period is complete"):
+    words = r"No period is complete enough: .* has 5 of \d+ days, of which \d+ are needed; .* as completeness=,"
+    with pytest.raises(InputError, match=words):
         period_statistics(days.isel(time=slice(0, 5)))
     with pytest.raises(InputError, match="daily statistics with their time bounds"):
         period_statistics(dataset(hours("2020-01-01T01", 3)))

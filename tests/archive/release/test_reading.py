@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -14,6 +15,7 @@ import kaiseki
 from archive.release.days import DAY, a_release, layout, of_day, write
 from kaiseki.archive.release.reading import _PickedArray
 from kaiseki.archive.release.store import QUALITY, ReleaseStore
+from kaiseki.core.errors import InputError, StoreError
 
 
 def test_a_map_of_a_model_level_is_fetched_by_one_request_and_the_index(tmp_path: Path) -> None:
@@ -143,3 +145,35 @@ def test_maps_of_all_pressure_levels_are_whole(release: Path) -> None:
     assert fields.isel(time=3).values.shape == fields.shape[1:]
     np.testing.assert_array_equal(fields.isel(time=3).values, fields.values[3])
     np.testing.assert_array_equal(fields.isel(time=3, pressure=slice(2, None)).values, fields.values[3, 2:])
+
+
+def test_fields_that_do_not_change(release: Path) -> None:
+    static, surface = kaiseki.open(release, "static"), kaiseki.open(release, "surface")
+    assert {"terrain", "land_fraction", "rim"} <= set(static.data_vars)
+    for name in ("terrain", "lat", "lon", "rim"):
+        np.testing.assert_array_equal(static[name], surface[name])
+    assert static.attrs["kind"] == "static"
+    here = static.kaiseki.points(float(surface["lon"][2, 3]), float(surface["lat"][2, 3]))
+    assert here["terrain"] == surface["terrain"][2, 3]
+    air = kaiseki.open(release, "model_levels")
+    np.testing.assert_array_equal(static["altitude"], air["altitude"])
+    with pytest.raises(InputError, match=r"uncertainty, static, not 'statics'$"):
+        kaiseki.open(release, "statics")
+    with pytest.raises(InputError, match="the observations come from kaiseki"):
+        kaiseki.open(release, "observations")
+
+
+def test_observations_of_a_release_are_those_of_its_run(release: Path, run: Path) -> None:
+    found, expected = kaiseki.open_observations(release), kaiseki.open_observations(run)
+    assert found.num_rows == expected.num_rows > 0
+    pd.testing.assert_frame_equal(
+        found.select(expected.column_names).to_pandas(), expected.to_pandas(), check_categorical=False
+    )
+    cycles = found["cycle"].to_numpy()
+    some = kaiseki.open_observations(release, "1989-01-01T15:00", "1989-01-02T03:00")
+    within = (cycles >= np.datetime64("1989-01-01T15:00")) & (cycles <= np.datetime64("1989-01-02T03:00"))
+    assert some.num_rows == within.sum() > 0
+    with pytest.raises(StoreError, match="holds no observations from 1990-01-01"):
+        kaiseki.open_observations(release, "1990-01-01T00:00")
+    with pytest.raises(InputError, match="only these have versions"):
+        kaiseki.open_observations(run, version="v1")

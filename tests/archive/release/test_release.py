@@ -354,3 +354,19 @@ def test_a_full_disk_is_one_sentence_and_the_day_can_be_written_again(tmp_path: 
 def test_values_of_the_helper_follow_from_the_time() -> None:
     np.testing.assert_array_equal(values("temperature", START), of_day("temperature", 0)[12])
     assert not np.array_equal(values("temperature", START), values("temperature", START + HOUR))
+
+
+def test_sizes_are_told_without_reading_a_value(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kaiseki.archive.store.reading import ReadingStore
+
+    asked: list[str] = []
+    get = ReadingStore.get
+    monkeypatch.setattr(
+        ReadingStore,
+        "get",
+        lambda self, key, *arguments, **options: asked.append(key) or get(self, key, *arguments, **options),
+    )
+    rows = sizes(release)
+    chunks = [key for key in asked if "/c/" in key and not key.startswith("ledger/")]
+    assert rows
+    assert chunks == []

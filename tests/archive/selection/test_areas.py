@@ -22,7 +22,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from archive.selection.grids import of_degrees, on_map
-from kaiseki.archive.selection import area_mean, box, mesh, mesh_box, polygon, prefecture
+from kaiseki.archive.selection import area_mean, box, mesh, mesh_box, outline, polygon, prefecture
 from kaiseki.archive.selection.grid import Grid, grid_of
 from kaiseki.archive.selection.prefectures import PREFECTURES, prefecture_of
 from kaiseki.archive.selection.shapes import area_of, cover, polygons_of
@@ -313,6 +313,20 @@ def test_means_over_meshes() -> None:
         mesh(dataset, ["5237", "6441"], outside="drop")
 
 
+def test_the_areas_of_the_cells_are_worked_out_once_for_many_meshes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kaiseki.archive.selection import grid
+
+    worked_out = []
+    factor = grid._area_factor
+    monkeypatch.setattr(grid, "_area_factor", lambda *arguments: worked_out.append(1) or factor(*arguments))
+    dataset = on_map({"temperature_2m": linear}, hours=1, spacing=21e3)
+    mesh(dataset, [f"5238{row}{column}" for row in range(4) for column in range(4)])
+    polygon(dataset, HOLED, "overlap")
+    assert len(worked_out) == 1
+    with pytest.raises(ValueError, match="read-only"):
+        grid_of(dataset).area()[0, 0] = 0.0
+
+
 def test_a_mesh_on_degrees_is_exact() -> None:
     dataset = of_degrees(np.arange(34.0, 37.01, 1 / 3), np.arange(137.0, 141.0, 0.5), lambda lon, lat: lat + 0.0 * lon)
     got = float(mesh(dataset, "5339")["temperature_2m"][0])
@@ -381,3 +395,30 @@ def test_a_file_without_the_prefecture(tmp_path: Path) -> None:
 def test_a_mean_of_nothing() -> None:
     with pytest.raises(InputError, match="is none of an area"):
         area_mean(a_map())
+
+
+def test_an_area_on_its_grid_holds_the_same_cells() -> None:
+    for dataset, cells in ((a_map(), "centre"), (a_map(), "overlap"), (a_world(), "centre")):
+        shape = HOLED if "x" in dataset.dims else ([100.0, 150.0, 130.0], [20.0, 20.0, 60.0])
+        listed, masked = polygon(dataset, shape, cells), polygon(dataset, shape, cells, mask=True)
+        field = masked["temperature_2m"]
+        assert field.dims == dataset["temperature_2m"].dims
+        assert {"lat", "lon"} <= set(masked.coords)
+        assert not np.isnan(masked["lat"]).any()
+        values = field.values
+        np.testing.assert_array_equal(values[~np.isnan(values)], listed["temperature_2m"].values.ravel())
+        np.testing.assert_allclose(float(masked["area"].sum()), float(listed["area"].sum()), rtol=1e-12)
+        np.testing.assert_array_equal(np.isnan(values[0]), masked["area"].values == 0.0)
+        first = field.transpose(*reversed(field.dims)).isel({field.dims[0]: 0})
+        np.testing.assert_array_equal(first.values, values[0].T)
+
+
+def test_the_outline_of_a_prefecture(data: Path) -> None:
+    file = data / "static" / "japan_prefectures_s0010.geojson"
+    lines = outline("Fukui", file)
+    lon, lat = (np.concatenate([line[axis] for line in lines]) for axis in (0, 1))
+    assert all(line[0][0] == line[0][-1] and line[1][0] == line[1][-1] for line in lines)
+    assert 135.4 < lon.min() < 135.6 < 136.7 < lon.max() < 136.9
+    assert 35.3 < lat.min() < 35.5 < 36.2 < lat.max() < 36.4
+    with pytest.raises(InputError, match="borders of 福井県 are needed"):
+        outline("Fukui", None)

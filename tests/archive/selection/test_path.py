@@ -4,7 +4,8 @@ What can go wrong:
 - the vertical is interpolated between surfaces of the model instead of in each column;
 - the time between two labels, or the level above, is taken from the wrong side;
 - sums are interpolated as if they were instants; a gap in the times is bridged;
-- a point below the ground or above the top is answered.
+- a point below the ground or above the top is answered;
+- a pressure level that lies below ground hides the levels above it, or answers a path with NaN.
 """
 
 from __future__ import annotations
@@ -268,6 +269,69 @@ def test_other_levels() -> None:
         heights(dataset.drop_vars("terrain"), 10.0)
     with pytest.raises(InputError, match="in m"):
         heights(dataset, [np.nan])
+
+
+def on_pressures_above_hills() -> tuple[xr.Dataset, np.ndarray]:
+    """Fields on pressure levels, missing where these lie below hills of 30 to 430 m, and the heights of the levels."""
+    source = on_map({"temperature_2m": linear}, terrain=hills)
+    levels = np.array([100_000.0, 97_000.0, 95_000.0, 85_000.0, 50_000.0])
+    height = -SCALE * np.log(levels / P0)[:, None, None] + 0.0 * source["terrain"].values
+    hour = np.arange(6.0)[:, None, None, None]
+    above = height >= source["terrain"].values
+    values = linear(source["x"].values, source["y"].values[:, None], height, hour)
+    dims = ("time", "pressure", "y", "x")
+    dataset = source.drop_vars(["level", "decay", "altitude"]).assign_coords(
+        pressure=("pressure", levels, {"units": "Pa"})
+    )
+    dataset["temperature"] = (dims, np.where(above, values, np.nan), {"units": "K"})
+    heights_of = np.where(above, np.broadcast_to(height, values.shape), np.nan)
+    dataset["geopotential_height"] = (dims, heights_of, {"units": "m"})
+    return dataset, height
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_levels_below_ground_do_not_hide_those_above(order: int) -> None:
+    dataset, height = on_pressures_above_hills()
+    lowest = np.nanmin(np.where(np.isnan(dataset["geopotential_height"][0]), np.nan, height), axis=0)
+    assert np.unique(np.isnan(dataset["temperature"][0]).sum("pressure")).tolist() == [1, 2, 3]
+    upside = dataset.isel(pressure=slice(None, None, order))
+    for metres in (-1.0, 200.0, 420.0, 1500.0, 5000.0, 6000.0):
+        got = heights(upside, metres, "sea")["temperature"]
+        expected = linear(dataset["x"].values, dataset["y"].values[:, None], metres, np.arange(6.0)[:, None, None])
+        inside = (metres >= lowest) & (metres <= height[-1])
+        np.testing.assert_allclose(got, np.where(inside, expected, np.nan), rtol=1e-9)
+    # A path at the height of an aircraft needs no level below it.
+    x, y, lon, lat = places(dataset, [3.3, 7.9], [2.2, 5.5])
+    got = path(upside, lon, lat, START + HOUR // 2, height=3000.0)["temperature"]
+    np.testing.assert_allclose(got, linear(x, y, 3000.0, 0.5), rtol=1e-9)
+
+
+def test_a_path_below_ground_is_refused_on_pressure_levels() -> None:
+    dataset, _ = on_pressures_above_hills()
+    _, _, lon, lat = places(dataset, [3.3, 7.9], [2.2, 5.5])
+    for one in (dataset, dataset[["temperature"]]):
+        with pytest.raises(InputError, match=r"100000 Pa at .* point number 0 of the path, lies below the lowest"):
+            path(one, lon, lat, START, pressure=[100_000.0, 85_000.0])
+        got = path(one, lon, lat, START, pressure=[100_000.0, 85_000.0], outside="nan")["temperature"]
+        assert np.isnan(got).values.tolist() == [True, False]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    known=st.lists(st.booleans(), min_size=3, max_size=7).filter(lambda one: sum(one) >= 2),
+    target=st.floats(-1.0, 7.0),
+)
+def test_between_two_levels_that_are_known_and_neighbours(known: list[bool], target: float) -> None:
+    from kaiseki.archive.selection.vertical import locate
+
+    position = np.where(known, np.arange(len(known), dtype=float), np.nan)
+    low, weight, outside = locate(position[:, None], target)
+    pairs = [k for k in range(len(known) - 1) if known[k] and known[k + 1] and k <= target <= k + 1]
+    if pairs:
+        assert not outside[0]
+        assert low[0] + weight[0] == pytest.approx(target, abs=1e-9)
+    elif not any(known[k] and abs(target - k) < 1e-6 for k in range(len(known))):
+        assert outside[0]
 
 
 def test_only_the_levels_about_the_height_are_read() -> None:

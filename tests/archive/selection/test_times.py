@@ -88,6 +88,8 @@ def test_days_in_any_zone_against_pandas(hours: int, offset: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("2019-10-13", "2019-10-12"), "ends before it starts: from 2019-10-13 to 2019-10-12"),
+        (("2019-10-13T02:00", "2019-10-12"), "from 2019-10-13T02:00 to 2019-10-12$"),
         (("2019-13",), "is no time; give 2019, 2019-10"),
         (("2019-10-32",), "is no time"),
         (("yesterday",), "is no time"),

@@ -72,6 +72,16 @@ def some() -> Any:
     return on_map(dict.fromkeys(names, field), hours=2, dtype=np.float32)
 
 
+def test_water_as_a_depth_in_metres() -> None:
+    got = units(some(), {"snow": "m", "wind": "kph"})
+    np.testing.assert_allclose(got["snow"], some()["snow"].values.astype(float) / 1000.0, rtol=1e-7)
+    assert got["snow"].attrs["units"] == "m"
+    assert got["snow"].attrs["standard_name"] == "lwe_thickness_of_surface_snow_amount"
+    assert got["eastward_wind"].attrs["units"] == "km h-1"
+    with pytest.raises(InputError, match="cannot be converted to 'm'"):
+        units(some(), {"temperature": "m"})
+
+
 def test_families() -> None:
     wanted = {"temperature": "degC", "wind": "kt", "pressure": "hPa", "precipitation": "mm"}
     source = some()

@@ -126,7 +126,9 @@ class Verification:
         lines += [f"note: {note}" for note in self.notes]
         read = "no values read" if self.quick else f"{self.values:,} values read"
         verdict = "sound" if self.sound else f"{len(self.faults)} faults"
-        lines.append(f"{self.where}, version {self.version}: {verdict}; {self.days} days of groups, {read}")
+        lines.append(
+            f"{self.where}, version {self.version}: {verdict}; {self.days} group-days (a day of each group), {read}"
+        )
         return "\n".join(lines)
 
 

@@ -90,7 +90,7 @@ def _read_all(
     root: zarr.Group, used: list[tuple[Books, list[int]]], times: schema.Times, days: range, found: Verification
 ) -> None:
     """Read the fields, group after group and day after day, and the copies for point series."""
-    with Progress("verifying", sum(len(numbers) for _, numbers in used), unit="day") as progress:
+    with Progress("verifying", sum(len(numbers) for _, numbers in used), unit="group-day") as progress:
         for books, numbers in used:
             for number in numbers:
                 check_day(root, books, times, number, found)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.selection.inputs import need_dataset
 from kaiseki.archive.store.metadata import CONVENTIONS, program_version
 from kaiseki.archive.store.schema import PERIOD_ATTRIBUTES, REFERENCE_TIME, TIME_ATTRIBUTES
 from kaiseki.core.proj import pyproj
@@ -45,7 +46,11 @@ def cf_dataset(dataset: xr.Dataset, done: str) -> xr.Dataset:
         A dataset of the same lazy arrays; its variables hold no encoding, all is in their attributes.
     """
     # Times in a file are UTC; a civil time beside them would be read as such.
-    result = dataset.drop_vars([name for name, one in dataset.coords.items() if "time_zone" in one.attrs]).copy()
+    result = (
+        need_dataset(dataset)
+        .drop_vars([name for name, one in dataset.coords.items() if "time_zone" in one.attrs])
+        .copy()
+    )
     for variable in result.variables.values():
         pointers = {name: variable.encoding[name] for name in _POINTERS if name in variable.encoding}
         variable.attrs = _cleaned({**pointers, **variable.attrs})

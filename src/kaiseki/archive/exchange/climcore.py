@@ -17,6 +17,7 @@ from typing import Final
 
 import xarray as xr
 
+from kaiseki.archive.exchange.ahead import read_ahead
 from kaiseki.archive.exchange.netcdf import Making, Written, compact, export_id, identity_of, write_netcdf
 from kaiseki.archive.exchange.source import Source
 from kaiseki.archive.release.encoding import BoundSet
@@ -58,6 +59,7 @@ def write_single_fields(source: Source, folder: str | Path, bounds: BoundSet = "
     make_folder(root / "const")
     _write_constants(dataset, root / "const")
     files, kept = [], []
+    dataset = read_ahead(dataset)
     pairs = list(itertools.product(range(dataset.sizes["time"]), rows.values()))
     with Progress("writing single fields", len(pairs), unit="file") as progress:
         for number, row in pairs:

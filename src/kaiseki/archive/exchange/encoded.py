@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,14 +9,12 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.exchange.ahead import blocks
 from kaiseki.archive.exchange.cf import PERIOD_UNITS, TIME_UNITS, bounds_of, is_coordinate
 from kaiseki.archive.release.encoding import BoundSet, Packing, pack, packing_of
-from kaiseki.archive.store.schema import PERIOD, REFERENCE_TIME, TIME_ATTRIBUTES
+from kaiseki.archive.store.schema import TIME_ATTRIBUTES
 from kaiseki.core.errors import InputError
 from kaiseki.core.variables import VARIABLES, Variable
-
-TIME_DIMENSIONS: Final = ("time", REFERENCE_TIME, PERIOD)
-"""Dimensions along which fields are read and written one after another."""
 
 _OF_OTHER_ENCODINGS: Final = ("_FillValue", "missing_value", "scale_factor", "add_offset", "dtype")
 
@@ -57,25 +54,13 @@ class EncodedVariable:
         values = np.asarray(self.source.isel(indexers, missing_dims="ignore").values)
         return values.astype(self.dtype, copy=False) if self.packing is None else pack(values, self.packing)
 
-    def pieces(self, memory: int) -> Iterator[dict[str, int | slice]]:
-        """Parts along its dimensions of time, one after another; a single empty one where it has none.
+    def blocks(self, days: Mapping[str, list[slice]]) -> Iterator[dict[str, slice]]:
+        """Parts that are read and written one after another, see `ahead.blocks`; a single one where it has no times.
 
         Args:
-            memory: bytes that the values of a part may have, unless one time has more: a release unpacks the times of a
-                day together.
+            days: of each dimension of time, as of `ahead.days_along`.
         """
-        axes = [name for name in self.dims if name in TIME_DIMENSIONS]
-        if not axes:
-            yield {}
-            return
-        *outer, last = axes
-        lengths = dict(zip(self.dims, self.shape, strict=True))
-        one = math.prod(length for name, length in lengths.items() if name not in axes) * self.source.dtype.itemsize
-        step = max(1, memory // max(one, 1))
-        for place in np.ndindex(*(lengths[name] for name in outer)):
-            for start in range(0, lengths[last], step):
-                part = slice(start, min(start + step, lengths[last]))
-                yield {**dict(zip(outer, place, strict=True)), last: part}
+        return blocks(dict(zip(self.dims, self.shape, strict=True)), self.source.dtype.itemsize, days)
 
 
 def encoded(

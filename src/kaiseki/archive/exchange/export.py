@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import xarray as xr
 
@@ -71,6 +71,7 @@ def export(
     """
     if form not in get_args(Form):
         raise InputError(f"There is no form {form!r} of export; there are {', '.join(get_args(Form))}")
+    _check_name(to, form)
     choice = choice or Choice()
     if choice.bounds not in BOUND_SETS:
         raise InputError(f"There is no set of bounds {choice.bounds!r}; there are {', '.join(BOUND_SETS)}")
@@ -80,6 +81,40 @@ def export(
         whole = open_source(source, kind, version=choice.version, storage_options=storage_options)
     part = chosen(whole, choice.times, choice.variables)
     return _write(part, to, form, choice, target_options)
+
+
+_NAMED: Final[Mapping[str, tuple[str, ...]]] = {
+    "netcdf": (".nc", ".nc4", ".cdf", ".netcdf"),
+    "parquet": (".parquet", ".pq", ".geoparquet"),
+    "GRIB": (".grib", ".grib2", ".grb", ".grb2", ".gb2"),
+    "CSV": (".csv", ".tsv", ".txt"),
+    "a table of a spreadsheet": (".xlsx", ".xls", ".ods"),
+    "zarr": (".zarr",),
+    "a picture": (".png", ".jpg", ".tif", ".tiff"),
+}
+"""Endings of names by what they promise."""
+
+_INSTEAD: Final[Mapping[str, str]] = {
+    "GRIB": "for GRIB use kaiseki.archive.write_grib2",
+    "CSV": "for CSV use to_dataframe().to_csv of a series (docs/recipes.md)",
+    "a table of a spreadsheet": "for a spreadsheet use to_dataframe().to_excel of a series (docs/recipes.md)",
+    "a picture": "a picture is drawn from the dataset (docs/recipes.md)",
+    "netcdf": "give the form 'netcdf'",
+    "parquet": "give the form 'parquet-wide' or 'parquet-long'",
+    "zarr": "give the form 'zarr'",
+}
+
+
+def _check_name(to: str | Path, form: Form) -> None:
+    """Refuse a name of a file that promises another form than it would hold.
+
+    Raises:
+        InputError: it does.
+    """
+    ending = Path(to).suffix.lower()
+    promised = next((what for what, endings in _NAMED.items() if ending in endings), None)
+    if promised is not None and not form.startswith(promised):
+        raise InputError(f"{to} is named as {promised}, and the form {form!r} is none; {_INSTEAD[promised]}")
 
 
 def _write(

@@ -17,6 +17,7 @@ from kaiseki.archive.exchange.grib2_settings import Grib2File, Grib2Settings
 from kaiseki.archive.exchange.jma_form import FORMS, Form
 from kaiseki.archive.exchange.netcdf import Written
 from kaiseki.archive.exchange.source import Source
+from kaiseki.archive.selection.inputs import need_dataset
 from kaiseki.archive.store.export_folder import ExportFolder, digest
 from kaiseki.core.errors import InputError, StoreError
 from kaiseki.core.progress import Progress
@@ -121,6 +122,7 @@ def _export(
     from kaiseki.archive.exchange.grib2_export import Export
     from kaiseki.archive.exchange.grib2_grids import chosen_grid
 
+    need_dataset(dataset)
     if form not in FORMS:
         raise InputError(f"GRIB files have the forms {' and '.join(FORMS)}, not {form!r}")
     return Export(dataset, form, chosen_grid(dataset, form, grid), settings or Grib2Settings())

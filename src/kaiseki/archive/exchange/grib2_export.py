@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.exchange.ahead import read_ahead
 from kaiseki.archive.exchange.grib2_grids import GribGrid
 from kaiseki.archive.exchange.grib2_settings import Grib2File, Grib2Settings
 from kaiseki.archive.exchange.jma_form import FORMS, Form, Parameter
 from kaiseki.archive.products.derived import derived_fields
 from kaiseki.archive.products.pressure_levels import HEIGHT, JMA_PRESSURE_LEVELS, on_pressure_levels
+from kaiseki.archive.selection import inputs
 from kaiseki.core.errors import InputError
 from kaiseki.core.files import whole_file
 from kaiseki.core.timing import format_utc, to_datetime
@@ -63,6 +65,8 @@ class Export:
         self.form, self.grid, self.settings = FORMS[form], grid, settings
         self.interpolated = form == "pressure" and "level" in dataset.dims
         names = [one.variable for one in self.form.parameters if one.variable]
+        if settings.variables is not None:
+            names = _chosen(names, settings.variables, form)
         given = [name for name in names if name in dataset or (self.interpolated and name == HEIGHT)]
         self.derived = [name for name in names if name not in given and _has(dataset, NEEDS.get(name))]
         self.present = [one for one in self.form.parameters if one.variable in (*given, *self.derived)]
@@ -79,7 +83,9 @@ class Export:
         self.levels = np.array([np.nan])
         if form == "pressure":
             self.levels = np.array(JMA_PRESSURE_LEVELS) if self.interpolated else _levels(dataset)
-        self.dataset = dataset
+        if "pressure" in dataset.dims and form == "pressure":
+            dataset = dataset.sel(pressure=self.levels)
+        self.dataset = read_ahead(dataset)
         self.kind = _kind_of(dataset)
         self.moments = list(_moments(dataset, any(_statistic(one) is not None for one in self.present)))
 
@@ -137,7 +143,8 @@ class Export:
                 array = array.transpose(*self.grid.dims).expand_dims("pressure")
             found = array.values
             if not np.isnan(found).all():
-                _check_range(found, VARIABLES[one.variable], moment, self.levels)
+                derived = one.variable in self.derived
+                _check_range(found, VARIABLES[one.variable], moment, self.levels, derived=derived)
                 values[one.variable] = found
         return self._on_grid(values)
 
@@ -222,6 +229,19 @@ def _surface(one: Parameter, level: float) -> tuple[int, int | None, int | None]
     return (code.surface, None, None) if code.height is None else (code.surface, 0, round(code.height))
 
 
+def _chosen(names: list[str], wanted: Sequence[str], form: Form) -> list[str]:
+    """Names of a form that are wanted.
+
+    Raises:
+        InputError: one is not of the form.
+    """
+    wanted = inputs.names(wanted, "The variables of a GRIB file")
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise InputError(f"The form {form!r} has no field {unknown[0]!r}; it has {', '.join(names)}")
+    return [name for name in names if name in wanted]
+
+
 def _has(dataset: xr.Dataset, names: tuple[str, ...] | None) -> bool:
     """Whether a dataset has all fields or coordinates that a derived field needs; False if it cannot be derived."""
     return names is not None and all(name in dataset.variables for name in names)
@@ -246,7 +266,7 @@ def _check_winds(given: Sequence[str]) -> None:
             raise InputError(f"Of the wind {' and '.join(pair)} the dataset has one component; give both or none")
 
 
-def _check_range(values: np.ndarray, row: Variable, moment: _Moment, levels: np.ndarray) -> None:
+def _check_range(values: np.ndarray, row: Variable, moment: _Moment, levels: np.ndarray, *, derived: bool) -> None:
     """Refuse values that are infinite or physically impossible, by name, time, level and value.
 
     The archive's own packing may have moved a value past the end of the range by its error.
@@ -261,7 +281,9 @@ def _check_range(values: np.ndarray, row: Variable, moment: _Moment, levels: np.
             f"{row.name} at {_label(moment.valid)}{where} is {float(values[place]):g} {row.units}, outside "
             f"its physical range of {row.low:g} to {row.high:g} ({int(wrong.sum())} of {wrong.size} values are); its "
             "file was not written"
-        )
+            + (f". It is derived from {', '.join(NEEDS[row.name])}; name the others as variables= of Grib2Settings to "
+               "leave it out" if derived else "")
+        )  # fmt: skip
 
 
 def _levels(dataset: xr.Dataset) -> np.ndarray:

@@ -20,6 +20,8 @@ class Grib2Settings:
         originator: first part of the names of files, where JMA has Z__C_RJTD.
         bounds: errors of packing, "tight" or "user", two columns of the table of variables.
         packing: "simple" (template 5.0) or "complex" (5.3, second-order differences); None for that of JMA.
+        variables: internal names of those to be written; None for all of the form that the dataset has or that can be
+            derived from it.
         one_message: all fields of a file that share the reference time in one message, as in JMA's files; else each
             field is a message of its own, which every reader finds.
     """
@@ -30,6 +32,7 @@ class Grib2Settings:
     bounds: Literal["tight", "user"] = "tight"
     packing: Packing | None = None
     one_message: bool = False
+    variables: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.exchange.ahead import TIME_DIMENSIONS, days_along
 from kaiseki.archive.exchange.cf import cf_dataset, times_along
 from kaiseki.archive.exchange.encoded import EncodedVariable, encoded
 from kaiseki.archive.exchange.source import Source, Times, chosen, open_source
@@ -31,8 +33,6 @@ EXPORT_ID = "export_id"
 """Global attribute that tells what a file was made of: a digest of its source, contents and encoding."""
 
 _DEFLATE = 4
-_MEMORY = 64 * 2**20
-"""Bytes of one variable that are read at once, unless one time of it has more."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Making:
 def write_netcdf(
     dataset: xr.Dataset, file: str | Path, bounds: BoundSet = "lossless", making: Making | None = None
 ) -> Path:
-    """Write a dataset to one NetCDF-4 file, whole or not at all; of one variable 64 MiB, or one time, are in memory.
+    """Write a dataset to one NetCDF-4 file, whole or not at all; of one variable 256 MiB are in memory, or one map.
 
     Args:
         dataset: as `kaiseki.open` or a product gives it.
@@ -116,11 +116,12 @@ def write_netcdf(
     described = cf_dataset(dataset, "exported to NetCDF")
     variables = encoded(described, bounds, making.rows)
     attributes = described.attrs | ({} if making.identity is None else {EXPORT_ID: making.identity})
+    axes = {name: described[name].values for name in TIME_DIMENSIONS if name in described.dims}
     if not path.absolute().parent.is_dir():
         raise StoreError(f"The directory {path.absolute().parent} does not exist, so {path} cannot be written")
     with whole_file(path) as scratch, _FileForHDF5(scratch, "w+b") as stream:
         try:
-            _fill(stream, variables, attributes)
+            _fill(stream, variables, attributes, axes)
             # The name must not be given to what a loss of power would leave behind it.
             stream.flush()
             os.fsync(stream.fileno())
@@ -228,19 +229,25 @@ def compact(time: np.datetime64) -> str:
     return "".join(character for character in format_utc(time) if character.isdigit())
 
 
-def _fill(stream: _FileForHDF5, variables: list[EncodedVariable], attributes: Mapping[str, Any]) -> None:
-    """Write the contents of a file."""
+def _fill(
+    stream: _FileForHDF5,
+    variables: list[EncodedVariable],
+    attributes: Mapping[str, Any],
+    axes: Mapping[str, np.ndarray],
+) -> None:
+    """Write the contents of a file, part by part."""
     import h5netcdf
 
+    days = {name: days_along(axis) for name, axis in axes.items()}
     with h5netcdf.File(stream, "w") as file:
         file.attrs.update(attributes)
         file.dimensions = {name: size for one in variables for name, size in zip(one.dims, one.shape, strict=True)}
         for one in variables:
             target = file.create_variable(one.name, one.dims, _type(one), fillvalue=one.fill, **_filters(one))
             target.attrs.update(one.attributes)
-            for place in one.pieces(_MEMORY):
-                index = tuple(place.get(name, slice(None)) for name in one.dims)
-                target[index if one.dims else ()] = _values(one, place)
+            for part in one.blocks(days):
+                index = tuple(part.get(name, slice(None)) for name in one.dims)
+                target[index if one.dims else ()] = _values(one, part, axes)
                 if stream.first_error is not None:
                     return
 
@@ -252,16 +259,30 @@ def _type(variable: EncodedVariable) -> Any:
     return h5py.string_dtype() if variable.dtype.kind in "UO" else variable.dtype
 
 
-def _values(variable: EncodedVariable, place: Mapping[str, int | slice]) -> np.ndarray:
-    begin = next((part.start for part in place.values() if isinstance(part, slice)), 0)
+def _values(variable: EncodedVariable, part: Mapping[str, slice], axes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The stored values of a part; a value that is refused is named with its time."""
     try:
-        values = variable.block(**place)
-    except InputError as error:
-        if not begin:
-            raise
-        # The place that the message names is one within the part.
-        raise InputError(f"{error} (times are counted from number {begin} of the axis)") from error
+        values = variable.block(**part)
+    except InputError:
+        timed = [name for name in variable.dims if name in axes and name in part]
+        for numbers in itertools.product(*(range(part[name].start, part[name].stop) for name in timed)):
+            _check_one(variable, dict(zip(timed, numbers, strict=True)), axes)
+        raise
     return values.astype(object) if variable.dtype.kind == "U" else values
+
+
+def _check_one(variable: EncodedVariable, place: Mapping[str, int], axes: Mapping[str, np.ndarray]) -> None:
+    """Refuse the values of one time, if they are to be refused, with the time."""
+    try:
+        variable.block(**place)
+    except InputError as refusal:
+        moments = [axes[name][number] for name, number in place.items()]
+        words = [format_utc(one) if one.dtype.kind == "M" else f"{_hours(one)} h" for one in moments]
+        raise InputError(f"{' + '.join(words)}: {refusal}") from None
+
+
+def _hours(lead: np.timedelta64) -> str:
+    return f"{lead / np.timedelta64(1, 'h'):g}"
 
 
 def _filters(variable: EncodedVariable) -> dict[str, Any]:

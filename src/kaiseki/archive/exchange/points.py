@@ -20,6 +20,7 @@ import xarray as xr
 from kaiseki.archive.exchange.cf import cf_dataset
 from kaiseki.archive.exchange.netcdf import EXPORT_ID, Written, export_id
 from kaiseki.archive.exchange.source import Source
+from kaiseki.archive.selection.inputs import need_dataset
 from kaiseki.core.errors import InputError
 from kaiseki.core.files import make_folder, whole_file
 from kaiseki.core.progress import Progress
@@ -131,11 +132,14 @@ def _identity_of(path: Path) -> str | None:
 
 def _check(dataset: xr.Dataset, along: str) -> None:
     """Refuse what has no places."""
+    need_dataset(dataset)
     if along not in dataset.dims:
+        single = "lat" in dataset.coords and not dataset["lat"].dims
         raise InputError(
             f"A table of points needs a dimension {along!r}, and there are {', '.join(map(str, dataset.dims))}; "
-            "select places before, or name the dimension"
-        )
+            + ("select the single place as a list of one, points([lon], [lat])" if single else
+               "select places before, or name the dimension")
+        )  # fmt: skip
     for name in ("lat", "lon"):
         if name not in dataset.coords or dataset[name].dims != (along,):
             raise InputError(f"A table of points needs the coordinate {name!r} of each place, along {along!r} alone")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import xarray as xr
 
 from kaiseki.archive.exchange.cf import times_along
 from kaiseki.archive.reader import analysis_of, open_archive
+from kaiseki.archive.selection.inputs import names
 from kaiseki.archive.store import schema
 from kaiseki.archive.store.storage import Location
 from kaiseki.archive.store.transactional import kind_at
@@ -75,6 +76,7 @@ def chosen(source: Source, times: Times | None = None, variables: Sequence[str] 
     dataset = source.dataset
     words = f"{kind} fields of {source.where}" if (kind := dataset.attrs.get("kind")) else f"fields of {source.where}"
     if variables is not None:
+        variables = names(variables, "The variables of an export")
         missing = [name for name in variables if name not in dataset]
         if missing:
             known = ", ".join(str(name) for name in dataset)
@@ -82,6 +84,11 @@ def chosen(source: Source, times: Times | None = None, variables: Sequence[str] 
         bounds = [str(array.attrs[key]) for array in dataset.coords.values() for key in _BOUNDS if key in array.attrs]
         dataset = dataset[[*variables, *(name for name in bounds if name in dataset.data_vars)]]
     if times is not None:
+        if isinstance(times, str | slice | np.datetime64) or not isinstance(times, Iterable):
+            raise InputError(
+                f"The times of an export are a list of instants in UTC, not {times!r}; for a day or a period export "
+                "the dataset kaiseki.open(...).kaiseki.period(start, end)"
+            )
         dataset = _at(dataset, np.array([parse_time(time) for time in times], "datetime64[s]"), words)
     return Source(dataset, source.where, source.state)
 

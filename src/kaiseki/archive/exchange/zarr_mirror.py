@@ -27,8 +27,9 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import MemoryStore, StorePath
 
+from kaiseki.archive.exchange.ahead import TIME_DIMENSIONS
 from kaiseki.archive.exchange.cf import cf_dataset, times_along
-from kaiseki.archive.exchange.encoded import TIME_DIMENSIONS, EncodedVariable, encoded
+from kaiseki.archive.exchange.encoded import EncodedVariable, encoded
 from kaiseki.archive.exchange.mirror_store import (
     METADATA,
     lock_of,
@@ -46,6 +47,10 @@ from kaiseki.core.progress import Progress
 
 STATE: Final = "mirror_state"
 """Attribute of the group: state of the source that the mirror was made of."""
+
+_DONE: Final = "copied to Zarr"
+_OURS: Final = f"{_DONE} by Kaiseki"
+"""Words of the history by which a mirror without a state is known."""
 
 _CHUNKS: Final = {"time": 24, REFERENCE_TIME: 1, PERIOD: 24}
 _LEVELS: Final = 8
@@ -91,7 +96,7 @@ def write_zarr(
         ResourceError: the disk is full; the days before stay whole.
     """
     where = os.fspath(target)
-    described = cf_dataset(source.dataset, "copied to Zarr")
+    described = cf_dataset(source.dataset, _DONE)
     along = times_along(described)
     if along is None:
         raise InputError(f"A mirror needs an axis of time, which the fields of {source.where} do not have")
@@ -161,12 +166,16 @@ class _Mirror:
             return 0
         found = root.get("consolidated_metadata", {}).get("metadata", {})
         there = root.get("attributes", {}).get(STATE)
-        if state is None or there != state:
+        if there is None and _OURS not in str(root.get("attributes", {}).get("history", "")):
+            raise StoreError(f"{self.where} holds Zarr that is no mirror of Kaiseki; give a new folder")
+        if state is None:
             raise StoreError(
-                f"{self.where} holds Zarr that "
-                + ("is no mirror of Kaiseki" if there is None else "is a mirror of another state of the archive")
-                + ", or the source has no known state; give a new folder"
+                f"{self.where} holds a mirror already, and of a dataset it is not known whether it goes on with that; "
+                "export from the path of the archive, give a text as state= in every call, or give a new folder"
             )
+        if there != state:
+            words = "of a dataset without a known state" if there is None else "of another state of the archive"
+            raise StoreError(f"{self.where} is a mirror {words}; give a new folder")
         if found.keys() != self.arrays.keys():
             raise StoreError(f"{self.where} is a mirror with other variables; give a new folder")
         count = int(found[self.along]["shape"][0])

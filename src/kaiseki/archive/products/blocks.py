@@ -14,6 +14,8 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.selection import inputs
+from kaiseki.archive.selection.inputs import need_dataset
 from kaiseki.archive.store.heights import height_of, with_heights
 from kaiseki.core.errors import InputError
 from kaiseki.core.variables import VARIABLES
@@ -46,6 +48,7 @@ class Axes:
         Raises:
             InputError: there are no coordinates `lat` and `lon`, or fields on different vertical axes.
         """
+        need_dataset(dataset)
         missing = [name for name in ("lat", "lon") if name not in dataset.coords]
         if missing:
             raise InputError(f"A product needs the coordinate {missing[0]!r}, which the dataset does not have")
@@ -221,9 +224,10 @@ def known(names: Sequence[str], possible: Sequence[str], what: str) -> list[str]
     Raises:
         InputError: one is not, or there is none.
     """
-    if not names:
+    wanted = inputs.names(names, f"The names of each {what}")
+    if not wanted:
         raise InputError(f"Name at least one {what}; there are {', '.join(possible)}")
-    for name in names:
+    for name in wanted:
         if name not in possible:
             raise InputError(f"There is no {what} {name!r}; there are {', '.join(possible)}")
-    return list(names)
+    return wanted

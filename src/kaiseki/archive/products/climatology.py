@@ -25,8 +25,10 @@ from kaiseki.archive.products.percentiles import quantiles
 from kaiseki.archive.products.time_cells import (
     located,
     name_of,
+    offset_of,
     spatial,
     static_coordinates,
+    times_of,
     with_cells,
     within_days,
 )
@@ -191,7 +193,7 @@ def _described(
     coordinates["percentile"] = xr.Variable("percentile", np.array(normals.percentiles), attributes)
     comment = str(dataset["time"].attrs.get("comment", ""))
     if samples.kind == "hours":
-        comment = f"days begin at 00:00 {name_of(normals.timezone)}"
+        comment = f"days begin at 00:00 {name_of(offset_of(normals.timezone, times_of(dataset)))}"
     result = with_cells(variables, coordinates, samples.bounds, climatological=True, comment=comment)
     # The bounds reach over all years, so the label is not their middle.
     label = xr.Variable("time", samples.middle.astype("datetime64[ns]"), result["time"].attrs, result["time"].encoding)

@@ -36,6 +36,7 @@ from kaiseki.archive.products.time_cells import (
     times_of,
     with_cells,
 )
+from kaiseki.archive.selection.inputs import names
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import format_utc
 
@@ -66,7 +67,7 @@ def daily_statistics(
     dataset: xr.Dataset,
     statistics: Mapping[str, Sequence[str]] | None = None,
     *,
-    timezone: tzinfo = UTC,
+    timezone: str | tzinfo = UTC,
     completeness: float = 1.0,
     interval: np.timedelta64 | None = None,
 ) -> xr.Dataset:
@@ -86,7 +87,7 @@ def each_day(
     dataset: xr.Dataset,
     statistics: Mapping[str, Sequence[str]] | None = None,
     *,
-    timezone: tzinfo = UTC,
+    timezone: str | tzinfo = UTC,
     completeness: float = 1.0,
     interval: np.timedelta64 | None = None,
     memory: int = MEMORY,
@@ -104,7 +105,8 @@ def each_day(
             "time: mean" (sums and means end at their label); times may be missing.
         statistics: statistics by variable, "mean", "sum", "minimum" or "maximum"; None for those that the meaning of
             each variable suggests: the sum of sums, the mean of means, mean, minimum and maximum of instants.
-        timezone: civil time of the days, with a fixed offset.
+        timezone: civil time of the days, "UTC", "JST", "+09:00", a name of the IANA database or a `tzinfo`; its offset
+            must not change within the series.
         completeness: least share of the times of a day that must be valid, per point; else the result is NaN.
         interval: distance of the times; None takes the smallest on the axis. Of sums and means without time bounds it
             must be given.
@@ -116,8 +118,8 @@ def each_day(
     """
     if not 0.0 < completeness <= 1.0:
         raise InputError(f"The completeness asked for is a share above 0 and up to 1, not {completeness}")
-    offset = offset_of(timezone)
     times = times_of(dataset)
+    offset = offset_of(timezone, times)
     sources = _sources(dataset, statistics)
     step = _step(dataset, times, sources, interval, offset)
     # A label at midnight belongs to the day that ends there.
@@ -129,7 +131,7 @@ def each_day(
     if enough.size == 0:
         raise InputError(
             f"No day from {format_utc(times[0])} to {format_utc(times[-1])} has {least} of {expected} times, "
-            f"from 00 (exclusive) to 24 {name_of(timezone)}"
+            f"from 00 (exclusive) to 24 {name_of(offset)}"
         )
     coordinates = static_coordinates(dataset)
     text = interval_text(step)
@@ -144,7 +146,7 @@ def each_day(
             variables,
             coordinates,
             np.array([[start, start + DAY]]),
-            comment=f"days begin at 00:00 {name_of(timezone)}",
+            comment=f"days begin at 00:00 {name_of(offset)}",
         )
         day = day.assign_coords(lowest_state(dataset, states[slice(*limits)]))
         day.attrs = dict(dataset.attrs)
@@ -210,7 +212,11 @@ def _sources(dataset: xr.Dataset, statistics: Mapping[str, Sequence[str]] | None
         if not chosen:
             raise InputError("There is no variable to make daily statistics of in this dataset")
     else:
-        chosen = {name: tuple(wanted) for name, wanted in statistics.items()}
+        if not isinstance(statistics, Mapping):
+            raise InputError(
+                f"Statistics are given by variable, such as {{'temperature_2m': ['maximum']}}, not as {statistics!r}"
+            )
+        chosen = {name: tuple(names(wanted, "Statistics")) for name, wanted in statistics.items()}
     sources = {}
     for name, wanted in chosen.items():
         if name not in fields and name not in speeds:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
-from kaiseki.archive.products.blocks import Axes, Block, assembled, known
+from kaiseki.archive.products.blocks import VERTICAL, Axes, Block, assembled, known
 from kaiseki.archive.products.column_fields import COLUMN
 from kaiseki.archive.products.geometry import horizontal_grid
 from kaiseki.archive.products.local_fields import LOCAL, density
@@ -71,7 +71,8 @@ def derived_fields(dataset: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
     """Derived fields of a dataset of `kaiseki.open`.
 
     Some times are read after another; the result is in memory. Fields in the air keep the levels of the dataset, which
-    may be model levels or, for all but those without a vertical axis, pressure levels.
+    may be model levels or, for all but those without a vertical axis, pressure levels; what follows at each point from
+    other fields there is also made on one level that was chosen before.
 
     Args:
         dataset: choose times and places before.
@@ -85,8 +86,13 @@ def derived_fields(dataset: xr.Dataset, variables: Sequence[str]) -> xr.Dataset:
     """
     names = known(variables, DERIVED, "derived field")
     vertical = Axes.of(dataset).vertical
-    if vertical is None and any(name not in COLUMN for name in names):
-        raise InputError("The dataset has no vertical axis level, pressure or height; these derived fields need one")
+    single = any(one in dataset.coords and not dataset[one].dims for one in (*VERTICAL, "altitude"))
+    for name in names if vertical is None else ():
+        if name not in COLUMN and not (single and name in LOCAL):
+            raise InputError(
+                f"The dataset has no vertical axis level, pressure or height, which {name} needs"
+                + ("; derive it before you choose a level" if single else "; open a group on levels")
+            )
 
     def make(block: Block) -> dict[str, np.ndarray]:
         recipes: Mapping[str, Callable[[Block], np.ndarray]] = {**LOCAL, **ROTATION, **COLUMN}

@@ -17,6 +17,7 @@ import xarray as xr
 
 from kaiseki.archive.products.blocks import Axes, Block, Target, assembled, known
 from kaiseki.archive.products.local_fields import LOCAL, OF_WIND, virtual_temperature
+from kaiseki.archive.selection.inputs import numbers
 from kaiseki.core.constants import CP_DRY, GRAVITY
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.columns import ColumnInterpolation
@@ -143,7 +144,7 @@ def on_height_levels(
     Raises:
         InputError: no model levels, a variable that is not there, infinities, or heights that are not positive.
     """
-    wanted = np.atleast_1d(np.asarray(heights, float))
+    wanted = np.atleast_1d(numbers(heights, "Heights"))
     if wanted.ndim != 1 or wanted.size == 0 or not np.all(wanted > 0.0):
         raise InputError("Heights above ground must be positive, in m")
     if Axes.of(dataset).vertical != "level":

@@ -25,7 +25,15 @@ import numpy as np
 import xarray as xr
 
 from kaiseki.archive.products.accumulation import Accumulation, count_attributes, least_number
-from kaiseki.archive.products.time_cells import by_period, joined, located, spatial, static_coordinates, with_cells
+from kaiseki.archive.products.time_cells import (
+    Lack,
+    by_period,
+    joined,
+    located,
+    spatial,
+    static_coordinates,
+    with_cells,
+)
 from kaiseki.core.constants import FREEZING
 from kaiseki.core.errors import InputError
 
@@ -208,7 +216,8 @@ def climate_indices(
     Raises:
         InputError: as `each_index_period`.
     """
-    return joined(each_index_period(days, period, indices, completeness=completeness))
+    lacking: list[Lack] = []
+    return joined(each_index_period(days, period, indices, completeness=completeness, lacking=lacking), lacking)
 
 
 def each_index_period(
@@ -217,6 +226,7 @@ def each_index_period(
     indices: Sequence[str | Index] | None = None,
     *,
     completeness: float = 1.0,
+    lacking: list[Lack] | None = None,
 ) -> Iterator[xr.Dataset]:
     """Climate indices of one period after the other: datasets with one time each, in one pass over the days.
 
@@ -227,6 +237,7 @@ def each_index_period(
         indices: names or indices of one's own; None for all whose variables are there.
         completeness: least share of the days of a period that must be valid, per point; else the result is NaN. The
             number of valid days is given by variable, `temperature_2m_minimum_count`.
+        lacking: gets the periods that are left out.
 
     Raises:
         InputError: days that are none or do not follow each other, no such index, a variable that is not there or has
@@ -260,6 +271,8 @@ def each_index_period(
                 works[index.name].add(np.where(absent, np.nan, index.daily(*values)))
             seen += 1
         if seen < least:
+            if lacking is not None:
+                lacking.append(Lack(first, end, seen, least))
             continue
         bounds = np.array([[first.astype("datetime64[s]") + shift, end.astype("datetime64[s]") + shift]])
         variables, coordinates = _results(day, chosen, works, valid, least)
@@ -319,6 +332,7 @@ def _chosen(day: xr.Dataset, indices: Sequence[str | Index] | None) -> list[Inde
         if not chosen:
             raise InputError(f"Climate indices need daily variables such as {TN}, {TX} and {RR}; none of them is there")
     else:
+        indices = [indices] if isinstance(indices, str | Index) else list(indices)
         unknown = [one for one in indices if isinstance(one, str) and one not in INDICES]
         if unknown:
             raise InputError(f"There is no climate index {unknown[0]!r}; there are {', '.join(INDICES)}")

@@ -35,7 +35,7 @@ class Normals:
         completeness: least share of the values that the calendar asks for, per point; else the result is NaN. WMO-No.
             1203 asks for 80 per cent of the years.
         timezone: civil time by which instants, sums and means shorter than a day belong to their day; daily and longer
-            statistics carry their own.
+            statistics carry their own. "UTC", "JST", "+09:00", a name of the IANA database or a `tzinfo`.
     """
 
     cycle: str = "month"
@@ -43,7 +43,7 @@ class Normals:
     window: int = 1
     percentiles: tuple[float, ...] = (5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0)
     completeness: float = 0.8
-    timezone: tzinfo = UTC
+    timezone: str | tzinfo = UTC
 
     def __post_init__(self) -> None:
         if self.cycle != "day" and self.cycle not in SPANS:
@@ -102,7 +102,7 @@ def samples_of(dataset: xr.Dataset, normals: Normals) -> Samples:
             raise InputError(
                 "A climatology needs several times a day, or time bounds that say which day or period a value is of"
             )
-        offset = offset_of(normals.timezone)
+        offset = offset_of(normals.timezone, times)
         dates, kind, per_day = (times + offset - SECOND).astype("datetime64[D]"), "hours", int(DAY / step)
     else:
         assert bounds is not None

@@ -18,6 +18,7 @@ from kaiseki.archive.products.accumulation import WORDS, Accumulation, count_att
 from kaiseki.archive.products.days import each_day
 from kaiseki.archive.products.time_cells import (
     DATE,
+    Lack,
     by_period,
     joined,
     located,
@@ -51,7 +52,8 @@ def period_statistics(
     Raises:
         InputError: as `each_period`.
     """
-    return joined(each_period(days, period, over, completeness=completeness))
+    lacking: list[Lack] = []
+    return joined(each_period(days, period, over, completeness=completeness, lacking=lacking), lacking)
 
 
 def monthly_statistics(dataset: xr.Dataset, **day: Any) -> xr.Dataset:
@@ -73,6 +75,7 @@ def each_period(
     over: Mapping[str, Sequence[str]] | None = None,
     *,
     completeness: float = 1.0,
+    lacking: list[Lack] | None = None,
 ) -> Iterator[xr.Dataset]:
     """Statistics of one period after the other: datasets with one time each.
 
@@ -86,6 +89,7 @@ def each_period(
         period: "dekad" (third of a month, 旬), "month", "season" (of December, March, June, September) or "year".
         over: statistics over the days by daily variable; None for all variables those that the daily one suggests.
         completeness: least share of the days of a period that must be valid, per point; else the result is NaN.
+        lacking: gets the periods that are left out.
 
     Raises:
         InputError: days that are none or do not follow each other, a variable that is not there, a statistic that makes
@@ -109,6 +113,8 @@ def each_period(
             states += day["state"].values.tolist() if "state" in day.coords else []
             seen += 1
         if seen < least:
+            if lacking is not None:
+                lacking.append(Lack(first, end, seen, least))
             continue
         bounds = np.array([[first.astype("datetime64[s]") + shift, end.astype("datetime64[s]") + shift]])
         variables: dict[Hashable, Any] = {}

@@ -17,6 +17,8 @@ from kaiseki.archive.products.blocks import Block, Target, assembled
 from kaiseki.archive.products.column_fields import ground
 from kaiseki.archive.products.derived import ROTATION, air_field
 from kaiseki.archive.products.local_fields import CONDENSATE, LOCAL, OF_WIND
+from kaiseki.archive.selection import inputs
+from kaiseki.archive.selection.inputs import need_dataset, numbers
 from kaiseki.core.errors import InputError
 from kaiseki.diagnostics.columns import ColumnInterpolation
 from kaiseki.diagnostics.pressure import height_below_ground, temperature_below_ground
@@ -75,7 +77,7 @@ def interpolate_to_pressure(field: np.ndarray, pressure: np.ndarray, levels: np.
 
 
 def _positive(levels: Sequence[float] | np.ndarray) -> np.ndarray:
-    wanted = np.atleast_1d(np.asarray(levels, float))
+    wanted = np.atleast_1d(numbers(levels, "Pressure levels"))
     if wanted.ndim != 1 or wanted.size == 0 or not np.all(wanted > 0.0):
         raise InputError("Pressure levels must be positive, in Pa")
     return wanted
@@ -117,12 +119,14 @@ def on_pressure_levels(
         InputError: the dataset has no pressure on model levels or lacks a variable, a variable cannot be extrapolated,
             or infinities.
     """
+    need_dataset(dataset)
+    wanted = _positive(levels)
     if "pressure" not in dataset or "level" not in dataset["pressure"].dims:
         raise InputError("Pressure levels need the field 'pressure' on model levels, which this dataset does not have")
     if below_ground not in ("missing", "extrapolated"):
         raise InputError(f"Below the ground values are 'missing' or 'extrapolated', not {below_ground!r}")
     air = [str(name) for name, array in dataset.data_vars.items() if "level" in array.dims and name != "pressure"]
-    names = [*air, HEIGHT] if variables is None else list(variables)
+    names = [*air, HEIGHT] if variables is None else inputs.names(variables, "Variables")
     for name in names:
         if name not in (HEIGHT, *air, *LOCAL, *ROTATION):
             raise InputError(f"There is no field {name!r} on model levels; there are {', '.join([*air, HEIGHT])}")
@@ -131,7 +135,6 @@ def on_pressure_levels(
                 f"The field {name!r} is not extrapolated below the ground; these are: temperature, {HEIGHT}, "
                 f"{', '.join(_AS_LOWEST)}"
             )
-    wanted = _positive(levels)
     target = Target("pressure", wanted, _PRESSURE)
     extrapolated = below_ground == "extrapolated"
 

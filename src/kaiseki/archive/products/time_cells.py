@@ -10,14 +10,17 @@ Source: CF conventions 1.11, sections 7.1 (bounds) and 7.4 (climatological stati
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from datetime import UTC, timezone, tzinfo
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta, timezone, tzinfo
 from itertools import chain, groupby
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.selection.inputs import need_dataset
+from kaiseki.archive.selection.times import fixed_zone
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import HOUR, format_utc
 
@@ -78,26 +81,26 @@ def span_function(period: str) -> Callable[[np.datetime64], Span]:
     return SPANS[period]
 
 
-def offset_of(zone: tzinfo) -> np.timedelta64:
+def offset_of(zone: str | tzinfo, times: np.ndarray | None = None) -> np.timedelta64:
     """Offset of civil time from UTC, a whole number of seconds.
 
+    Args:
+        zone: time zone or its name.
+        times: of the data, within which the offset must not change; see `selection.times.fixed_zone`.
+
     Raises:
-        InputError: the offset is not fixed (summer time), or twelve hours or more.
+        InputError: no such zone; the offset is not fixed (summer time), or twelve hours or more.
     """
-    if not isinstance(zone, timezone):
-        raise InputError(
-            f"Days need a time zone with a fixed offset from UTC, such as kaiseki.core.timing.JST, not {zone!r}, "
-            "where days of 23 and 25 hours may occur"
-        )
-    seconds = int(zone.utcoffset(None).total_seconds())
+    fixed = fixed_zone(zone, times)
+    seconds = int(fixed.utcoffset(None).total_seconds())
     if abs(seconds) >= 12 * 3600:
-        raise InputError(f"Days of {zone} cannot be labelled in UTC; the offset must be below twelve hours")
+        raise InputError(f"Days of {fixed} cannot be labelled in UTC; the offset must be below twelve hours")
     return np.timedelta64(seconds, "s")
 
 
-def name_of(zone: tzinfo) -> str:
+def name_of(offset: np.timedelta64) -> str:
     """Offset in words, "UTC" or "UTC+09:00"."""
-    return "UTC" if zone == UTC else str(timezone(zone.utcoffset(None)))  # type: ignore[arg-type]
+    return str(timezone(timedelta(seconds=int(offset / SECOND))))
 
 
 def times_of(dataset: xr.Dataset) -> np.ndarray:
@@ -106,6 +109,7 @@ def times_of(dataset: xr.Dataset) -> np.ndarray:
     Raises:
         InputError: there is no such axis, it does not rise, or its times are no whole seconds.
     """
+    need_dataset(dataset)
     if "time" not in dataset.dims or "time" not in dataset.coords:
         axes = ", ".join(str(name) for name in dataset.dims)
         raise InputError(
@@ -203,15 +207,41 @@ def located(array: xr.DataArray) -> dict[str, Any]:
     return {key: array.encoding[key] for key in ("coordinates", "grid_mapping") if array.encoding.get(key)}
 
 
-def joined(parts: Iterable[xr.Dataset]) -> xr.Dataset:
+class Lack(NamedTuple):
+    """A period that has too few days: its first day and the day after its last, days seen and days needed."""
+
+    first: np.datetime64
+    end: np.datetime64
+    seen: int
+    least: int
+
+    @property
+    def days(self) -> int:
+        """Number of days of the period."""
+        return int((self.end - self.first) / DATE)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.first} to {self.end - DATE} has {self.seen} of {self.days} days, of which {self.least} are needed"
+        )
+
+
+def joined(parts: Iterable[xr.Dataset], lacking: Sequence[Lack] = ()) -> xr.Dataset:
     """One dataset of parts that follow each other in time.
+
+    Args:
+        parts: of the series.
+        lacking: the periods that were left out, filled while the parts are made; see `lack`.
 
     Raises:
         InputError: there are no parts.
     """
     parts = list(parts)
     if not parts:
-        raise InputError("No period is complete enough; give a longer series or ask for a smaller share of it")
+        most = f": {max(lacking, key=lambda one: one.seen / one.days)}" if lacking else ""
+        raise InputError(
+            f"No period is complete enough{most}; give a longer series or, as completeness=, a smaller share"
+        )
     # Coordinates of all parts are the same, so nothing is compared.
     how = {"data_vars": "minimal", "coords": "minimal", "compat": "override", "join": "override"}
     return _encoded(xr.concat(parts, "time", combine_attrs="override", **how))  # type: ignore[call-overload]
@@ -228,6 +258,8 @@ def lowest_state(dataset: xr.Dataset, values: np.ndarray) -> dict[Hashable, Any]
 
 def one_by_one(days: xr.Dataset | Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
     """Days one at a time, from a dataset of days (read lazily) or from parts of one."""
+    if isinstance(days, str | Path | xr.DataArray) or not isinstance(days, Iterable):
+        need_dataset(days)
     for part in [days] if isinstance(days, xr.Dataset) else days:
         for number in range(part.sizes.get("time", 0)):
             yield part.isel(time=slice(number, number + 1))

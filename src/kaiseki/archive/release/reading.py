@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import icechunk
 import numpy as np
+import pyarrow as pa
 import xarray as xr
 import zarr
 from xarray.backends import BackendArray
@@ -23,6 +24,7 @@ from kaiseki.archive.release.issues import known_issues
 from kaiseki.archive.release.layout import map_levels
 from kaiseki.archive.release.store import QUALITY, ReleaseStore, fields_of
 from kaiseki.archive.store.arrays import array_at, arrays_at, axes_of
+from kaiseki.archive.store.columns import read_table
 from kaiseki.archive.store.heights import height_of, with_heights
 from kaiseki.archive.store.metadata import GRID_MAPPING
 from kaiseki.archive.store.schema import TIME_ATTRIBUTES
@@ -49,7 +51,8 @@ def open_group(
 
     Args:
         location: of the release store.
-        group: name of the group, of `schema.GROUPS`; None for the first of them that holds something.
+        group: name of the group, of `schema.GROUPS`, or "static" for the fields that do not change; None for the first
+            of the groups that holds something.
         version: a tag, "quality", or None for what was published last.
         whole_axis: keep times of the axis that were not produced, with missing values.
         storage_options: for S3, see `storage.resolve`.
@@ -64,10 +67,13 @@ def open_group(
     root = store.at(snapshot)
     ledger = store.ledger(snapshot, root)
     held = (name for name in schema.GROUPS if name in root and ledger(name).any())
+    if group == schema.STATIC:
+        return _static(store, root, version, snapshot)
     if group is None:
         group = next(held, "model_levels")
     if group not in schema.GROUPS:
-        raise InputError(f"A release has the groups {', '.join(schema.GROUPS)}, not {group!r}")
+        hint = "; the observations come from kaiseki.open_observations" if group == schema.OBSERVATIONS else ""
+        raise InputError(f"A release has the groups {', '.join([*schema.GROUPS, schema.STATIC])}, not {group!r}{hint}")
     states = ledger(group) if group in root else np.zeros(0)
     if not states.any():
         known = ", ".join(held) or "nothing"
@@ -101,6 +107,74 @@ def open_group(
     first, last = int(used[0]), int(used[-1]) + 1
     return dataset.isel(time=slice(first, last) if used.size == last - first else used)
 
+
+def release_observations(
+    location: Location,
+    period: tuple[np.datetime64 | None, np.datetime64 | None] = (None, None),
+    *,
+    version: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> pa.Table:
+    """The observations of a release with their departures; see `kaiseki.open_observations`.
+
+    Args:
+        location: of the release store.
+        period: first and last cycle wanted (UTC), None for the first and the last that there is.
+        version: a tag, "quality", or None for what was published last.
+        storage_options: for S3, see `storage.resolve`.
+
+    Raises:
+        StoreError: no release store, no such version, a damaged table, or no observations in the period.
+    """
+    store = ReleaseStore.open(location, "r", storage_options=storage_options)
+    root = store.at(store.snapshot(version))
+    days: Any = root[schema.OBSERVATIONS]
+    first, last = (None if one is None else one.astype("datetime64[s]") for one in period)
+    tables = []
+    for name in sorted(days.group_keys()):
+        day = np.datetime64(f"{name[:4]}-{name[4:6]}-{name[6:]}", "D")
+        if (first is not None and day < first.astype("datetime64[D]")) or (last is not None and day > last):
+            continue
+        try:
+            table = read_table(days[name])
+        except (icechunk.IcechunkError, OSError, ValueError, RuntimeError) as error:
+            raise StoreError(
+                f"{store.where}: the observations of {day} cannot be read ({first_line(error)})"
+            ) from error
+        cycles = table["cycle"].to_numpy().astype("datetime64[s]")
+        within = np.ones(cycles.size, bool)
+        within &= True if first is None else cycles >= first
+        within &= True if last is None else cycles <= last
+        if within.any():
+            tables.append(table.filter(pa.array(within)))
+    if not tables:
+        words = "" if first is None and last is None else f" from {first or 'the first'} to {last or 'the last'} cycle"
+        raise StoreError(f"{store.where} holds no observations{words}")
+    return pa.concat_tables(tables, promote_options="default").unify_dictionaries()
+
+
+def _static(store: ReleaseStore, root: zarr.Group, version: str | None, snapshot: str) -> xr.Dataset:
+    """The fields that do not change: terrain, land, rim and what there is besides, on their coordinates."""
+    arrays = arrays_at(root, schema.STATIC)
+    variables = {}
+    for name, array in arrays.items():
+        attributes = {key: value for key, value in array.attrs.items() if key != "coordinates"}
+        data = indexing.LazilyIndexedArray(_PlainArray(array)) if array.ndim > 2 else np.asarray(array[...])
+        variables[name] = xr.Variable(axes_of(array), data, attributes)
+    fields = [name for name in variables if name not in STATIC_COORDINATES or name in _FIXED_FIELDS]
+    dataset = xr.Dataset(
+        {name: variables[name] for name in fields},
+        {name: one for name, one in variables.items() if name not in fields},
+    )
+    for field in dataset.values():
+        if "y" in field.dims:
+            field.encoding["coordinates"] = "lat lon"
+    dataset.attrs = _attributes(store, schema.STATIC, version, snapshot) | _issues(store, schema.STATIC, version)
+    return dataset
+
+
+_FIXED_FIELDS: Final = ("terrain", "land_fraction", "rim")
+"""Fixed fields that are coordinates of the groups in time."""
 
 _STATE: Final = {
     "long_name": "state of the production of this time",

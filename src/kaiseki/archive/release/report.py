@@ -15,6 +15,7 @@ from kaiseki.archive.release.encoding import packing_of
 from kaiseki.archive.release.store import QUALITY, ReleaseStore, names_of, states_of
 from kaiseki.archive.store.arrays import array_at, axes_of, values_at
 from kaiseki.archive.store.storage import Location
+from kaiseki.core.progress import Progress
 from kaiseki.core.variables import variable
 
 FULL: Final = {"y": 661, "x": 817, "level": 96, "soil_level": 4}
@@ -69,18 +70,25 @@ def sizes(
     store = ReleaseStore.open(location, "r", storage_options=storage_options)
     root = store.root(version)
     result = []
-    for group in schema.GROUPS.values():
-        if group.name not in root:
-            continue
-        for name in names_of(root, group.name):
+    names = [
+        (group, name) for group in schema.GROUPS.values() if group.name in root for name in names_of(root, group.name)
+    ]
+    with Progress("reporting", len(names), unit="variable") as progress:
+        for group, name in names:
+            place = f"{schema.LEDGER}/{group.name}/statistics/{name}"
+            made = values_at(root, place)[:, schema.STATISTICS.index("largest_error")]
+            error = float(np.nanmax(made)) if np.isfinite(made).any() else None
             for layout in ("core", *group.copies):
-                size = _size(root, group, name, layout, store.times)
+                size = _size(root, group, name, layout, store.times, error)
                 if size is not None:
                     result.append(size)
+            progress.advance(1, f"{group.name} {name}")
     return result
 
 
-def _size(root: zarr.Group, group: schema.Group, name: str, layout: str, times: schema.Times) -> Size | None:
+def _size(
+    root: zarr.Group, group: schema.Group, name: str, layout: str, times: schema.Times, error: float | None
+) -> Size | None:
     """What one layout of a variable takes, None where it is not there or empty."""
     copy = "" if layout == "core" else layout
     place = "/".join(part for part in (copy, group.name, name) if part)
@@ -98,9 +106,6 @@ def _size(root: zarr.Group, group: schema.Group, name: str, layout: str, times: 
         full *= FULL.get(axis, length)
     values = produced * int(np.prod(array.shape[1:]))
     packing = packing_of(variable(name), root.attrs["bounds"])  # type: ignore[arg-type]
-    made = values_at(root, f"{schema.LEDGER}/{group.name}/statistics/{name}")[
-        :, schema.STATISTICS.index("largest_error")
-    ]
     return Size(
         group.name,
         name,
@@ -108,7 +113,7 @@ def _size(root: zarr.Group, group: schema.Group, name: str, layout: str, times: 
         stored,
         values,
         None if packing is None else packing.bound,
-        float(np.nanmax(made)) if np.isfinite(made).any() else None,
+        error,
         full * stored / values,
     )
 
@@ -149,6 +154,7 @@ def as_text(rows: list[Size]) -> str:
     total = sum(row.year for row in rows)
     lines.append(
         f"{sum(row.stored for row in rows):,} bytes; a year of {FULL['x']} x {FULL['y']} points with {FULL['level']} "
-        f"levels would take {total / 1e12:.2f} TB, where the plan foresees {PLANNED_BYTES / 1e12:.0f}"
+        f"levels would take {total / 1e12:.2f} TB at these bits per value (RRJ-ClimCORE plans "
+        f"{PLANNED_BYTES / 1e12:.0f} TB a year)"
     )
     return "\n".join(lines)

@@ -4,7 +4,7 @@ The functions take a dataset and give one; `ds.kaiseki` offers them as methods.
 """
 
 from kaiseki.archive.selection.accessor import Selection
-from kaiseki.archive.selection.areas import area_mean, box, polygon, prefecture
+from kaiseki.archive.selection.areas import area_mean, box, outline, polygon, prefecture
 from kaiseki.archive.selection.mesh import mesh, mesh_box
 from kaiseki.archive.selection.names import variables
 from kaiseki.archive.selection.path import path, profile
@@ -21,6 +21,7 @@ __all__ = [
     "in_time_zone",
     "mesh",
     "mesh_box",
+    "outline",
     "path",
     "period",
     "points",

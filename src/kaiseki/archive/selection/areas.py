@@ -9,9 +9,10 @@ import xarray as xr
 
 from kaiseki.archive.selection.cells import Cells, at_cells
 from kaiseki.archive.selection.grid import Grid, grid_of
+from kaiseki.archive.selection.inputs import need_dataset, numbers
 from kaiseki.archive.selection.lazy import PIECE, Key, computed, count, floating, values
 from kaiseki.archive.selection.prefectures import prefecture_of, shape_of
-from kaiseki.archive.selection.shapes import area_of, cover, polygons_of
+from kaiseki.archive.selection.shapes import Polygon, area_of, cover, polygons_of
 from kaiseki.core.errors import InputError
 
 Chosen = Literal["centre", "overlap"]
@@ -22,7 +23,9 @@ _MISSED: Final = 1e-3
 """Part of an area that may lie outside the grid unnoticed: above the error of areas on the map, 1e-5."""
 
 
-def polygon(dataset: xr.Dataset, shape: Any, cells: Chosen = "centre", *, outside: Partly = "raise") -> xr.Dataset:
+def polygon(
+    dataset: xr.Dataset, shape: Any, cells: Chosen = "centre", *, outside: Partly = "raise", mask: bool = False
+) -> xr.Dataset:
     """The cells of a dataset in a polygon, or in several.
 
     Args:
@@ -32,28 +35,67 @@ def polygon(dataset: xr.Dataset, shape: Any, cells: Chosen = "centre", *, outsid
             line are heeded; edges are straight in longitude and latitude, of WGS 84 or JGD2011.
         cells: "centre" for the cells whose centre lies inside, "overlap" for all that the polygon touches.
         outside: "raise" refuses a polygon that reaches beyond the grid, "drop" leaves out what lies there.
+        mask: whether the cells stay on the grid, for a map: the smallest rectangle that holds them, missing elsewhere.
 
     Returns:
         Dataset with the dimension `cell` in the place of the two horizontal ones; coordinates `lon`, `lat` of the
         centres and `area` [m2]: that of the cell for "centre", of its part in the polygon for "overlap". `area_mean`
-        makes means with these areas. Fields are read when they are asked for.
+        makes means with these areas. With `mask` the horizontal dimensions and all coordinates stay, and `area` is 0
+        outside. Fields are read when they are asked for.
 
     Raises:
         InputError: the shape is no polygon, misses the grid or reaches beyond it, or holds no centre of a cell.
     """
-    return _selected(dataset, polygons_of(shape), "The polygon", cells, outside)
+    return _selected(dataset, polygons_of(shape), ("The polygon", cells, outside), mask=mask)
 
 
-def _selected(dataset: xr.Dataset, polygons: Any, words: str, cells: Chosen, outside: Partly) -> xr.Dataset:
-    """The cells of a dataset in polygons that messages call so."""
+def _selected(dataset: xr.Dataset, polygons: Any, how: tuple[str, Chosen, Partly], *, mask: bool) -> xr.Dataset:
+    """The cells of a dataset in polygons that messages call so, chosen so, with what lies outside treated so."""
+    words, cells, outside = how
     if cells not in ("centre", "overlap"):
         raise InputError(f"The cells of an area are chosen by centre or overlap, not {cells!r}")
     grid = grid_of(dataset)
     rows, columns, fraction = covered_cells(grid, polygons, words, outside, centre=cells == "centre")
     if rows.size == 0:
         raise InputError(f'{words} holds no centre of a cell; use cells="overlap", or points for the nearest cell')
+    area = grid.area()[rows, columns] * fraction
+    if mask:
+        return _masked(dataset, grid, (rows, columns), area)
     result = at_cells(dataset, Cells(grid.dims, rows[None], columns[None]), CELL)
-    return _described(result, grid, rows, columns, grid.area()[rows, columns] * fraction)
+    return _described(result, grid, rows, columns, area)
+
+
+def _masked(dataset: xr.Dataset, grid: Grid, places: tuple[np.ndarray, np.ndarray], area: np.ndarray) -> xr.Dataset:
+    """The rectangle of the grid about cells, with what is no part of them missing."""
+    (rows, columns), (j, i) = places, (int(one.min()) for one in places)
+    window = {grid.dims[0]: slice(j, int(rows.max()) + 1), grid.dims[1]: slice(i, int(columns.max()) + 1)}
+    result = dataset.isel(window)
+    covered = np.zeros([one.stop - one.start for one in window.values()])
+    covered[rows - j, columns - i] = area
+    inside = covered > 0.0
+    fields = {
+        name: _only_inside(one.variable, grid.dims, inside)
+        for name, one in result.data_vars.items()
+        if set(grid.dims) <= set(one.dims) and one.dtype.kind in "fiub"
+    }
+    attributes = {"standard_name": "cell_area", "long_name": "area of the part selected", "units": "m2"}
+    return result.assign(fields).assign_coords(area=(grid.dims, covered, attributes))
+
+
+def _only_inside(source: xr.Variable, dims: tuple[str, str], inside: np.ndarray) -> xr.Variable:
+    """A variable that is missing outside an area."""
+
+    def part(key: dict[Any, Key]) -> np.ndarray:
+        found = values(source, key)
+        chosen = inside[key[dims[0]]][:, key[dims[1]]]
+        if source.dims.index(dims[0]) > source.dims.index(dims[1]):
+            chosen = chosen.T
+        shape = [size if dim in dims else 1 for dim, size in zip(source.dims, found.shape, strict=True)]
+        return np.where(chosen.reshape(shape), found, np.nan)
+
+    result = computed(source.sizes, floating(source.dtype), part, source.attrs)
+    result.encoding = {key: value for key, value in source.encoding.items() if key == "coordinates"}
+    return result
 
 
 def covered_cells(
@@ -109,6 +151,7 @@ def area_mean(selected: xr.Dataset) -> xr.Dataset:
     Raises:
         InputError: the dataset is none of an area.
     """
+    need_dataset(selected)
     if CELL not in selected.dims or "area" not in selected.coords:
         raise InputError("The dataset is none of an area: select one with polygon or prefecture before its mean")
     weights = np.asarray(selected["area"].values, float)
@@ -151,7 +194,13 @@ def _mean(source: xr.Variable, weights: np.ndarray) -> xr.Variable:
 
 
 def prefecture(
-    dataset: xr.Dataset, name: str | int, areas: Any, cells: Chosen = "centre", *, outside: Partly = "raise"
+    dataset: xr.Dataset,
+    name: str | int,
+    areas: Any = None,
+    cells: Chosen = "centre",
+    *,
+    outside: Partly = "raise",
+    mask: bool = False,
 ) -> xr.Dataset:
     """The cells of a dataset in a prefecture of Japan.
 
@@ -162,6 +211,7 @@ def prefecture(
             Numerical Information N03 of MLIT; its credit is the user's to give.
         cells: "centre" or "overlap", as of `polygon`.
         outside: "raise" or "drop", as of `polygon`: remote islands often lie outside the grid.
+        mask: whether the cells stay on the grid, for a map, as of `polygon`.
 
     Returns:
         Dataset as of `polygon`, with the scalar coordinate `prefecture`.
@@ -169,9 +219,33 @@ def prefecture(
     Raises:
         InputError: no such prefecture, in Japan or in the file; else as `polygon`.
     """
+    polygons, japanese = _prefecture(name, areas)
+    return _selected(dataset, polygons, (japanese, cells, outside), mask=mask).assign_coords(prefecture=((), japanese))
+
+
+def outline(name: str | int, areas: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The border of a prefecture of Japan as lines to be drawn: longitudes and latitudes of each closed ring, degrees.
+
+    Args:
+        name: name or code, as of `prefecture`.
+        areas: path of a GeoJSON file with the borders, as of `prefecture`.
+
+    Raises:
+        InputError: no such prefecture, in Japan or in the file.
+    """
+    polygons, _ = _prefecture(name, areas)
+    return [(ring[:, 0], ring[:, 1]) for rings in polygons for ring in rings]
+
+
+def _prefecture(name: str | int, areas: Any) -> tuple[list[Polygon], str]:
+    """The polygons of a prefecture and its Japanese name."""
     code, japanese = prefecture_of(name)
-    polygons = polygons_of(shape_of(areas, code, japanese))
-    return _selected(dataset, polygons, japanese, cells, outside).assign_coords(prefecture=((), japanese))
+    if areas is None:
+        raise InputError(
+            f"The borders of {japanese} are needed: give the path of a GeoJSON file with those of the prefectures, "
+            "such as National Land Numerical Information N03"
+        )
+    return polygons_of(shape_of(areas, code, japanese)), japanese
 
 
 def box(dataset: xr.Dataset, west: float, south: float, east: float, north: float) -> xr.Dataset:
@@ -190,8 +264,13 @@ def box(dataset: xr.Dataset, west: float, south: float, east: float, north: floa
     Raises:
         InputError: the sides are none, or no centre of a cell lies in the box.
     """
-    sides = np.array([west, south, east, north], float)
-    if not np.all(np.isfinite(sides)) or not -90.0 <= south < north <= 90.0 or np.abs(sides[[0, 2]]).max() > 540.0:
+    sides = numbers([west, south, east, north], "The sides of a box")
+    if (
+        sides.ndim > 1
+        or not np.all(np.isfinite(sides))
+        or not -90.0 <= south < north <= 90.0
+        or np.abs(sides[[0, 2]]).max() > 540.0
+    ):
         raise InputError(
             f"A box goes from west {west:g}, south {south:g} to east {east:g}, north {north:g}; expected -90 <= south "
             "< north <= 90 in degrees"

@@ -11,11 +11,13 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.selection.inputs import need_dataset
 from kaiseki.core.constants import EARTH_RADIUS
 from kaiseki.core.errors import InputError
 from kaiseki.core.places import place_words
@@ -74,7 +76,16 @@ class Grid:
         return _fraction(self.rows, y), column
 
     def area(self) -> np.ndarray:
-        """Area of the cells on the sphere (ny, nx), m2."""
+        """Area of the cells on the sphere (ny, nx), m2; worked out once, read-only."""
+        return self._area
+
+    @cached_property
+    def _area(self) -> np.ndarray:
+        area = self._worked_out_area()
+        area.flags.writeable = False
+        return area
+
+    def _worked_out_area(self) -> np.ndarray:
         rows, columns = self.edges()
         if not self.on_map:
             bands = np.abs(np.diff(np.sin(np.deg2rad(rows))))
@@ -126,6 +137,7 @@ def grid_of(dataset: xr.Dataset) -> Grid:
         InputError: there is no grid, its axes are not monotonic or in other units, or the grid mapping does not give
             the latitudes and longitudes that the dataset holds.
     """
+    need_dataset(dataset)
     if {"y", "x"} <= set(dataset.dims):
         dims, mapping = ("y", "x"), _mapping(dataset)
     elif {"lat", "lon"} <= set(dataset.dims):

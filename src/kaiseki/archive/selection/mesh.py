@@ -113,7 +113,10 @@ def mesh(dataset: xr.Dataset, code: str | int | Sequence[str | int], *, outside:
         InputError: a code that is none; a mesh outside the grid.
     """
     single = isinstance(code, str | int | np.integer)
-    codes: list[Any] = [code] if single else list(code)  # type: ignore[arg-type]
+    try:
+        codes: list[Any] = [code] if single else list(code)  # type: ignore[arg-type]
+    except TypeError:
+        raise InputError(f"{code!r} is no mesh code of JIS X 0410 and no list of them") from None
     if not codes:
         raise InputError("No mesh code was given")
     texts = [str(one).strip().replace("-", "") for one in codes]

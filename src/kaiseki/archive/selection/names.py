@@ -9,6 +9,8 @@ from typing import Final
 
 import xarray as xr
 
+from kaiseki.archive.selection import inputs
+from kaiseki.archive.selection.inputs import need_dataset
 from kaiseki.core.errors import InputError
 
 JAPANESE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -91,7 +93,8 @@ def variables(dataset: xr.Dataset, names: str | Sequence[str]) -> xr.Dataset:
     Raises:
         InputError: a name that fits no variable; the message names the nearest.
     """
-    wanted = [names] if isinstance(names, str) else list(names)
+    need_dataset(dataset)
+    wanted = inputs.names(names, "Variables")
     if not wanted:
         raise InputError("No name of a variable was given")
     chosen = list(dict.fromkeys(key for name in wanted for key in found(dataset, name)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -199,7 +199,7 @@ def path(
             f"{str(moments[first])[:16]} UTC, point number {first} of the path, lies outside the times of the dataset "
             'or in a gap of them (outside="nan" gives missing values)'
         )
-    coordinate = None if name is None else column(dataset, _VERTICAL[name][0])
+    coordinate = None if name is None else _where_known(dataset, column(dataset, _VERTICAL[name][0]))
     if name == "pressure" and target is not None:
         if not np.all(target[np.isfinite(target)] > 0.0):
             raise InputError("The pressures of a path must be positive, in Pa")
@@ -226,6 +226,26 @@ def _vertical(given: dict[str, Any], number: int) -> tuple[str | None, np.ndarra
     if target.ndim > 1 or target.size not in (1, number):
         raise InputError(f"There must be one {names[0]} for each place of the path; got {target.size} and {number}")
     return names[0], np.array(np.broadcast_to(target.ravel(), (number,)))
+
+
+def _where_known(dataset: xr.Dataset, vertical: Column) -> Column:
+    """The vertical coordinate, missing where the fields are: fixed levels may lie below ground.
+
+    What is missing of one field on pressure or height levels is missing of all; the height of pressure levels is asked
+    first.
+    """
+    if vertical.terms:
+        return vertical
+    horizontal = set(grid_of(dataset).dims)
+    on_levels = [
+        name
+        for name, one in dataset.data_vars.items()
+        if {vertical.axis, *horizontal} <= set(one.dims) and one.dtype.kind == "f"
+    ]
+    asked = next((name for name in ("geopotential_height", *on_levels) if name in on_levels), None)
+    if asked is None:
+        return vertical
+    return replace(vertical, terms=((np.zeros(vertical.offset.size), dataset[asked].variable),))
 
 
 def _checked(track: Track, given: Any, name: str, places: tuple[np.ndarray, np.ndarray], outside: Outside) -> Track:

@@ -46,6 +46,8 @@ def read_json(file: str | Path) -> Any:
     Raises:
         InputError: there is no such file, or it is no JSON.
     """
+    if not isinstance(file, str | Path):
+        raise InputError(f"The path of a GeoJSON file is needed, not {type(file).__name__}")
     path = Path(file)
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from kaiseki.archive.selection.inputs import need_dataset
 from kaiseki.archive.selection.lazy import computed, floating, values
 from kaiseki.core.errors import InputError
 from kaiseki.core.timing import JST
 
 _INTERVALS: Final = ("time: sum", "time: mean")
+_OFFSET: Final = re.compile(r"(?:UTC|GMT)?([+-])([01]\d|2[0-3]):?([0-5]\d)", re.IGNORECASE)
 _STEPS: Final[tuple[tuple[re.Pattern[str], Any], ...]] = (
     (re.compile(r"\d{4}"), "Y"),
     (re.compile(r"\d{4}-\d{2}"), "M"),
@@ -24,21 +26,55 @@ _STEPS: Final[tuple[tuple[re.Pattern[str], Any], ...]] = (
 
 
 def zone(tz: str | tzinfo) -> tzinfo:
-    """The time zone of a name: "UTC", "JST" or one of the IANA database such as "Europe/Berlin".
+    """The time zone of a name: "UTC", "JST", an offset such as "+09:00", or one of the IANA database ("Asia/Tokyo").
 
     Raises:
         InputError: no such zone.
     """
     if isinstance(tz, tzinfo):
         return tz
-    if tz.upper() in ("UTC", "JST"):
-        return UTC if tz.upper() == "UTC" else JST
+    text = tz.strip() if isinstance(tz, str) else ""
+    if text.upper() in ("UTC", "JST"):
+        return UTC if text.upper() == "UTC" else JST
+    if offset := _OFFSET.fullmatch(text):
+        minutes = 60 * int(offset[2]) + int(offset[3])
+        return timezone(timedelta(minutes=-minutes if offset[1] == "-" else minutes))
     try:
-        return ZoneInfo(tz)
+        if text:
+            return ZoneInfo(text)
     except (KeyError, ValueError, OSError):
+        pass
+    raise InputError(
+        f"There is no time zone {tz!r}; give UTC, JST, an offset such as +09:00, or a name of the IANA database such "
+        "as Asia/Tokyo"
+    )
+
+
+def fixed_zone(tz: str | tzinfo, times: np.ndarray | None = None) -> timezone:
+    """The time zone of a name as a fixed offset from UTC, for days that have 24 hours each.
+
+    Args:
+        tz: as of `zone`.
+        times: (n,) datetime64, UTC, of the data; a zone of the IANA database must keep one offset throughout their
+            years. None for 1952 to 2037: Japan has had no summer time since 1951.
+
+    Raises:
+        InputError: no such zone, or its offset changes within these years.
+    """
+    where = zone(tz)
+    if isinstance(where, timezone):
+        return where
+    known = np.array(["1952", "2037"], "datetime64[Y]") if times is None or times.size == 0 else np.asarray(times)
+    first, last = known.min().astype("datetime64[Y]"), known.max().astype("datetime64[Y]")
+    # No zone leaves its offset for less than a day.
+    moments = np.arange(first, last + np.timedelta64(1, "Y"), dtype="datetime64[D]").astype("datetime64[s]")
+    offsets = {where.utcoffset(moment.replace(tzinfo=UTC).astimezone(where)) for moment in moments.astype(datetime)}
+    if len(offsets) > 1:
         raise InputError(
-            f"There is no time zone {tz!r}; give UTC, JST or a name of the IANA database such as Asia/Tokyo"
-        ) from None
+            f"The time zone {where} has no fixed offset from UTC in the years {first} to {last}, so that days of 23 "
+            "and 25 hours occur; give an offset, such as JST or +01:00"
+        )
+    return timezone(offsets.pop() or timedelta(0))
 
 
 def instants(given: Any) -> np.ndarray:
@@ -89,6 +125,7 @@ def time_axis(dataset: xr.Dataset) -> np.ndarray:
     Raises:
         InputError: it has no axis of time; it holds forecasts; the times do not rise.
     """
+    need_dataset(dataset)
     if "time" not in dataset.dims:
         forecasts = "forecast_period" in dataset.dims
         hint = (
@@ -154,8 +191,8 @@ def period(dataset: xr.Dataset, start: Any, end: Any = None, tz: str | tzinfo = 
         start: begin: "2019", "2019-10", "2019-10-12", "2019-10-12T09:00" (with an offset if wanted), a `datetime` or a
             `numpy.datetime64` (UTC).
         end: last year, month, day or instant; None for the year, month or day that `start` names.
-        tz: civil time of what is given without an offset: "UTC", "JST", a name of the IANA database or a `tzinfo`. The
-            times of the dataset stay in UTC.
+        tz: civil time of what is given without an offset: "UTC", "JST", "+09:00", a name of the IANA database or a
+            `tzinfo`. The times of the dataset stay in UTC.
 
     Raises:
         InputError: no such time or time zone; the period ends before it starts, or holds no time of the dataset.
@@ -166,8 +203,8 @@ def period(dataset: xr.Dataset, start: Any, end: Any = None, tz: str | tzinfo = 
     last, closed = border(start if end is None else end, where, end=True)
     if end is None and closed:
         raise InputError(f"The period from {start} has no end; give one, or a whole day, month or year as its start")
-    if last < first:
-        raise InputError(f"The period ends before it starts: {first} to {last} UTC")
+    if last < first or (last == first and not closed):
+        raise InputError(f"The period ends before it starts: from {start} to {start if end is None else end}")
     instant = (axis >= first) & ((axis <= last) if closed else (axis < last))
     interval = (axis > first) & (axis <= last)
     timed = [name for name, one in dataset.data_vars.items() if "time" in one.dims and name != "time_bnds"]
@@ -176,7 +213,7 @@ def period(dataset: xr.Dataset, start: Any, end: Any = None, tz: str | tzinfo = 
     wanted = (interval if sums else False) | (instant if points or not sums else False)
     chosen = np.flatnonzero(wanted)
     if chosen.size == 0:
-        words = [str(time.astype("datetime64[m]")) for time in (first, last, axis[0], axis[-1])]
+        words = [_short(time) for time in (first, last, axis[0], axis[-1])]
         raise InputError(
             f"The dataset has no time in the period {words[0]} to {words[1]} UTC; it goes from {words[2]} to {words[3]}"
         )
@@ -185,6 +222,11 @@ def period(dataset: xr.Dataset, start: Any, end: Any = None, tz: str | tzinfo = 
         if not np.all(own):
             result = result.assign({name: _only(result[name].variable, own) for name in names})
     return result
+
+
+def _short(time: np.datetime64) -> str:
+    """A time to the minute."""
+    return str(time.astype("datetime64[m]"))
 
 
 def is_interval(variable: xr.Variable) -> bool:
@@ -215,7 +257,7 @@ def in_time_zone(dataset: xr.Dataset, tz: str | tzinfo) -> xr.Dataset:
 
     Args:
         dataset: from `kaiseki.open`.
-        tz: "UTC", "JST", a name of the IANA database such as "Asia/Tokyo", or a `tzinfo`.
+        tz: "UTC", "JST", an offset such as "+09:00", a name of the IANA database such as "Asia/Tokyo", or a `tzinfo`.
 
     Raises:
         InputError: no such time zone, or the dataset has no axis of time.

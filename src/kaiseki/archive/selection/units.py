@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.selection.inputs import need_dataset
 from kaiseki.archive.selection.lazy import floating, mapped
 from kaiseki.archive.selection.names import found
 from kaiseki.core.constants import FREEZING
@@ -57,10 +58,14 @@ TABLE: Final[Mapping[str, Unit]] = {
 }
 """Units by their spelling; the first of each kind is SI. A depth of water in mm is the amount in kg m-2."""
 
+_METRE_OF_WATER: Final = Unit("amount of water", 1000.0)
+"""A depth of water of 1 m; the same word as the metre of a length."""
+
 _ALIASES: Final[Mapping[str, str]] = {
     "°C": "degC", "Celsius": "degC", "celsius": "degC", "degree_Celsius": "degC", "kelvin": "K", "°F": "degF",
     "m/s": "m s-1", "km/h": "km h-1", "knot": "kt", "knots": "kt", "mbar": "hPa", "millibar": "hPa", "percent": "%",
     "g/kg": "g kg-1", "kg/kg": "kg kg-1", "W/m2": "W m-2", "kg/m2": "kg m-2", "metre": "m", "meter": "m",
+    "kph": "km h-1", "kmh": "km h-1", "km/hr": "km h-1", "mps": "m s-1", "m/sec": "m s-1",
 }  # fmt: skip
 
 _AS_DEPTH: Final[Mapping[str, str]] = {
@@ -137,8 +142,8 @@ def units(dataset: xr.Dataset, wanted: Mapping[str, str]) -> xr.Dataset:
     """A dataset with chosen variables in other units; values are converted when they are asked for.
 
     Values are exact cell by cell: converted in double precision, rounded once. The attribute `units` and those of
-    ranges change with them; an amount of water asked for as a depth (mm) takes CF's standard name of depths. An
-    uncertainty is a difference and is not shifted by the zero point of a scale.
+    ranges change with them; an amount of water asked for as its depth (mm, cm, m) takes CF's standard name of depths.
+    An uncertainty is a difference and is not shifted by the zero point of a scale.
 
     Args:
         dataset: from `kaiseki.open`, or after a selection.
@@ -149,6 +154,9 @@ def units(dataset: xr.Dataset, wanted: Mapping[str, str]) -> xr.Dataset:
     Raises:
         InputError: a name or unit that is not known, or a unit of another kind.
     """
+    need_dataset(dataset)
+    if not isinstance(wanted, Mapping) or not all(isinstance(text, str) for text in wanted.values()):
+        raise InputError(f"Units are given by variable, such as {{'temperature': 'degC'}}, not as {wanted!r}")
     changed: dict[Hashable, xr.Variable] = {}
     given: dict[Hashable, str] = {}
     for name, text in wanted.items():
@@ -193,6 +201,8 @@ def _changed(variable: xr.Variable, name: str, new: Unit, text: str) -> xr.Varia
     if "units" not in variable.attrs:
         raise InputError(f"The variable {name} has no units, so that it cannot be converted to {text!r}")
     old = unit(str(variable.attrs["units"]))
+    if old.kind == "amount of water" and new == TABLE["m"]:
+        new = _METRE_OF_WATER
     if old.kind != new.kind:
         raise InputError(
             f"The variable {name} is in {variable.attrs['units']!r} and cannot be converted to {text!r}: "
@@ -210,7 +220,7 @@ def _changed(variable: xr.Variable, name: str, new: Unit, text: str) -> xr.Varia
         elif str(key).endswith("maximum_absolute_error"):
             attributes[key] = float(converted(np.asarray(value, float), old, new, difference=True))
     attributes["units"] = spelled
-    if spelled in ("mm", "cm") and standard in _AS_DEPTH:
+    if spelled in ("mm", "cm", "m") and standard in _AS_DEPTH:
         attributes["standard_name"] = _AS_DEPTH[standard]
     if old.kind == "temperature" and spelled != "K":
         attributes["units_metadata"] = f"temperature: {'difference' if difference else 'on_scale'}"

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import xarray as xr
 
+from kaiseki.archive.selection.inputs import need_dataset, numbers
 from kaiseki.archive.selection.lazy import Key, computed, floating, samples, values
 from kaiseki.archive.selection.units import in_si
 from kaiseki.core.errors import InputError
@@ -144,7 +145,8 @@ def locate(coordinate: np.ndarray, target: Any) -> tuple[np.ndarray, np.ndarray,
     """The levels about a position: number of the lower one along the axis, weight of the next, whether it is outside.
 
     Args:
-        coordinate: (levels, ...), rising or falling along the axis in all columns alike.
+        coordinate: (levels, ...), rising or falling along the axis in all columns alike; NaN where a column does not
+            reach a level. Between levels of which one is missing a position is outside.
         target: positions that broadcast to the columns.
 
     Raises:
@@ -160,13 +162,22 @@ def locate(coordinate: np.ndarray, target: Any) -> tuple[np.ndarray, np.ndarray,
     elif np.any(steps <= 0.0):
         raise InputError("The vertical coordinate of the dataset does not rise from level to level in all columns")
     with np.errstate(invalid="ignore"):
-        low = np.clip(np.sum(coordinate <= target, axis=0) - 1, 0, size - 2)
+        # Levels without a position, as those of pressure below ground, are none of the two about the target.
+        first, last = _outermost(np.isfinite(coordinate))
+        beneath = coordinate <= target
+        found = np.where(beneath.any(axis=0), size - 1 - np.argmax(beneath[::-1], axis=0), first)
+        low = np.clip(found, 0, np.clip(last - 1, 0, size - 2))
         low = np.broadcast_to(low, np.broadcast_shapes(low.shape, coordinate.shape[1:]))
         below, above = (np.take_along_axis(coordinate, (low + step)[None], axis=0)[0] for step in (0, 1))
         weight = (target - below) / (above - below)
         # A position on the outermost level itself may be rounded beyond it.
         outside = ~((weight >= -1e-9) & (weight <= 1.0 + 1e-9))
     return low, np.clip(np.where(outside, 0.0, weight), 0.0, 1.0), outside
+
+
+def _outermost(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the first and the last level (...) that columns have, of whether they have each (levels, ...)."""
+    return np.argmax(known, axis=0), known.shape[0] - 1 - np.argmax(known[::-1], axis=0)
 
 
 _NEW: Final[Mapping[str, tuple[str, dict[str, str]]]] = {
@@ -196,7 +207,8 @@ def heights(dataset: xr.Dataset, metres: Any, above: Literal["ground", "sea"] = 
     """
     if above not in _NEW:
         raise InputError(f"Heights are above the ground or above the sea, not above {above!r}")
-    wanted = np.asarray(metres, float)
+    need_dataset(dataset)
+    wanted = numbers(metres, "Heights")
     if wanted.ndim > 1 or wanted.size == 0 or not np.all(np.isfinite(wanted)):
         raise InputError("Heights must be one number or a list of numbers, in m")
     name, attributes = _NEW[above]

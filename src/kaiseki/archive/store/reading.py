@@ -61,6 +61,28 @@ class ReadingStore(WrapperStore[Store]):
     def _with_store(self, store: Store) -> Self:
         return type(self)(store, self.described)
 
+    async def getsize(self, key: str) -> int:
+        """Bytes of the value of a key, without reading it.
+
+        Raises:
+            StoreError: says what could not be read.
+        """
+        try:
+            return await self._store.getsize(key)
+        except (icechunk.IcechunkError, OSError) as error:
+            raise self.described.error(key, error) from error
+
+    async def getsize_prefix(self, prefix: str) -> int:
+        """Bytes of all values below a prefix, without reading them.
+
+        Raises:
+            StoreError: says what could not be read.
+        """
+        try:
+            return await self._store.getsize_prefix(prefix)
+        except (icechunk.IcechunkError, OSError) as error:
+            raise self.described.error(prefix, error) from error
+
     async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
         """Bytes of a key (see `zarr.abc.store.Store.get`).
 

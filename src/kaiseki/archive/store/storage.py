@@ -71,6 +71,8 @@ def resolve(location: Location, options: Mapping[str, Any] | None = None) -> Pla
     """
     if isinstance(location, icechunk.Storage):
         return Place(location, f"The store {location}", None)
+    if not isinstance(location, str | os.PathLike):
+        raise StoreError(f"{location!r} is no place of an archive; give a directory or s3://bucket/prefix")
     text = os.fspath(location)
     if text.startswith("s3://"):
         bucket, _, prefix = text.removeprefix("s3://").partition("/")
