@@ -1,0 +1,139 @@
+"""The analysis of precipitation of one hour: at places, and on a grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from kaiseki.core.errors import InputError
+from kaiseki.precipitation.analysis.covariance import Points, present
+from kaiseki.precipitation.analysis.field import on_grid, smooth_fields
+from kaiseki.precipitation.analysis.fitting import Fitted, fit
+from kaiseki.precipitation.analysis.local import combine, solve
+from kaiseki.precipitation.analysis.plane import coordinates, plane_around, plane_of
+from kaiseki.precipitation.analysis.settings import AnalysisSettings
+from kaiseki.precipitation.analysis.transform import PowerTransform
+from kaiseki.precipitation.analysis.window import gather
+from kaiseki.precipitation.data import Gauges, RadarRain, RainAnalysis, RainGrid
+
+
+@dataclass(frozen=True, eq=False)
+class AtPlaces:
+    """Distribution of the amount at n places.
+
+    Attributes:
+        z: mean of the transformed amount, (n,).
+        latent: standard deviation of z of the rain itself, (n,).
+        measured: standard deviation of z of what a gauge would measure there, (n,).
+        gauge_weight: share of the prior variance that gauges took away, (n,).
+        transform: of the amounts.
+        drizzle: mean below which a place with median 0 is dry, mm.
+    """
+
+    z: np.ndarray
+    latent: np.ndarray
+    measured: np.ndarray
+    gauge_weight: np.ndarray
+    transform: PowerTransform
+    drizzle: float
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Expected amount, (n,), mm."""
+        mean = self.transform.mean(self.z, self.latent)
+        return np.where((self.z <= 0.0) & (mean < self.drizzle), 0.0, mean)
+
+    def quantile(self, probability: float) -> np.ndarray:
+        """Amount (n,), mm, that a gauge would not exceed with the probability."""
+        return self.transform.quantile(probability, self.z, self.measured)
+
+
+def analyse(
+    gauges: Gauges,
+    radar: RadarRain | None,
+    time: np.datetime64,
+    grid: RainGrid,
+    settings: AnalysisSettings | None = None,
+    background: RadarRain | None = None,
+    terrain: np.ndarray | None = None,
+) -> RainAnalysis:
+    """Analysed precipitation of the interval that ends at a time, on a grid, with its uncertainty.
+
+    Args:
+        gauges: of the window in time; values with a flag are not used, gauges outside the grid are.
+        radar: fields on any grid; None, or NaN, where there are none.
+        time: end of the interval.
+        grid: of the result.
+        settings: of the analysis.
+        background: fields of a model, used where no radar sees and as a further predictor where one does.
+        terrain: height of the cells, (ny, nx), m, for correlations that weaken across terrain.
+
+    Raises:
+        InputError: gauges and fields have amounts over different intervals, or the terrain is not on the grid.
+    """
+    settings = settings or AnalysisSettings()
+    if terrain is not None and np.shape(terrain) != grid.shape:
+        raise InputError(f"The terrain has shape {np.shape(terrain)}, the grid of the analysis {grid.shape}")
+    projection = plane_of(grid)
+    window = gather(gauges, radar, background, time, projection, settings)
+    fitted = fit(window.observed, window.drift_mean, window.drift_sd, settings)
+    smooth = smooth_fields(grid, fitted, projection, settings, terrain)
+    return on_grid(grid, time, window, fitted, smooth, settings)
+
+
+def at_places(
+    gauges: Gauges,
+    radar: RadarRain | None,
+    time: np.datetime64,
+    lat: np.ndarray,
+    lon: np.ndarray,
+    settings: AnalysisSettings | None = None,
+    *,
+    background: RadarRain | None = None,
+    height: np.ndarray | None = None,
+) -> AtPlaces:
+    """Analysis at places, (n,), without a grid between."""
+    settings = settings or AnalysisSettings()
+    lat, lon = np.atleast_1d(np.asarray(lat, float)), np.atleast_1d(np.asarray(lon, float))
+    projection = plane_around(lat, lon) if radar is None else plane_of(radar.grid)
+    window = gather(gauges, radar, background, time, projection, settings)
+    fitted = fit(window.observed, window.drift_mean, window.drift_sd, settings)
+    amplitude, rows, _ = window.design(lat, lon)
+    x = coordinates(projection, lat, lon, height, settings.terrain_km_per_km)
+    targets = Points(x, np.zeros(lat.size), amplitude.T, rows.T)
+    z, latent, share = _everywhere(targets, fitted, settings)
+    noise = fitted.parameters.noise
+    measured = np.sqrt(latent + noise[0] ** 2 + (noise[1] * np.maximum(z, 0.0)) ** 2)
+    return AtPlaces(z, np.sqrt(latent), measured, share, PowerTransform(settings.exponent), settings.drizzle_mm)
+
+
+def _everywhere(
+    targets: Points, fitted: Fitted, settings: AnalysisSettings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and variance of z and the gauges' share at scattered targets, in groups with their neighbours."""
+    one = fitted.observed
+    residual = (one.value - one.points.drift @ fitted.drift)[:, None]
+    z, variance, share = np.empty(targets.size), np.empty(targets.size), np.empty(targets.size)
+    tree = cKDTree(one.points.x) if one.size else None
+    for chosen in _groups(targets.x, 400 if one.size <= settings.neighbours else 50):
+        group = targets.some(chosen)
+        near = np.arange(one.size)
+        if tree is not None and one.size > settings.neighbours:
+            near = np.sort(tree.query(group.x.mean(axis=0), k=settings.neighbours)[1])
+        fields = solve(group, one.some(near), fitted.parameters, present(group), residual[near])
+        z[chosen], variance[chosen], share[chosen] = combine(
+            fields, group.amplitude.T, group.drift.T, fitted.drift, fitted.drift_covariance, fitted.parameters.variance
+        )
+    return z, variance, share
+
+
+def _groups(x: np.ndarray, most: int) -> list[np.ndarray]:
+    def halves(chosen: np.ndarray) -> list[np.ndarray]:
+        if chosen.size <= most:
+            return [chosen]
+        order = chosen[np.argsort(x[chosen, int(np.argmax(np.ptp(x[chosen], axis=0)))], kind="stable")]
+        return halves(order[: order.size // 2]) + halves(order[order.size // 2 :])
+
+    return halves(np.arange(len(x))) if len(x) else []
