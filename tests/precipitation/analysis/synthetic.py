@@ -25,7 +25,9 @@ def storms(seed: int = 3, factor: float = 1.0, spread: float = 0.15) -> tuple[np
     rng, where = np.random.default_rng(seed), grid()
     z = 1.0 + 1.2 * noise(where.shape, 25.0, rng)
     truth = np.maximum(z, 0.0) ** 2
-    seen = np.maximum(z * (1.0 + spread * noise(where.shape, 60.0, rng)) + 0.1 * noise(where.shape, 20.0, rng), 0.0) ** 2
+    seen = (
+        np.maximum(z * (1.0 + spread * noise(where.shape, 60.0, rng)) + 0.1 * noise(where.shape, 20.0, rng), 0.0) ** 2
+    )
     return truth, RadarRain(grid=where, time=np.array([TIME]), amount=(factor * np.where(z > 0.0, seen, 0.0))[None])
 
 
@@ -42,9 +44,9 @@ def of(lat: np.ndarray, lon: np.ndarray, amount: np.ndarray, resolution: float =
     """Gauges of one interval."""
     lat = np.asarray(lat, float)
     return Gauges(
-        station=[str(number) for number in range(lat.size)],
+        station=np.arange(lat.size).astype(str),
         lat=lat,
-        lon=lon,
+        lon=np.asarray(lon, float),
         time=np.array([TIME]),
         amount=np.asarray(amount, float)[None],
         resolution=np.full(lat.size, resolution),

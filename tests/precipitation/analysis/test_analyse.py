@@ -1,7 +1,7 @@
 """The analysis of precipitation as a whole.
 
-What could fail: gauges make it worse than radar, or radar worse than gauges; intervals too narrow or too wide; the value
-at a place differs from the cell there; hours with nothing, with one gauge, with absurd gauges end in an error or in
+What could fail: gauges make it worse than radar, or radar worse than gauges; intervals too narrow or wide; a value at
+a place differs from the cell there; hours with nothing, with one gauge, with absurd gauges end in an error or in
 values that are not finite, negative or out of order; unknown is given as dry.
 """
 
@@ -13,7 +13,6 @@ import pytest
 from kaiseki.core.errors import InputError
 from kaiseki.precipitation.analysis import AnalysisSettings, analyse, at_places
 from kaiseki.precipitation.data import AnalysisFlag, Gauges, RadarRain, RainAnalysis, fractional_index
-
 from precipitation.analysis.synthetic import TIME, gauges, grid, of, storms
 
 QUICK = AnalysisSettings(fit=False)
@@ -24,10 +23,14 @@ def sound(one: RainAnalysis) -> np.ndarray:
     known = one.flag != AnalysisFlag.GAP
     fields = [one.mean, *one.quantiles, one.probability, one.gauge_weight, *one.samples]
     for field in fields:
-        assert field.dtype == np.float32 and field.shape == one.grid.shape
-        assert np.isfinite(field[known]).all() and np.isnan(field[~known]).all() and (field[known] >= 0.0).all()
+        assert field.dtype == np.float32
+        assert field.shape == one.grid.shape
+        assert np.isfinite(field[known]).all()
+        assert np.isnan(field[~known]).all()
+        assert (field[known] >= 0.0).all()
     assert (np.diff(one.quantiles, axis=0)[:, known] >= 0.0).all()
-    assert one.probability[known].max(initial=0.0) <= 1.0 and one.gauge_weight[known].max(initial=0.0) <= 1.0
+    assert one.probability[known].max(initial=0.0) <= 1.0
+    assert one.gauge_weight[known].max(initial=0.0) <= 1.0
     return known
 
 
@@ -42,7 +45,8 @@ def test_radar_and_gauges_beat_either_alone(seed):
     some = gauges(truth, 120)
     both = analyse(some, radar, TIME, grid())
     alone = analyse(some, None, TIME, grid())
-    assert sound(both).all() and sound(alone).all()
+    assert sound(both).all()
+    assert sound(alone).all()
     assert error(both.mean, truth) < 0.8 * error(radar.amount[0], truth)
     assert error(both.mean, truth) < 0.8 * error(alone.mean, truth)
     assert abs(both.mean.mean() / truth.mean() - 1.0) < 0.05
@@ -83,25 +87,30 @@ def test_all_gauges_and_radar_dry_is_a_dry_field():
     dry = RadarRain(grid=grid(), time=np.array([TIME]), amount=np.zeros((1, *grid().shape)))
     some = gauges(np.zeros(grid().shape), 40)
     one = analyse(some, dry, TIME, grid())
-    assert sound(one).all() and (one.mean == 0.0).all() and one.quantiles[2].max() < 0.1
+    assert sound(one).all()
+    assert (one.mean == 0.0).all()
+    assert one.quantiles[2].max() < 0.1
 
 
 def test_dry_gauges_without_radar_are_a_dry_field():
     one = analyse(gauges(np.zeros(grid().shape), 40), None, TIME, grid())
-    assert sound(one).all() and one.mean.mean() < 0.02
+    assert sound(one).all()
+    assert one.mean.mean() < 0.02
 
 
 def test_without_radar_and_gauges_all_is_a_gap_and_not_dry():
     none = of([], [], [])
     one = analyse(none, None, TIME, grid())
-    assert (one.flag == AnalysisFlag.GAP).all() and np.isnan(one.mean).all()
+    assert (one.flag == AnalysisFlag.GAP).all()
+    assert np.isnan(one.mean).all()
     sound(one)
 
 
 def test_radar_alone_and_radar_with_an_absent_hour():
-    truth, radar = storms()
+    _, radar = storms()
     one = analyse(of([], [], []), radar, TIME, grid())
-    assert sound(one).all() and np.corrcoef(one.mean.ravel(), radar.amount.ravel())[0, 1] > 0.98
+    assert sound(one).all()
+    assert np.corrcoef(one.mean.ravel(), radar.amount.ravel())[0, 1] > 0.98
     assert abs(one.mean.mean() / radar.amount.mean() - 1.0) < 0.25
     later = analyse(of([], [], []), radar, TIME + np.timedelta64(3600, "s"), grid())
     assert np.isnan(later.mean).all()
@@ -114,7 +123,9 @@ def test_one_absurd_gauge_among_zeros_changes_little():
     amount[0, 7] = 500.0
     for radar in (dry, None):
         one = analyse(replace(some, amount=amount), radar, TIME, grid())
-        assert sound(one).all() and one.mean.max() < 5.0 and np.median(one.mean) < 0.02
+        assert sound(one).all()
+        assert one.mean.max() < 5.0
+        assert np.median(one.mean) < 0.02
 
 
 def test_a_stuck_gauge_amid_rain_is_weighted_down():
@@ -153,14 +164,15 @@ def test_gauges_outside_the_grid_are_used_or_harmless():
     some = gauges(truth, 30)
     lat, lon = np.append(some.lat, [36.2, -40.0, 36.0]), np.append(some.lon, [138.5, 10.0, -41.0])
     one = analyse(of(lat, lon, np.append(some.amount[0], [2.0, 90.0, 90.0])), radar, TIME, grid(), QUICK)
-    assert sound(one).all() and one.mean.max() < 1.5 * truth.max()
+    assert sound(one).all()
+    assert one.mean.max() < 1.5 * truth.max()
 
 
 def test_one_gauge_without_radar_is_known_nearby_alone():
     one = analyse(of([35.9], [138.1], [4.0]), None, TIME, grid(), AnalysisSettings(gauge_reach_km=40.0, fit=False))
     known = sound(one)
     assert 0.05 < known.mean() < 0.95
-    row, column = (int(part.round()) for part in fractional_index(grid(), np.array(35.9), np.array(138.1)))
+    row, column = (int(part[0].round()) for part in fractional_index(grid(), np.array([35.9]), np.array([138.1])))
     assert one.mean[row, column] > one.mean[known].mean()
 
 
@@ -170,7 +182,8 @@ def test_partial_coverage_is_filled_with_gauges_and_says_so():
     amount[:, :, 50:] = np.nan
     one = analyse(gauges(truth, 100), replace(radar, amount=amount), TIME, grid())
     assert sound(one).all()
-    assert (one.flag[:, :49] & AnalysisFlag.RADAR).all() and not (one.flag[:, 52:] & AnalysisFlag.RADAR).any()
+    assert (one.flag[:, :49] & AnalysisFlag.RADAR).all()
+    assert not (one.flag[:, 52:] & AnalysisFlag.RADAR).any()
     width = one.quantiles[2] - one.quantiles[0]
     assert width[:, 60:].mean() > 1.5 * width[:, :40].mean()
 
@@ -196,7 +209,6 @@ def test_samples_scatter_about_the_mean_as_the_intervals_say():
 
 
 def test_heights_weaken_correlations():
-    truth, _ = storms()
     some = of([35.6], [138.5], [9.0])
     low = replace(some, height=np.array([0.0]))
     terrain = np.zeros(grid().shape)

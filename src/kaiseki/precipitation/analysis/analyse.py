@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from kaiseki.core.errors import InputError
 from kaiseki.precipitation.analysis.covariance import Points, present
 from kaiseki.precipitation.analysis.field import on_grid, smooth_fields
-from kaiseki.precipitation.analysis.fitting import Fitted, fit
+from kaiseki.precipitation.analysis.fitting import Fitted, fit, spreads
 from kaiseki.precipitation.analysis.local import combine, solve
 from kaiseki.precipitation.analysis.plane import coordinates, plane_around, plane_of
 from kaiseki.precipitation.analysis.settings import AnalysisSettings
@@ -25,7 +25,8 @@ class AtPlaces:
 
     Attributes:
         z: mean of the transformed amount, (n,).
-        latent: standard deviation of z of the rain itself, (n,).
+        latent: standard deviation of z of the mean rain of a cell, (n,).
+        rain: standard deviation of z with what truly varies within a cell, from which the mean amount follows, (n,).
         measured: standard deviation of z of what a gauge would measure there, (n,).
         gauge_weight: share of the prior variance that gauges took away, (n,).
         transform: of the amounts.
@@ -34,6 +35,7 @@ class AtPlaces:
 
     z: np.ndarray
     latent: np.ndarray
+    rain: np.ndarray
     measured: np.ndarray
     gauge_weight: np.ndarray
     transform: PowerTransform
@@ -42,7 +44,7 @@ class AtPlaces:
     @property
     def mean(self) -> np.ndarray:
         """Expected amount, (n,), mm."""
-        mean = self.transform.mean(self.z, self.latent)
+        mean = self.transform.mean(self.z, self.rain)
         return np.where((self.z <= 0.0) & (mean < self.drizzle), 0.0, mean)
 
     def quantile(self, probability: float) -> np.ndarray:
@@ -104,9 +106,9 @@ def at_places(
     x = coordinates(projection, lat, lon, height, settings.terrain_km_per_km)
     targets = Points(x, np.zeros(lat.size), amplitude.T, rows.T)
     z, latent, share = _everywhere(targets, fitted, settings)
-    noise = fitted.parameters.noise
-    measured = np.sqrt(latent + noise[0] ** 2 + (noise[1] * np.maximum(z, 0.0)) ** 2)
-    return AtPlaces(z, np.sqrt(latent), measured, share, PowerTransform(settings.exponent), settings.drizzle_mm)
+    rain, measured = spreads(latent, z, fitted)
+    transform = PowerTransform(settings.exponent)
+    return AtPlaces(z, np.sqrt(latent), rain, measured, share, transform, settings.drizzle_mm)
 
 
 def _everywhere(

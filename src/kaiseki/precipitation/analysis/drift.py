@@ -3,7 +3,7 @@
 Where radar sees, z follows b0 + b1 sqrt(R) + b2 sqrt(mean of R) + b3 (share of wet cells around) [+ b4 sqrt(B)]; where
 it does not, c0 [+ c1 sqrt(B) + c2 (share of wet cells of B around)], with the square root standing for the power of the
 transform and B a background field. A radar of quality q between 0 and 1 gives q of the first and 1 - q of the second.
-The coefficients have a normal prior about what an unbiased radar asks for.
+The coefficients have a normal prior; without any gauge the expected amount is that of the radar within a few per cent.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def design(radar: np.ndarray, quality: np.ndarray, background: np.ndarray | None
 
 def drift_prior(with_background: bool) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (p,) of the prior of the coefficients."""
-    mean, sd = [-0.2, 0.8, 0.2, 0.2, 0.0], [0.2, 0.4, 0.3, 0.2, 0.5]
+    mean, sd = [-0.2, 0.75, 0.16, 0.2, -0.5], [0.2, 0.3, 0.2, 0.2, 1.0]
     if with_background:
         mean, sd = [*mean[:4], -0.2, 0.0, 0.8, 0.2], [*sd[:4], 0.3, 0.2, 0.4, 0.2]
     return np.array(mean), np.array(sd)

@@ -14,7 +14,7 @@ from kaiseki.grid.projection import Projection
 from kaiseki.grid.regular import LatLonGrid
 from kaiseki.precipitation.analysis.covariance import Points
 from kaiseki.precipitation.analysis.drift import Predictors, between_cells, design
-from kaiseki.precipitation.analysis.fitting import Fitted
+from kaiseki.precipitation.analysis.fitting import Fitted, spreads
 from kaiseki.precipitation.analysis.local import Local, combine, solve
 from kaiseki.precipitation.analysis.mesh import Mesh, spacing, tiles
 from kaiseki.precipitation.analysis.plane import coordinates
@@ -162,12 +162,10 @@ class _Maker:
         ).astype(np.uint8)
         gap = flag == 0
         self.flag[part] = np.where(gap, np.uint8(AnalysisFlag.GAP), flag)
-        latent = np.sqrt(np.maximum(spread, 1e-8))
-        mean = transform.mean(z, latent)
+        rain, measured = spreads(spread, z, fitted)
+        mean = transform.mean(z, rain)
         dry = (z <= 0.0) & (mean < self.settings.drizzle_mm)
         self.mean[part] = _hidden(np.where(dry, 0.0, mean), gap)
-        noise = fitted.parameters.noise.astype(np.float32)
-        measured = np.sqrt(spread + noise[0] ** 2 + (noise[1] * np.maximum(z, 0.0)) ** 2)
         for number, probability in enumerate(PROBABILITIES):
             amount = transform.quantile(probability, z, measured)
             amount[amount < self.settings.drizzle_mm] = 0.0

@@ -1,8 +1,9 @@
 """Parameters, coefficients of the drift and pseudo-observations from the gauges of a window.
 
-Three guards keep a dry network from deciding (without them the likelihood runs to ranges of a thousand km and errors ten
-times the signal): parameters are found from active gauges alone, with rain around them by gauge or radar; each has a
-tight lognormal prior; and the mean of the back-transform takes the variance of the rain without that of the errors.
+Three guards keep a dry network from deciding (without them the likelihood runs to ranges of a thousand km and errors
+ten times the signal): parameters are found from active gauges alone, with rain around them by gauge or radar; each has
+a tight lognormal prior; and the mean of the back-transform takes the variance of the rain, not that of the errors but
+for the share that `calibration` finds to be rain.
 """
 
 from __future__ import annotations
@@ -13,15 +14,27 @@ from typing import Final
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky
 from scipy.optimize import minimize
-from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
-from kaiseki.precipitation.analysis.covariance import correlations, memory, of_signal, present
-from kaiseki.precipitation.analysis.likelihood import Observed, error_covariance, iterate
+from kaiseki.precipitation.analysis.calibration import Calibration, calibrate, noise_variance
+from kaiseki.precipitation.analysis.covariance import (
+    correlations,
+    memory,
+    of_shared_errors,
+    of_signal,
+    present,
+)
+from kaiseki.precipitation.analysis.likelihood import LEAST_VARIANCE, Observed, error_covariance, iterate
 from kaiseki.precipitation.analysis.settings import PRIOR_SPREAD, AnalysisSettings, Parameters, prior
+from kaiseki.precipitation.analysis.transform import PowerTransform
 
 _BLOCK: Final = 350
 """Number of values of a block, beyond which a network is cut."""
-_ROUNDS: Final = 4
+_HALO: Final = 150
+"""Number of values around a block that are used with it."""
+_INNER: Final = 5
+"""Renewals of the pseudo-observations in each round, at most."""
+_ROUNDS: Final = 3
 """Rounds of pseudo-observations, drift and parameters in turn."""
 _RANGE_SPREAD: Final = 0.25
 """Standard deviation of the prior of the logarithm of the common factor of ranges."""
@@ -29,25 +42,43 @@ _RANGE_SPREAD: Final = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What the gauges of a window say: parameters, coefficients of the drift (p,) with covariance, observations."""
+    """What the gauges of a window say: observations, parameters, coefficients of the drift (p,) with covariance."""
 
     observed: Observed
     parameters: Parameters
     drift: np.ndarray
     drift_covariance: np.ndarray
+    calibration: Calibration
 
 
 def fit(one: Observed, drift_mean: np.ndarray, drift_sd: np.ndarray, settings: AnalysisSettings) -> Fitted:
-    """Parameters by maximum posterior density, coefficients of the drift and pseudo-observations, in turn."""
+    """Parameters by maximum posterior density, coefficients of the drift and pseudo-observations, in turn.
+
+    Of a large network, parameters are found from compact parts of it; coefficients and pseudo-observations from all.
+    """
     parameters, drift, covariance = prior(settings), drift_mean, np.diag(drift_sd**2)
+    if settings.fit and one.active.any():
+        part = one
+        if one.size > settings.neighbours and one.active.sum() > settings.fit_gauges:
+            part = one.some(np.concatenate(_chosen_blocks(one, settings.fit_gauges)))
+        blocks = cut(part, settings.neighbours)
+        for _ in range(_ROUNDS):
+            part = _iterated(part, blocks, parameters, drift, settings)
+            drift, _ = _coefficients(part, blocks, parameters, drift_mean, drift_sd)
+            parameters = _most_probable(part, parameters, drift_mean, drift_sd, settings)
     blocks = cut(one, settings.neighbours)
-    for number in range(_ROUNDS):
-        one = _iterated(one, blocks, parameters, drift, settings, times=3)
+    for _ in range(2):
+        one = _iterated(one, blocks, parameters, drift, settings)
         drift, covariance = _coefficients(one, blocks, parameters, drift_mean, drift_sd)
-        if settings.fit and number < _ROUNDS - 1 and one.active.any():
-            parameters = _most_probable(one, parameters, drift_mean, drift_sd, settings)
-    one = _iterated(one, blocks, parameters, drift, settings, times=2)
-    return Fitted(one, parameters, drift, covariance)
+    calibration = calibrate(one, blocks, parameters, drift, PowerTransform(settings.exponent))
+    return Fitted(one, parameters, drift, covariance, calibration)
+
+
+def spreads(variance: np.ndarray, z: np.ndarray, fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviations of z of the rain at points, and of what gauges there would measure, from that of the mean."""
+    noise, calibration = noise_variance(fitted.parameters, z).astype(z.dtype), fitted.calibration
+    rain = np.sqrt(np.maximum(variance + z.dtype.type(calibration.rain_share) * noise, 1e-8))
+    return rain, z.dtype.type(calibration.spread) * np.sqrt(variance + noise)
 
 
 def cut(one: Observed, most: int) -> list[np.ndarray]:
@@ -69,19 +100,18 @@ def _iterated(
     parameters: Parameters,
     drift: np.ndarray,
     settings: AnalysisSettings,
-    times: int,
 ) -> Observed:
     """Values renewed block by block, each with its neighbours around."""
     if len(blocks) <= 1:
-        return iterate(one, parameters, drift, settings.degrees_of_freedom, times) if blocks else one
+        return iterate(one, parameters, drift, settings.degrees_of_freedom, _INNER) if blocks else one
     changed = {name: getattr(one, name).copy() for name in ("value", "variance", "base", "weight", "estimate")}
     for block in blocks:
         centre = one.points.x[block].mean(axis=0)
         distance = np.linalg.norm(one.points.x - centre, axis=1)
-        distance[block] = -1.0
-        chosen = np.argpartition(distance, settings.neighbours)[: settings.neighbours]
-        chosen = np.concatenate([block, np.setdiff1d(chosen, block)])
-        part = iterate(one.some(chosen), parameters, drift, settings.degrees_of_freedom, times)
+        distance[block] = np.inf
+        around = min(_HALO, one.size - block.size)
+        chosen = np.concatenate([block, np.argpartition(distance, around - 1)[:around]])
+        part = iterate(one.some(chosen), parameters, drift, settings.degrees_of_freedom, _INNER)
         for name, values in changed.items():
             values[block] = getattr(part, name)[: block.size]
     kept = {name: getattr(one, name) for name in ("points", "z", "wet", "instrument", "active")}
@@ -110,9 +140,7 @@ def _most_probable(
     centre = prior(settings).to_vector()
     spread = np.full(centre.size, PRIOR_SPREAD)
     spread[-2] = _RANGE_SPREAD
-    blocks = [
-        _Block(one.some(chosen), start, drift_mean, drift_sd) for chosen in _chosen_blocks(one, settings.fit_gauges)
-    ]
+    blocks = [_Block(one.some(chosen), drift_mean, drift_sd) for chosen in _chosen_blocks(one, settings.fit_gauges)]
 
     def cost(vector: np.ndarray) -> tuple[float, np.ndarray]:
         away = (vector - centre) / spread
@@ -141,20 +169,19 @@ def _chosen_blocks(one: Observed, most: int) -> list[np.ndarray]:
 class _Block:
     """Negative logarithm of the likelihood of the parameters by the values of one block, with its gradient."""
 
-    def __init__(self, one: Observed, start: Parameters, drift_mean: np.ndarray, drift_sd: np.ndarray) -> None:
-        self.one, self.start = one, start
+    def __init__(self, one: Observed, drift_mean: np.ndarray, drift_sd: np.ndarray) -> None:
+        self.one = one
         points = one.points
         self.fields = present(points)
         self.amplitude = [points.amplitude[:, field] for field in self.fields]
         scaled = points.drift * drift_sd
         self.fixed = scaled @ scaled.T
         self.residual = one.value - points.drift @ drift_mean
-        self.errors = error_covariance(one)
-        # Wet values follow the parameters of the error; the expansion of dry ones is held.
-        self.growth = np.maximum(one.estimate, 0.0) ** 2 / one.weight * one.wet
-        self.steady = one.wet / one.weight
-        held = start.noise[0] ** 2 * self.steady + start.noise[1] ** 2 * self.growth
-        self.rest = np.maximum(one.variance - held, 1e-6)
+        # Errors of wet values follow the parameters; the expansions of dry ones are held.
+        self.growth = np.maximum(one.estimate, 0.0) ** 2 * one.wet
+        self.held = np.where(one.wet, np.maximum(one.instrument, LEAST_VARIANCE), np.minimum(one.base, one.variance))
+        self.weight = np.where(one.wet, one.weight, self.held / one.variance)
+        self.shared = of_shared_errors(points, np.ones(one.size))
 
     def cost(self, parameters: Parameters) -> tuple[float, np.ndarray]:
         """Cost and gradient with respect to the vector of the parameters."""
@@ -164,7 +191,12 @@ class _Block:
         count, (_, ranges) = parameters.sd.size, parameters.sd.shape
         by_range = np.zeros_like(self.fixed)
         by_hours = np.zeros_like(self.fixed)
-        total = self.fixed + self.errors - np.diag(np.diag(self.errors))
+        steady = parameters.noise[0] ** 2 * self.one.wet
+        growth = parameters.noise[1] ** 2 * self.growth
+        error = steady + growth + self.held
+        shared = self.shared * np.sqrt(np.outer(error, error))
+        total = self.fixed + shared
+        total[np.diag_indices_from(total)] += error / self.weight
         correlation = correlations(points.x, points.x, parameters.ranges)
         distance = [_slope_of_range(points.x, length) for length in parameters.ranges]
         apart = np.abs(points.hours[:, None] - points.hours) if lost[0] is not None else None
@@ -180,9 +212,6 @@ class _Block:
                     by_hours += part * apart / parameters.hours[field]
                 total += part
                 slopes[field * ranges + number] = 2.0 * part
-        steady = parameters.noise[0] ** 2 * self.steady
-        growth = parameters.noise[1] ** 2 * self.growth
-        total[np.diag_indices_from(total)] += steady + growth + self.rest
         factor = cholesky(total, lower=True, check_finite=False)
         inverse = cho_solve((factor, True), np.eye(self.one.size), check_finite=False)
         solved = inverse @ self.residual
@@ -192,9 +221,9 @@ class _Block:
         gradient = np.zeros(count + 4)
         for number, slope in slopes.items():
             gradient[number] = np.vdot(against, slope)
-        diagonal = np.diag(against)
-        gradient[count] = 2.0 * diagonal @ steady
-        gradient[count + 1] = 2.0 * diagonal @ growth
+        by_error = np.diag(against) / self.weight + np.einsum("ij,ij->i", against, shared) / error
+        gradient[count] = 2.0 * by_error @ steady
+        gradient[count + 1] = 2.0 * by_error @ growth
         gradient[count + 2] = np.vdot(against, by_range)
         gradient[count + 3] = np.vdot(against, by_hours)
         return value, gradient
@@ -202,13 +231,5 @@ class _Block:
 
 def _slope_of_range(x: np.ndarray, length: float) -> np.ndarray:
     """Derivative (n, n) of the Matern 3/2 correlation with respect to the logarithm of its range, u^2 exp(-u)."""
-    from scipy.spatial.distance import cdist
-
     u = cdist(x, x) * (np.sqrt(3.0) / length)
     return np.asarray(u * u * np.exp(-u))
-
-
-def nearest_within(tree: cKDTree, centre: np.ndarray, radius: float, reach: float, most: int) -> np.ndarray:
-    """Numbers of the points within reach of a ball around a centre, at most so many, the nearest first."""
-    distance, number = tree.query(centre, k=min(most, tree.n), distance_upper_bound=radius + reach)
-    return np.atleast_1d(number)[np.isfinite(np.atleast_1d(distance))]

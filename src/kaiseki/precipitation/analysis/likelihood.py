@@ -3,9 +3,9 @@
 Amounts have an error of a Student t distribution, a normal one whose variance is divided by a weight: expectation
 maximisation gives the weight (nu + 1) / (nu + E[r^2] / s^2) from the residual r (Lange, Little and Taylor 1989,
 doi:10.1080/01621459.1989.10478852). A gauge that measured nothing says z <= c, with c the transformed half step of the
-gauge: the Tobit likelihood Phi((c - z) / s), which is log-concave; its second-order expansion about the mean of z is an
-observation too (Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, section 3.4), of small weight
-where the field is dry anyway. A gauge that says 0 amid rain is weighted down as any other.
+gauge: the Tobit likelihood Phi((c - z) / s). Expectation propagation (Rasmussen and Williams 2006, Gaussian Processes
+for Machine Learning, section 3.6) makes an observation of it, whose mean and variance leave the same moments of z as
+the likelihood does. A gauge that says 0 amid rain is weighted down as any other.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import log_ndtr
 
 from kaiseki.precipitation.analysis.covariance import Points, of_shared_errors, of_signal
@@ -22,7 +22,9 @@ from kaiseki.precipitation.analysis.settings import Parameters
 
 _NO_INFORMATION: Final = 1e6
 """Largest variance of a pseudo-observation; larger is the same as none."""
-_LEAST: Final = 1e-4
+_SETTLED: Final = 0.003
+"""Change of the mean of z below which the iteration ends."""
+LEAST_VARIANCE: Final = 1e-4
 """Smallest variance of an error, so that covariances of gauges at one place can be inverted."""
 
 
@@ -94,19 +96,22 @@ def error_covariance(one: Observed) -> np.ndarray:
 def iterate(
     one: Observed, parameters: Parameters, drift: np.ndarray, degrees_of_freedom: float, times: int
 ) -> Observed:
-    """Values with weights and expansions renewed about the mean of z given all of them, some times."""
+    """Values with weights and expansions renewed about the mean of z given all of them, until it settles."""
     signal = of_signal(one.points, parameters)
     fixed = one.points.drift @ drift
     prior_variance = np.diag(signal)
     for number in range(times):
         if number == 0 and (one.variance == _NO_INFORMATION).all():
             estimate, spread = one.estimate, prior_variance
+            one = replace(one, value=estimate)
         else:
             factor = cholesky(signal + error_covariance(one), lower=True, check_finite=False)
-            inverse = cho_solve((factor, True), np.eye(one.size), check_finite=False)
-            estimate = fixed + signal @ (inverse @ (one.value - fixed))
-            spread = np.maximum(prior_variance - np.einsum("ij,jk,ki->i", signal, inverse, signal, optimize=True), 0.0)
-        one = _expanded(one, parameters, estimate, spread, degrees_of_freedom)
+            estimate = fixed + signal @ cho_solve((factor, True), one.value - fixed, check_finite=False)
+            half = solve_triangular(factor, signal, lower=True, check_finite=False)
+            spread = np.maximum(prior_variance - np.einsum("ij,ij->j", half, half), 0.0)
+        before, one = one.estimate, _expanded(one, parameters, estimate, spread, degrees_of_freedom)
+        if number and np.abs(estimate - before).max(initial=0.0) < _SETTLED:
+            break
     return one
 
 
@@ -115,16 +120,20 @@ def _expanded(
 ) -> Observed:
     """Values with their weights and pseudo-observations about an estimate of z with its variance."""
     noise = parameters.noise[0] ** 2 + (parameters.noise[1] * np.maximum(estimate, 0.0)) ** 2
-    base = np.maximum(noise + one.instrument, _LEAST)
+    base = np.maximum(noise + one.instrument, LEAST_VARIANCE)
     residual = np.where(one.wet, one.z - estimate, np.minimum(one.z - estimate, 0.0))
     # A dry gauge within its bound has no residual that could be one of an outlier.
     squared = np.where(one.wet | (residual < 0.0), residual**2 + spread, 0.0)
     nu = degrees_of_freedom
     weight = np.minimum((nu + 1.0) / (nu + squared / base), 1.0) if np.isfinite(nu) else np.ones(one.size)
     sd = np.sqrt(base / weight)
-    u = (one.z - estimate) / sd
+    # Mean and variance of z by all but the dry gauge itself, and the derivatives of log Phi there.
+    without = np.maximum(1.0 / np.maximum(1.0 / np.maximum(spread, 1e-9) - 1.0 / one.variance, 1e-9), spread)
+    mean = without * (estimate / np.maximum(spread, 1e-9) - one.value / one.variance)
+    width = np.sqrt(sd**2 + without)
+    u = (one.z - mean) / width
     hazard = np.exp(-0.5 * u * u - 0.5 * np.log(2.0 * np.pi) - log_ndtr(u))
-    curvature = np.maximum(hazard * (hazard + u), sd**2 / _NO_INFORMATION)
-    value = np.where(one.wet, one.z, estimate - sd * hazard / curvature)
-    variance = np.where(one.wet, base / weight, np.minimum(sd**2 / curvature, _NO_INFORMATION))
+    curvature = np.maximum(hazard * (hazard + u), 1e-12)
+    value = np.where(one.wet, one.z, np.where(curvature > 1e-10, mean - width * hazard / curvature, mean))
+    variance = np.where(one.wet, base / weight, np.clip(width**2 / curvature - without, base, _NO_INFORMATION))
     return replace(one, value=value, variance=variance, base=base, weight=weight, estimate=estimate)
