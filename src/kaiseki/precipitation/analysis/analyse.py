@@ -29,6 +29,7 @@ class AtPlaces:
         rain: standard deviation of z with what truly varies within a cell, from which the mean amount follows, (n,).
         measured: standard deviation of z of what a gauge would measure there, (n,).
         gauge_weight: share of the prior variance that gauges took away, (n,).
+        factor: of the expected amount, by the calibration.
         transform: of the amounts.
         drizzle: mean below which a place with median 0 is dry, mm.
     """
@@ -38,13 +39,14 @@ class AtPlaces:
     rain: np.ndarray
     measured: np.ndarray
     gauge_weight: np.ndarray
+    factor: float
     transform: PowerTransform
     drizzle: float
 
     @property
     def mean(self) -> np.ndarray:
         """Expected amount, (n,), mm."""
-        mean = self.transform.mean(self.z, self.rain)
+        mean = self.factor * self.transform.mean(self.z, self.rain)
         return np.where((self.z <= 0.0) & (mean < self.drizzle), 0.0, mean)
 
     def quantile(self, probability: float) -> np.ndarray:
@@ -108,7 +110,9 @@ def at_places(
     z, latent, share = _everywhere(targets, fitted, settings)
     rain, measured = spreads(latent, z, fitted)
     transform = PowerTransform(settings.exponent)
-    return AtPlaces(z, np.sqrt(latent), rain, measured, share, transform, settings.drizzle_mm)
+    return AtPlaces(
+        z, np.sqrt(latent), rain, measured, share, fitted.calibration.factor, transform, settings.drizzle_mm
+    )
 
 
 def _everywhere(

@@ -2,9 +2,10 @@
 
 Predictions without the value itself follow from the solution with it: with the covariance A of the pseudo-observations,
 residuals r and a = A^-1 r, the prediction is value - a_i / (A^-1)_ii with the variance 1 / (A^-1)_ii (Sundararajan and
-Keerthi 2001, doi:10.1162/08997660151134343). Two numbers are found so: which share of the variance of the errors is
-rain that truly varies within a cell and so belongs to the expected amount (the share that leaves no mean error, from 0
-to 1), and by which factor spreads must grow for the 80 % interval to hold 80 %. Few gauges leave both near their prior.
+Keerthi 2001, doi:10.1162/08997660151134343). Three numbers are found so: which share of the variance of the errors
+is rain that truly varies within a cell and so belongs to the expected amount (the share that leaves no mean error, from
+0 to 1); the factor of the expected amount that still lacks then; and by which factor spreads must grow for the 80 %
+interval to hold 80 %. Few gauges leave all near their prior values.
 """
 
 from __future__ import annotations
@@ -31,15 +32,17 @@ _SHARE: Final = 0.5
 
 @dataclass(frozen=True)
 class Calibration:
-    """Two numbers found by leaving gauges out.
+    """Three numbers found by leaving gauges out.
 
     Attributes:
         rain_share: share of the variance of the errors that is rain within the cell.
         spread: factor of the standard deviations of what a gauge would measure.
+        factor: of the expected amount, for what skewness the transform leaves where the share is at its bound.
     """
 
     rain_share: float = _SHARE
     spread: float = 1.0
+    factor: float = 1.0
 
 
 def noise_variance(parameters: Parameters, z: np.ndarray) -> np.ndarray:
@@ -86,9 +89,10 @@ def calibrate(
     means = np.array([transform.mean(z, np.sqrt(variance + share * noise)).sum() for share in shares])
     capped = np.minimum(amount, 4.0 * transform.mean(z, np.sqrt(variance + noise)) + 1.0).sum()
     share = float(np.interp(capped, means, shares))
+    factor = float(np.clip(capped / np.interp(share, shares, means), 0.7, 1.5))
     # The bound of an interval in units of the spread that would just hold each value; 80 % of them must lie within.
     sd = np.sqrt(variance + noise)[shown]
     needed = (transform.forward(amount[shown]) - z[shown]) / sd
     inside = np.where((amount[shown] == 0.0) & (needed > 0.0), 0.0, np.abs(needed))
     spread = float(np.clip(np.quantile(inside, 0.8) / ndtri(0.9), 0.6, 1.8))
-    return Calibration(_SHARE + trust * (share - _SHARE), float(np.exp(trust * np.log(spread))))
+    return Calibration(_SHARE + trust * (share - _SHARE), spread**trust, factor**trust)

@@ -163,7 +163,7 @@ class _Maker:
         gap = flag == 0
         self.flag[part] = np.where(gap, np.uint8(AnalysisFlag.GAP), flag)
         rain, measured = spreads(spread, z, fitted)
-        mean = transform.mean(z, rain)
+        mean = np.float32(fitted.calibration.factor) * transform.mean(z, rain)
         dry = (z <= 0.0) & (mean < self.settings.drizzle_mm)
         self.mean[part] = _hidden(np.where(dry, 0.0, mean), gap)
         for number, probability in enumerate(PROBABILITIES):

@@ -62,13 +62,15 @@ def fit(one: Observed, drift_mean: np.ndarray, drift_sd: np.ndarray, settings: A
         if one.size > settings.neighbours and one.active.sum() > settings.fit_gauges:
             part = one.some(np.concatenate(_chosen_blocks(one, settings.fit_gauges)))
         blocks = cut(part, settings.neighbours)
-        for _ in range(_ROUNDS):
-            part = _iterated(part, blocks, parameters, drift, settings)
+        for number in range(_ROUNDS):
+            # Weights of the first round are all 1: of small ones the search would make the signal small, and go on so.
+            freedom = settings.degrees_of_freedom if number else np.inf
+            part = _iterated(part, blocks, parameters, drift, freedom)
             drift, _ = _coefficients(part, blocks, parameters, drift_mean, drift_sd)
             parameters = _most_probable(part, parameters, drift_mean, drift_sd, settings)
     blocks = cut(one, settings.neighbours)
     for _ in range(2):
-        one = _iterated(one, blocks, parameters, drift, settings)
+        one = _iterated(one, blocks, parameters, drift, settings.degrees_of_freedom)
         drift, covariance = _coefficients(one, blocks, parameters, drift_mean, drift_sd)
     calibration = calibrate(one, blocks, parameters, drift, PowerTransform(settings.exponent))
     return Fitted(one, parameters, drift, covariance, calibration)
@@ -99,11 +101,11 @@ def _iterated(
     blocks: list[np.ndarray],
     parameters: Parameters,
     drift: np.ndarray,
-    settings: AnalysisSettings,
+    degrees_of_freedom: float,
 ) -> Observed:
     """Values renewed block by block, each with its neighbours around."""
     if len(blocks) <= 1:
-        return iterate(one, parameters, drift, settings.degrees_of_freedom, _INNER) if blocks else one
+        return iterate(one, parameters, drift, degrees_of_freedom, _INNER) if blocks else one
     changed = {name: getattr(one, name).copy() for name in ("value", "variance", "base", "weight", "estimate")}
     for block in blocks:
         centre = one.points.x[block].mean(axis=0)
@@ -111,7 +113,7 @@ def _iterated(
         distance[block] = np.inf
         around = min(_HALO, one.size - block.size)
         chosen = np.concatenate([block, np.argpartition(distance, around - 1)[:around]])
-        part = iterate(one.some(chosen), parameters, drift, settings.degrees_of_freedom, _INNER)
+        part = iterate(one.some(chosen), parameters, drift, degrees_of_freedom, _INNER)
         for name, values in changed.items():
             values[block] = getattr(part, name)[: block.size]
     kept = {name: getattr(one, name) for name in ("points", "z", "wet", "instrument", "active")}
@@ -180,7 +182,7 @@ class _Block:
         # Errors of wet values follow the parameters; the expansions of dry ones are held.
         self.growth = np.maximum(one.estimate, 0.0) ** 2 * one.wet
         self.held = np.where(one.wet, np.maximum(one.instrument, LEAST_VARIANCE), np.minimum(one.base, one.variance))
-        self.weight = np.where(one.wet, one.weight, self.held / one.variance)
+        self.weight = np.where(one.wet, one.base, self.held) / one.variance
         self.shared = of_shared_errors(points, np.ones(one.size))
 
     def cost(self, parameters: Parameters) -> tuple[float, np.ndarray]:

@@ -125,15 +125,17 @@ def _expanded(
     # A dry gauge within its bound has no residual that could be one of an outlier.
     squared = np.where(one.wet | (residual < 0.0), residual**2 + spread, 0.0)
     nu = degrees_of_freedom
-    weight = np.minimum((nu + 1.0) / (nu + squared / base), 1.0) if np.isfinite(nu) else np.ones(one.size)
-    sd = np.sqrt(base / weight)
+    # Without radar, neighbours alone speak against a value; it is an outlier only beyond what the rain itself may do.
+    width = base + parameters.variance[2] * one.points.amplitude[:, 2] ** 2
+    weight = np.minimum((nu + 1.0) / (nu + squared / width), 1.0) if np.isfinite(nu) else np.ones(one.size)
+    error = base + width * (1.0 / weight - 1.0)
     # Mean and variance of z by all but the dry gauge itself, and the derivatives of log Phi there.
     without = np.maximum(1.0 / np.maximum(1.0 / np.maximum(spread, 1e-9) - 1.0 / one.variance, 1e-9), spread)
     mean = without * (estimate / np.maximum(spread, 1e-9) - one.value / one.variance)
-    width = np.sqrt(sd**2 + without)
-    u = (one.z - mean) / width
+    sd = np.sqrt(error + without)
+    u = (one.z - mean) / sd
     hazard = np.exp(-0.5 * u * u - 0.5 * np.log(2.0 * np.pi) - log_ndtr(u))
     curvature = np.maximum(hazard * (hazard + u), 1e-12)
-    value = np.where(one.wet, one.z, np.where(curvature > 1e-10, mean - width * hazard / curvature, mean))
-    variance = np.where(one.wet, base / weight, np.clip(width**2 / curvature - without, base, _NO_INFORMATION))
+    value = np.where(one.wet, one.z, np.where(curvature > 1e-10, mean - sd * hazard / curvature, mean))
+    variance = np.where(one.wet, error, np.clip(sd**2 / curvature - without, base, _NO_INFORMATION))
     return replace(one, value=value, variance=variance, base=base, weight=weight, estimate=estimate)

@@ -40,6 +40,8 @@ class AnalysisSettings(Section):
     """Width of the box whose share of wet radar cells is the third predictor and decides what is active, km."""
     wet_mm: Positive = 0.05
     """Smallest amount of a radar cell that counts as wet, mm."""
+    active_km: Positive = 60.0
+    """Distance from a wet gauge up to which a dry one without radar is active, km."""
     resolution_mm: Positive = 0.1
     """Step of the amounts of gauges that do not say theirs, mm."""
     drizzle_mm: NotNegative = 0.02
@@ -105,6 +107,6 @@ class Parameters:
 def prior(settings: AnalysisSettings) -> Parameters:
     """Parameters in the middle of the prior: round numbers, for hourly rain in mm."""
     ranges = np.asarray(settings.ranges_km)
-    total = np.array([0.2, 0.25, 0.7])
+    total = np.array([0.2, 0.25, 1.5])
     shares = np.full(ranges.size, 1.0 / np.sqrt(ranges.size))
     return Parameters(total[:, None] * shares, ranges, np.array([1.0, 3.0, 1.5]), np.array([0.1, 0.1]))

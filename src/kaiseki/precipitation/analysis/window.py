@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from kaiseki.core.errors import InputError
 from kaiseki.grid.projection import Projection
@@ -126,7 +127,12 @@ def _observed(
     slope = transform.slope(np.maximum(held, 0.5 * step))
     instrument = slope**2 * (step**2 / 12.0 + np.nan_to_num(one.error) ** 2)
     return observed(
-        points, transform.forward(held), wet, np.where(wet, instrument, 0.0), wet | (_wet_around(rows) > 0.0), drift
+        points,
+        transform.forward(held),
+        wet,
+        np.where(wet, instrument, 0.0),
+        wet | (_wet_around(rows) > 0.0) | _near(points.x, wet, settings.active_km) & (rows[4] > 0.0),
+        drift,
     )
 
 
@@ -134,6 +140,13 @@ def _wet_around(rows: np.ndarray) -> np.ndarray:
     """Share of wet cells of radar or background around, from the predictors."""
     around = rows[3]
     return np.asarray(around + rows[7] if len(rows) > 7 else around)
+
+
+def _near(x: np.ndarray, wet: np.ndarray, distance: float) -> np.ndarray:
+    """Whether each place (n, 3) is within a distance of a wet one; all wet ones are."""
+    if not wet.any():
+        return wet
+    return np.asarray(cKDTree(x[wet]).query(x)[0] <= distance)
 
 
 def _join(parts: list[Observed]) -> Observed:
