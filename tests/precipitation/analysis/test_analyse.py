@@ -188,6 +188,19 @@ def test_partial_coverage_is_filled_with_gauges_and_says_so():
     assert width[:, 60:].mean() > 1.5 * width[:, :40].mean()
 
 
+def test_cells_beyond_the_radar_are_dry_where_gauges_inside_are():
+    amount = np.zeros((1, *grid().shape), np.float32)
+    amount[:, :, 60:] = np.nan
+    radar = RadarRain(grid=grid(), time=np.array([TIME]), amount=amount)
+    some = gauges(np.zeros(grid().shape), 60)
+    inside = some.some(some.lon < grid().lon[58])
+    one = analyse(inside, radar, TIME, grid())
+    sound(one)
+    assert one.mean[:, 60:70].mean() < 0.06
+    there = at_places(inside, radar, TIME, np.full(2, 35.6), grid().lon[[50, 65]])
+    assert (there.mean < 0.05).all()
+
+
 def test_a_background_helps_where_no_radar_sees():
     truth, radar = storms()
     some = gauges(truth, 25)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -16,7 +16,7 @@ from kaiseki.precipitation.analysis.plane import coordinates, plane_around, plan
 from kaiseki.precipitation.analysis.settings import AnalysisSettings
 from kaiseki.precipitation.analysis.transform import PowerTransform
 from kaiseki.precipitation.analysis.window import gather
-from kaiseki.precipitation.data import Gauges, RadarRain, RainAnalysis, RainGrid
+from kaiseki.precipitation.data import AnalysisFlag, Gauges, RadarRain, RainAnalysis, RainGrid
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class AtPlaces:
         rain: standard deviation of z with what truly varies within a cell, from which the mean amount follows, (n,).
         measured: standard deviation of z of what a gauge would measure there, (n,).
         gauge_weight: share of the prior variance that gauges took away, (n,).
-        factor: of the expected amount, by the calibration.
+        factor: of the expected amount, by the calibration, (n,).
         transform: of the amounts.
         drizzle: mean below which a place with median 0 is dry, mm.
     """
@@ -39,7 +39,7 @@ class AtPlaces:
     rain: np.ndarray
     measured: np.ndarray
     gauge_weight: np.ndarray
-    factor: float
+    factor: np.ndarray
     transform: PowerTransform
     drizzle: float
 
@@ -80,11 +80,33 @@ def analyse(
     settings = settings or AnalysisSettings()
     if terrain is not None and np.shape(terrain) != grid.shape:
         raise InputError(f"The terrain has shape {np.shape(terrain)}, the grid of the analysis {grid.shape}")
+    one = _on_grid(gauges, radar, time, grid, settings, background, terrain, None)
+    unseen = ((one.flag & (AnalysisFlag.RADAR | AnalysisFlag.GAP)) == 0) if radar is not None else np.zeros(1, bool)
+    if not unseen.any():
+        return one
+    # Where no radar sees, all gauges speak as gauges alone, also those that a radar sees nearby.
+    other = _on_grid(gauges, None, time, grid, settings, background, terrain, unseen)
+    fields = ("mean", "quantiles", "probability", "gauge_weight", "samples")
+    merged = {name: np.where(unseen, getattr(other, name), getattr(one, name)) for name in fields}
+    return replace(one, **merged)
+
+
+def _on_grid(
+    gauges: Gauges,
+    radar: RadarRain | None,
+    time: np.datetime64,
+    grid: RainGrid,
+    settings: AnalysisSettings,
+    background: RadarRain | None,
+    terrain: np.ndarray | None,
+    only: np.ndarray | None,
+) -> RainAnalysis:
+    """Analysis by one model of all cells, or of those rows that have a cell of a mask (ny, nx)."""
     projection = plane_of(grid)
     window = gather(gauges, radar, background, time, projection, settings)
     fitted = fit(window.observed, window.drift_mean, window.drift_sd, settings)
     smooth = smooth_fields(grid, fitted, projection, settings, terrain)
-    return on_grid(grid, time, window, fitted, smooth, settings)
+    return on_grid(grid, time, window, fitted, smooth, settings, only)
 
 
 def at_places(
@@ -101,18 +123,38 @@ def at_places(
     """Analysis at places, (n,), without a grid between."""
     settings = settings or AnalysisSettings()
     lat, lon = np.atleast_1d(np.asarray(lat, float)), np.atleast_1d(np.asarray(lon, float))
+    given = (gauges, time, lat, lon, settings, background, height)
+    if radar is None:
+        return _at_places(None, *given)[0]
+    one, quality = _at_places(radar, *given)
+    if (quality > 0.0).all():
+        return one
+    other = _at_places(None, *given)[0]
+    fields = ("z", "latent", "rain", "measured", "gauge_weight", "factor")
+    return replace(one, **{name: np.where(quality > 0.0, getattr(one, name), getattr(other, name)) for name in fields})
+
+
+def _at_places(
+    radar: RadarRain | None,
+    gauges: Gauges,
+    time: np.datetime64,
+    lat: np.ndarray,
+    lon: np.ndarray,
+    settings: AnalysisSettings,
+    background: RadarRain | None,
+    height: np.ndarray | None,
+) -> tuple[AtPlaces, np.ndarray]:
+    """Analysis at places by one model, and the quality of the radar there, (n,)."""
     projection = plane_around(lat, lon) if radar is None else plane_of(radar.grid)
     window = gather(gauges, radar, background, time, projection, settings)
     fitted = fit(window.observed, window.drift_mean, window.drift_sd, settings)
-    amplitude, rows, _ = window.design(lat, lon)
+    amplitude, rows, quality = window.design(lat, lon)
     x = coordinates(projection, lat, lon, height, settings.terrain_km_per_km)
-    targets = Points(x, np.zeros(lat.size), amplitude.T, rows.T)
-    z, latent, share = _everywhere(targets, fitted, settings)
+    z, latent, share = _everywhere(Points(x, np.zeros(lat.size), amplitude.T, rows.T), fitted, settings)
     rain, measured = spreads(latent, z, fitted)
+    factor = np.full(z.size, fitted.calibration.factor)
     transform = PowerTransform(settings.exponent)
-    return AtPlaces(
-        z, np.sqrt(latent), rain, measured, share, fitted.calibration.factor, transform, settings.drizzle_mm
-    )
+    return AtPlaces(z, np.sqrt(latent), rain, measured, share, factor, transform, settings.drizzle_mm), quality
 
 
 def _everywhere(

@@ -92,7 +92,7 @@ def design(radar: np.ndarray, quality: np.ndarray, background: np.ndarray | None
 
 def drift_prior(with_background: bool) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (p,) of the prior of the coefficients."""
-    mean, sd = [-0.2, 0.75, 0.16, 0.2, -0.5], [0.2, 0.3, 0.2, 0.2, 1.0]
+    mean, sd = [-0.2, 0.75, 0.16, 0.2, -0.5], [0.2, 0.3, 0.2, 0.2, 1.5]
     if with_background:
         mean, sd = [*mean[:4], -0.2, 0.0, 0.8, 0.2], [*sd[:4], 0.3, 0.2, 0.4, 0.2]
     return np.array(mean), np.array(sd)

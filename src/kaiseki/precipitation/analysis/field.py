@@ -109,11 +109,16 @@ def on_grid(
     fitted: Fitted,
     smooth: Smooth,
     settings: AnalysisSettings,
+    only: np.ndarray | None = None,
 ) -> RainAnalysis:
-    """The analysis of every cell from the smooth fields and the predictors of the cell itself."""
+    """The analysis of every cell from the smooth fields and the predictors of the cell itself.
+
+    Rows far from any cell of a mask `only` (ny, nx) are left undefined.
+    """
     maker = _Maker(grid, window, fitted, smooth, settings)
+    starts = [first for first in range(0, grid.shape[0], _ROWS) if only is None or only[first : first + _ROWS].any()]
     with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(maker.rows, range(0, grid.shape[0], _ROWS)))
+        list(pool.map(maker.rows, starts))
     return RainAnalysis(
         grid=grid,
         time=np.datetime64(time, "s"),

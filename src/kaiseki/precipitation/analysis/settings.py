@@ -52,7 +52,7 @@ class AnalysisSettings(Section):
     """Spacing of the mesh on which the smooth fields are evaluated before interpolation to the cells, km."""
     reach_km: Positive = 300.0
     """Distance beyond which gauges are not used, km."""
-    gauge_reach_km: Positive = 100.0
+    gauge_reach_km: Positive = 75.0
     """Distance from the nearest gauge up to which a cell without radar and background is analysed, km."""
     neighbours: Annotated[int, Bounds(ge=20)] = 700
     """Largest number of gauge values of one local solution."""
