@@ -8,7 +8,7 @@ for the share that `calibration` finds to be rain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist
 
 from kaiseki.precipitation.analysis.calibration import Calibration, calibrate, noise_variance
 from kaiseki.precipitation.analysis.covariance import (
+    MICRO_KM,
     correlations,
     memory,
     of_shared_errors,
@@ -57,6 +58,7 @@ def fit(one: Observed, drift_mean: np.ndarray, drift_sd: np.ndarray, settings: A
     Of a large network, parameters are found from compact parts of it; coefficients and pseudo-observations from all.
     """
     parameters, drift, covariance = prior(settings), drift_mean, np.diag(drift_sd**2)
+    one = replace(one, active=one.active & _first_of_cells(one))
     if settings.fit and one.active.any():
         part = one
         if one.size > settings.neighbours and one.active.sum() > settings.fit_gauges:
@@ -74,6 +76,14 @@ def fit(one: Observed, drift_mean: np.ndarray, drift_sd: np.ndarray, settings: A
         drift, covariance = _coefficients(one, blocks, parameters, drift_mean, drift_sd)
     calibration = calibrate(one, blocks, parameters, drift, PowerTransform(settings.exponent))
     return Fitted(one, parameters, drift, covariance, calibration)
+
+
+def _first_of_cells(one: Observed) -> np.ndarray:
+    """Whether each value (n,) is the first of its square of the size of the shared errors: clusters count once."""
+    cells = np.column_stack([np.floor(one.points.x / MICRO_KM), one.points.hours])
+    first = np.zeros(one.size, bool)
+    first[np.unique(cells, axis=0, return_index=True)[1]] = True
+    return first
 
 
 def spreads(variance: np.ndarray, z: np.ndarray, fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
