@@ -84,6 +84,7 @@ METHODS: dict[str, Method] = {
     "log-ratio IDW": log_ratio,
     "gauges alone, IDW": gauges_alone,
     "analysis without radar": ours(AnalysisSettings(), with_radar=False),
+    "analysis, parameters not fitted": ours(AnalysisSettings(fit=False)),
     "analysis": ours(AnalysisSettings()),
 }
 """Methods that are compared; a further one is one more entry."""
@@ -130,7 +131,7 @@ def figure(gauges: Gauges, radar: RadarRain, path: Path) -> None:
         ("Analysis, expected amount", one.mean),
         ("Width of the 80 % interval", one.quantiles[2] - one.quantiles[0]),
     ]
-    plot, axes = plt.subplots(2, 2, figsize=(11, 11.5), sharex=True, sharey=True, layout="constrained")
+    plot, axes = plt.subplots(2, 2, figsize=(11.5, 10), sharex=True, sharey=True, layout="constrained")
     for axis, (title, field) in zip(axes.flat, panels, strict=True):
         axis.set(title=title, aspect="equal")
         if field is None:
@@ -167,12 +168,11 @@ def main() -> None:
         for name, one in result[how].items():  # type: ignore[attr-defined]
             row = one["scores"]
             low, high = one["intervals"]["rmse"]
+            ratio = one["rmse_of_analysis_over_this"]
             print(
-                f"{name:24} rmse {row['rmse']:.3f} [{low:.3f}, {high:.3f}]  mae {row['mae']:.3f}  bias {row['bias']:.2f}"
-                f"  corr {row['correlation']:.3f}  ets1 {row['ets_1mm']:.3f}  crps {row['crps']:.4f}"
-                f"  cover {row['coverage_80']:.2f}  ours/this {one['rmse_of_analysis_over_this'][0]:.3f}"
-                f" [{one['rmse_of_analysis_over_this'][1]:.3f}, {one['rmse_of_analysis_over_this'][2]:.3f}]"
-                f"  {one['seconds']} s"
+                f"| {name} | {row['rmse']:.3f} [{low:.3f}, {high:.3f}] | {row['mae']:.3f} | {row['bias']:.2f} "
+                f"| {row['correlation']:.3f} | {row['ets_1mm']:.3f} | {row['crps']:.3f} | {row['coverage_80']:.2f} "
+                f"| {ratio[0]:.2f} [{ratio[1]:.2f}, {ratio[2]:.2f}] |"
             )
     figure(gauges, radar, HERE / "figures" / "precipitation_radolan.png")
 
