@@ -58,7 +58,7 @@ def test_likelihood_is_that_of_a_gaussian_process():
     )
     one = observed(points, z, np.ones(count, bool), np.full(count, 0.01), np.ones(count, bool), MEAN)
     parameters = Parameters(
-        np.array([[0.3, 0.2], [0.1, 0.4], [1.0, 1.0]]), np.array([30.0, 90.0]), np.ones(3), np.array([0.2, 0.1])
+        np.array([[0.3, 0.2], [0.1, 0.4], [1.0, 1.0]]), np.array([30.0, 90.0]), np.ones((3, 2)), np.array([0.2, 0.1])
     )
     one = iterate(one, parameters, MEAN, np.inf, 3)
     covariance = np.diag(0.2**2 + (0.1 * one.estimate) ** 2 + 0.01)

@@ -12,7 +12,7 @@ from kaiseki.precipitation.analysis.covariance import Points, of_signal
 from kaiseki.precipitation.analysis.likelihood import iterate, observed
 from kaiseki.precipitation.analysis.settings import Parameters
 
-PARAMETERS = Parameters(np.array([[0.5], [0.2], [0.3]]), np.array([30.0]), np.ones(3), np.array([0.15, 0.0]))
+PARAMETERS = Parameters(np.array([[0.5], [0.2], [0.3]]), np.array([30.0]), np.ones((3, 1)), np.array([0.15, 0.0]))
 
 
 def one_gauge(z: float, wet: bool, drift: float) -> tuple[Points, object]:

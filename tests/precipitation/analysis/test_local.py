@@ -5,6 +5,8 @@ height does not matter. The whole is compared with a Gaussian process written do
 a part of its covariance.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ from kaiseki.precipitation.analysis.settings import Parameters
 PARAMETERS = Parameters(
     np.array([[0.3, 0.2], [0.15, 0.4], [0.8, 0.6]]),
     np.array([20.0, 70.0]),
-    np.array([1.0, 3.0, 2.0]),
+    np.array([[1.0, 1.5], [3.0, 2.0], [2.0, 0.5]]),
     np.array([0.2, 0.1]),
 )
 MEAN, SD = np.array([-0.2, 0.9]), np.array([0.3, 0.4])
@@ -42,8 +44,8 @@ def dense(one: Points, other: Points) -> np.ndarray:
             distance = np.sqrt(((one.x[a] - other.x[b]) ** 2).sum())
             value = (SD**2 * one.drift[a] * other.drift[b]).sum()
             for field in range(3):
-                lost = np.exp(-abs(one.hours[a] - other.hours[b]) / PARAMETERS.hours[field])
                 for number in range(2):
+                    lost = np.exp(-abs(one.hours[a] - other.hours[b]) / PARAMETERS.hours[field, number])
                     u = np.sqrt(3.0) * distance / PARAMETERS.ranges[number]
                     value += (
                         one.amplitude[a, field]
@@ -58,7 +60,7 @@ def dense(one: Points, other: Points) -> np.ndarray:
 
 
 def test_mean_and_variance_are_those_of_a_dense_gaussian_process():
-    points, targets = places(35, 1), places(20, 2)
+    points, targets = replace(places(35, 1), hours=np.zeros(35)), places(20, 2)
     z = np.random.default_rng(3).uniform(1.0, 3.0, 35)
     one = observed(points, z, np.ones(35, bool), np.full(35, 0.02), np.ones(35, bool), MEAN)
     one = iterate(one, PARAMETERS, MEAN, np.inf, 4)

@@ -31,7 +31,7 @@ def test_covariance_across_heights_and_in_time():
     rng = np.random.default_rng(2)
     targets = np.array([[20.0, 20.0, 0.0], [20.0, 20.0, 24.0], [44.0, 20.0, 0.0]])
     gauges, hours = np.repeat(targets[:1], 2, axis=0), np.array([-1.0, 0.0])
-    parameters = Parameters(np.array([[1.0], [0.0], [0.0]]), np.array([30.0]), np.full(3, 2.0), np.full(2, 0.1))
+    parameters = Parameters(np.array([[1.0], [0.0], [0.0]]), np.array([30.0]), np.full((3, 1), 2.0), np.full(2, 0.1))
     box = Box.around(np.concatenate([targets, [[0.0, 0.0, 0.0]]]), 6.0, 30.0)
     drawn = []
     for _ in range(1500):

@@ -13,7 +13,7 @@ from kaiseki.precipitation.analysis.field import on_grid, smooth_fields
 from kaiseki.precipitation.analysis.fitting import Fitted, fit, spreads
 from kaiseki.precipitation.analysis.local import combine, solve
 from kaiseki.precipitation.analysis.plane import coordinates, plane_around, plane_of
-from kaiseki.precipitation.analysis.settings import AnalysisSettings
+from kaiseki.precipitation.analysis.settings import SPEED, AnalysisSettings
 from kaiseki.precipitation.analysis.transform import PowerTransform
 from kaiseki.precipitation.analysis.window import gather
 from kaiseki.precipitation.data import AnalysisFlag, Gauges, RadarRain, RainAnalysis, RainGrid
@@ -164,12 +164,13 @@ def _everywhere(
     one = fitted.observed
     residual = (one.value - one.points.drift @ fitted.drift)[:, None]
     z, variance, share = np.empty(targets.size), np.empty(targets.size), np.empty(targets.size)
-    tree = cKDTree(one.points.x) if one.size else None
+    where = np.column_stack([one.points.x, SPEED * np.abs(one.points.hours)])
+    tree = cKDTree(where) if one.size else None
     for chosen in _groups(targets.x, 400 if one.size <= settings.neighbours else 50):
         group = targets.some(chosen)
         near = np.arange(one.size)
         if tree is not None and one.size > settings.neighbours:
-            near = np.sort(tree.query(group.x.mean(axis=0), k=settings.neighbours)[1])
+            near = np.sort(tree.query(np.append(group.x.mean(axis=0), 0.0), k=settings.neighbours)[1])
         fields = solve(group, one.some(near), fitted.parameters, present(group), residual[near])
         z[chosen], variance[chosen], share[chosen] = combine(
             fields, group.amplitude.T, group.drift.T, fitted.drift, fitted.drift_covariance, fitted.parameters.variance

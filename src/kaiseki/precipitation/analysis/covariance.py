@@ -2,7 +2,7 @@
 
 Transformed rain at a point is z = h'b + sum_j phi_j f_j + e. The fields f_j (additive and multiplicative bias of radar,
 rain where no radar sees) are independent; each is a sum of Matern fields of several ranges r with the correlation
-(1 + u) exp(-u), u = sqrt(3) d / r, times exp(-|dt| / hours_j). phi_j is the amplitude of the field at the point: 1, the
+(1 + u) exp(-u), u = sqrt(3) d / r, times exp(-|dt| / h). phi_j is the amplitude of the field at the point: 1, the
 transformed radar amount, and 1 where no radar sees. d is the distance on a map in km; a third coordinate, height times
 a factor, makes it longer across terrain (Matern functions of the distance are covariances in three dimensions too).
 """
@@ -63,12 +63,11 @@ def correlations(one: np.ndarray, other: np.ndarray, ranges: np.ndarray) -> list
     return result
 
 
-def memory(one: Points, other: Points, hours: np.ndarray) -> list[np.ndarray | None]:
-    """Correlations in time (n, m) of each field; None where all are of one time."""
+def apart(one: Points, other: Points) -> np.ndarray | None:
+    """Difference in time (n, m), h; None where all are of one time."""
     if one.size and other.size and np.ptp(one.hours) == np.ptp(other.hours) == one.hours[0] - other.hours[0] == 0.0:
-        return [None] * hours.size
-    apart = np.abs(one.hours[:, None] - other.hours)
-    return [np.exp(-apart / each) for each in hours]
+        return None
+    return np.abs(one.hours[:, None] - other.hours)
 
 
 def present(points: Points) -> list[int]:
@@ -79,15 +78,13 @@ def present(points: Points) -> list[int]:
 def by_field(targets: Points, gauges: Points, parameters: Parameters, fields: list[int]) -> list[np.ndarray]:
     """Covariances (n, m) of each field, without its amplitude at the n targets, with z at the m gauges."""
     correlation = correlations(targets.x, gauges.x, parameters.ranges)
-    lost = memory(targets, gauges, parameters.hours)
+    hours = apart(targets, gauges)
     result = []
     for field in fields:
         total = np.zeros((targets.size, gauges.size))
-        for sd, one in zip(parameters.sd[field], correlation, strict=True):
-            total += sd**2 * one
+        for sd, one, memory in zip(parameters.sd[field], correlation, parameters.hours[field], strict=True):
+            total += sd**2 * one if hours is None else sd**2 * one * np.exp(-hours / memory)
         total *= gauges.amplitude[:, field]
-        if (one_lost := lost[field]) is not None:
-            total *= one_lost
         result.append(total)
     return result
 

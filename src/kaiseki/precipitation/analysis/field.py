@@ -19,7 +19,7 @@ from kaiseki.precipitation.analysis.local import Local, combine, solve
 from kaiseki.precipitation.analysis.mesh import Mesh, spacing, tiles
 from kaiseki.precipitation.analysis.plane import coordinates
 from kaiseki.precipitation.analysis.sampling import Box, prior_draws
-from kaiseki.precipitation.analysis.settings import AnalysisSettings
+from kaiseki.precipitation.analysis.settings import SPEED, AnalysisSettings
 from kaiseki.precipitation.analysis.transform import PowerTransform
 from kaiseki.precipitation.analysis.window import Window
 from kaiseki.precipitation.data import PROBABILITIES, THRESHOLD, AnalysisFlag, RainAnalysis, RainGrid, fractional_index
@@ -64,7 +64,11 @@ def smooth_fields(
     weight = np.zeros(mesh.shape, np.float32)
     nodes = x.reshape(my, mx, 3)
     informative = np.flatnonzero(one.variance < 1e3)
-    for tile in tiles(mesh, nodes, one.points.x[informative], settings.reach_km, settings.neighbours):
+    # Time is a fourth coordinate of what is near.
+    when = SPEED * np.abs(one.points.hours[informative, None])
+    there = np.concatenate([one.points.x[informative], when], axis=1)
+    now = np.concatenate([nodes, np.zeros((my, mx, 1))], axis=2)
+    for tile in tiles(mesh, now, there, settings.reach_km, settings.neighbours):
         part = nodes[tile.rows, tile.columns].reshape(-1, 3)
         near = informative[tile.near]
         targets = Points(part, np.zeros(len(part)), np.empty((len(part), 3)), np.empty((len(part), 0)))
@@ -78,8 +82,8 @@ def smooth_fields(
         values = getattr(total, name)
         values /= np.where(weight > 0.0, weight, 1.0)
     total.samples[...] += draws.reshape(total.samples.shape)
-    now = one.points.x[one.points.hours == 0.0]
-    distance = cKDTree(now).query(x)[0] if len(now) else np.full(len(x), np.inf)
+    places = one.points.x[one.points.hours == 0.0]
+    distance = cKDTree(places).query(x)[0] if len(places) else np.full(len(x), np.inf)
     return Smooth(mesh, total, drifts, np.minimum(distance, 1e6).reshape(mesh.shape).astype(np.float32))
 
 

@@ -19,14 +19,14 @@ from scipy.spatial.distance import cdist
 from kaiseki.precipitation.analysis.calibration import Calibration, calibrate, noise_variance
 from kaiseki.precipitation.analysis.covariance import (
     MICRO_KM,
+    apart,
     correlations,
-    memory,
     of_shared_errors,
     of_signal,
     present,
 )
 from kaiseki.precipitation.analysis.likelihood import LEAST_VARIANCE, Observed, error_covariance, iterate
-from kaiseki.precipitation.analysis.settings import PRIOR_SPREAD, AnalysisSettings, Parameters, prior
+from kaiseki.precipitation.analysis.settings import PRIOR_SPREAD, SPEED, AnalysisSettings, Parameters, prior
 from kaiseki.precipitation.analysis.transform import PowerTransform
 
 _BLOCK: Final = 350
@@ -59,10 +59,11 @@ def fit(one: Observed, drift_mean: np.ndarray, drift_sd: np.ndarray, settings: A
     """
     parameters, drift, covariance = prior(settings), drift_mean, np.diag(drift_sd**2)
     one = replace(one, active=one.active & _first_of_cells(one))
-    if settings.fit and one.active.any():
-        part = one
-        if one.size > settings.neighbours and one.active.sum() > settings.fit_gauges:
-            part = one.some(np.concatenate(_chosen_blocks(one, settings.fit_gauges)))
+    if settings.fit and (one.active & (one.points.hours == 0.0)).any():
+        # Other times would put into the errors what the rain changes from hour to hour.
+        part = one.some(one.points.hours == 0.0)
+        if part.size > settings.neighbours and part.active.sum() > settings.fit_gauges:
+            part = part.some(np.concatenate(_chosen_blocks(part, settings.fit_gauges)))
         blocks = cut(part, settings.neighbours)
         for number in range(_ROUNDS):
             # Weights of the first round are all 1: of small ones the search would make the signal small, and go on so.
@@ -118,8 +119,8 @@ def _iterated(
         return iterate(one, parameters, drift, degrees_of_freedom, _INNER) if blocks else one
     changed = {name: getattr(one, name).copy() for name in ("value", "variance", "base", "weight", "estimate")}
     for block in blocks:
-        centre = one.points.x[block].mean(axis=0)
-        distance = np.linalg.norm(one.points.x - centre, axis=1)
+        distance = np.linalg.norm(one.points.x - one.points.x[block].mean(axis=0), axis=1)
+        distance += SPEED * np.abs(one.points.hours)
         distance[block] = np.inf
         around = min(_HALO, one.size - block.size)
         chosen = np.concatenate([block, np.argpartition(distance, around - 1)[:around]])
@@ -133,10 +134,14 @@ def _iterated(
 def _coefficients(
     one: Observed, blocks: list[np.ndarray], parameters: Parameters, mean: np.ndarray, sd: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients of the drift and their covariance, generalised least squares over the blocks with the prior."""
+    """Coefficients of the drift and their covariance by the values of the time itself, with the prior."""
     precision, right = np.diag(sd**-2.0), mean / sd**2
     for block in blocks:
-        part = one.some(block)
+        # Of other times only values with rain around are at hand; the drift of all would lean to the wet.
+        now = block[one.points.hours[block] == 0.0]
+        if not now.size:
+            continue
+        part = one.some(now)
         factor = cho_factor(of_signal(part.points, parameters) + error_covariance(part), lower=True)
         weighted = cho_solve(factor, part.points.drift)
         precision = precision + part.points.drift.T @ weighted
@@ -198,7 +203,7 @@ class _Block:
     def cost(self, parameters: Parameters) -> tuple[float, np.ndarray]:
         """Cost and gradient with respect to the vector of the parameters."""
         points = self.one.points
-        lost = memory(points, points, parameters.hours)
+        hours = apart(points, points)
         slopes: dict[int, np.ndarray] = {}
         count, (_, ranges) = parameters.sd.size, parameters.sd.shape
         by_range = np.zeros_like(self.fixed)
@@ -211,17 +216,16 @@ class _Block:
         total[np.diag_indices_from(total)] += error / self.weight
         correlation = correlations(points.x, points.x, parameters.ranges)
         distance = [_slope_of_range(points.x, length) for length in parameters.ranges]
-        apart = np.abs(points.hours[:, None] - points.hours) if lost[0] is not None else None
         for field, amplitude in zip(self.fields, self.amplitude, strict=True):
             both = amplitude[:, None] * amplitude
-            if (one_lost := lost[field]) is not None:
-                both = both * one_lost
             for number in range(ranges):
                 part = parameters.sd[field, number] ** 2 * both
+                if hours is not None:
+                    part *= np.exp(-hours / parameters.hours[field, number])
                 by_range += part * distance[number]
                 part *= correlation[number]
-                if apart is not None:
-                    by_hours += part * apart / parameters.hours[field]
+                if hours is not None:
+                    by_hours += part * hours / parameters.hours[field, number]
                 total += part
                 slopes[field * ranges + number] = 2.0 * part
         factor = cholesky(total, lower=True, check_finite=False)

@@ -82,8 +82,8 @@ def tiles(mesh: Mesh, x: np.ndarray, gauges: np.ndarray, reach: float, most: int
 
     Args:
         mesh: to cover.
-        x: coordinates of the nodes, (my, mx, 3), km.
-        gauges: coordinates of the gauges, (n, 3), km.
+        x: coordinates of the nodes, (my, mx, d), km.
+        gauges: coordinates of the gauges, (n, d), km.
         reach: distance beyond which gauges are not used, km.
         most: number of gauges of a tile.
     """
@@ -99,7 +99,7 @@ def tiles(mesh: Mesh, x: np.ndarray, gauges: np.ndarray, reach: float, most: int
         j0, j1, i0, i1 = queue.pop()
         rows = slice(max(j0 - OVERLAP, 0), min(j1 + OVERLAP, mesh.shape[0]))
         columns = slice(max(i0 - OVERLAP, 0), min(i1 + OVERLAP, mesh.shape[1]))
-        nodes = x[rows, columns].reshape(-1, 3)
+        nodes = x[rows, columns].reshape(-1, x.shape[-1])
         centre = 0.5 * (nodes.min(axis=0) + nodes.max(axis=0))
         radius = float(np.linalg.norm(nodes - centre, axis=1).max())
         inside = tree.query_ball_point(centre, radius, return_length=True)

@@ -69,13 +69,21 @@ def prior_draws(
     for number in range(3):
         if not parameters.sd[number].any():
             continue
-        field = box.draw(parameters.sd[number], parameters.ranges, rng)
+        parts = [_of_range(box, parameters, number, one, rng) for one in range(parameters.ranges.size)]
         for before, time in zip(np.append(np.nan, times[:-1]), times, strict=True):
             if np.isfinite(before):
-                kept = np.exp(-(time - before) / parameters.hours[number])
-                field = kept * field + np.sqrt(1.0 - kept**2) * box.draw(parameters.sd[number], parameters.ranges, rng)
+                for one, lasting in enumerate(parameters.hours[number]):
+                    kept = np.exp(-(time - before) / lasting)
+                    fresh = _of_range(box, parameters, number, one, rng)
+                    parts[one] = kept * parts[one] + np.sqrt(1.0 - kept**2) * fresh
+            field = np.sum(parts, axis=0)
             if time == 0.0:
                 at_targets[number] = box.at(field, targets)
             now = hours == time
             at_gauges[number, now] = box.at(field, gauges[now])
     return at_targets, at_gauges
+
+
+def _of_range(box: Box, parameters: Parameters, field: int, number: int, rng: np.random.Generator) -> np.ndarray:
+    """A draw of one field at one range."""
+    return box.draw(parameters.sd[field, [number]], parameters.ranges[[number]], rng)

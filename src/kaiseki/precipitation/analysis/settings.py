@@ -15,6 +15,9 @@ FIELDS: Final = ("additive", "multiplicative", "unseen")
 PRIOR_SPREAD: Final = 0.5
 """Standard deviation of the prior of the logarithm of each parameter; the second guard against dry networks."""
 
+SPEED: Final = 40.0
+"""Speed at which rain moves through its own range, and is forgotten, km/h; it also weighs hours against km."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysisSettings(Section):
@@ -74,7 +77,7 @@ class Parameters:
     Attributes:
         sd: standard deviations of each field at each range, (3, s), in the unit of z (the multiplicative one relative).
         ranges: of the correlations, (s,), km.
-        hours: time in which each field loses its memory, (3,), h.
+        hours: time in which each field at each range loses its memory, (3, s), h.
         noise: standard deviation of the error of gauges where it is dry, and its growth with z.
     """
 
@@ -90,7 +93,7 @@ class Parameters:
 
     def to_vector(self) -> np.ndarray:
         """Logarithms of the standard deviations and the noise, of the ranges' and of the hours' common factor."""
-        return np.log(np.concatenate([self.sd.ravel(), self.noise, self.ranges[:1], self.hours[:1]]))
+        return np.log(np.concatenate([self.sd.ravel(), self.noise, self.ranges[:1], self.hours[0, :1]]))
 
     def from_vector(self, vector: np.ndarray) -> Parameters:
         """Parameters of a vector like that of `to_vector`; ranges and hours keep their ratios."""
@@ -99,7 +102,7 @@ class Parameters:
         return Parameters(
             value[:count].reshape(self.sd.shape),
             self.ranges * (value[count + 2] / self.ranges[0]),
-            self.hours * (value[count + 3] / self.hours[0]),
+            self.hours * (value[count + 3] / self.hours[0, 0]),
             value[count : count + 2],
         )
 
@@ -109,4 +112,6 @@ def prior(settings: AnalysisSettings) -> Parameters:
     ranges = np.asarray(settings.ranges_km)
     total = np.array([0.2, 0.25, 1.5])
     shares = np.full(ranges.size, 1.0 / np.sqrt(ranges.size))
-    return Parameters(total[:, None] * shares, ranges, np.array([1.0, 3.0, 1.5]), np.array([0.1, 0.1]))
+    moved = ranges / SPEED
+    hours = np.stack([moved, np.full_like(moved, 3.0), moved])
+    return Parameters(total[:, None] * shares, ranges, hours, np.full(2, 0.1))
