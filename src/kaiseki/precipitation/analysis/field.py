@@ -83,7 +83,7 @@ def smooth_fields(
         values /= np.where(weight > 0.0, weight, 1.0)
     total.samples[...] += draws.reshape(total.samples.shape)
     places = one.points.x[one.points.hours == 0.0]
-    distance = cKDTree(places).query(x)[0] if len(places) else np.full(len(x), np.inf)
+    distance = cKDTree(places[:, :2]).query(x[:, :2])[0] if len(places) else np.full(len(x), np.inf)
     return Smooth(mesh, total, drifts, np.minimum(distance, 1e6).reshape(mesh.shape).astype(np.float32))
 
 

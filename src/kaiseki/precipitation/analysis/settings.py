@@ -32,11 +32,11 @@ class AnalysisSettings(Section):
     fit_gauges: Count = 600
     """Largest number of gauge values from which the parameters are found."""
     degrees_of_freedom: Annotated[float, Bounds(gt=2)] = 4.0
-    """Degrees of freedom of the Student t distribution of the errors of gauges; large is Gaussian."""
+    """Number of degrees of freedom of the Student t distribution of gauge errors; a large one is Gaussian."""
     hours_before: Annotated[int, Bounds(ge=0, le=12)] = 0
     """Number of intervals before the time of the analysis whose gauges and radar are used."""
     hours_after: Annotated[int, Bounds(ge=0, le=12)] = 0
-    """Number of intervals after it; 0 is the filter, whose analysis could have been made at once."""
+    """Number of intervals after the time of the analysis; with 0 it could have been made at once (filter)."""
     smoothing_km: Positive = 9.0
     """Width of the mean of the radar field that is the second predictor, km."""
     wet_box_km: Positive = 25.0
