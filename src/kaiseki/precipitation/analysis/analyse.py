@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from kaiseki.core.errors import InputError
+from kaiseki.grid.projection import Projection
+from kaiseki.precipitation.analysis.calibration import radar_weight
 from kaiseki.precipitation.analysis.covariance import Points, present
 from kaiseki.precipitation.analysis.field import on_grid, smooth_fields
 from kaiseki.precipitation.analysis.fitting import Fitted, fit, spreads
@@ -15,8 +18,11 @@ from kaiseki.precipitation.analysis.local import combine, solve
 from kaiseki.precipitation.analysis.plane import coordinates, plane_around, plane_of
 from kaiseki.precipitation.analysis.settings import SPEED, AnalysisSettings
 from kaiseki.precipitation.analysis.transform import PowerTransform
-from kaiseki.precipitation.analysis.window import gather
+from kaiseki.precipitation.analysis.window import Window, gather
 from kaiseki.precipitation.data import AnalysisFlag, Gauges, RadarRain, RainAnalysis, RainGrid
+
+_NEARLY_ONE: Final = 0.95
+"""Weight of the model with radar from which it is taken alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,33 +86,65 @@ def analyse(
     settings = settings or AnalysisSettings()
     if terrain is not None and np.shape(terrain) != grid.shape:
         raise InputError(f"The terrain has shape {np.shape(terrain)}, the grid of the analysis {grid.shape}")
-    one = _on_grid(gauges, radar, time, grid, settings, background, terrain, None)
-    unseen = ((one.flag & (AnalysisFlag.RADAR | AnalysisFlag.GAP)) == 0) if radar is not None else np.zeros(1, bool)
-    if not unseen.any():
+    projection = plane_of(grid)
+    model = _model(gauges, radar, background, time, projection, settings)
+    one = _on_grid(model, time, grid, projection, settings, terrain, None)
+    if radar is None:
         return one
-    # Where no radar sees, all gauges speak as gauges alone, also those that a radar sees nearby.
-    other = _on_grid(gauges, None, time, grid, settings, background, terrain, unseen)
+    alone = _model(gauges, None, background, time, projection, settings)
+    weight = _weight(model, alone, settings)
+    seen = (one.flag & AnalysisFlag.RADAR) > 0
+    share = np.where(seen, np.float32(weight), np.float32(0.0))
+    wanted = (share < 1.0) & (one.flag != AnalysisFlag.GAP)
+    if not wanted.any():
+        return one
+    other = _on_grid(alone, time, grid, projection, settings, terrain, wanted)
+    # Where radar sees, gauges alone are known as far as they reach; beyond, radar is all there is.
+    share = np.where(wanted & np.isfinite(other.mean), share, np.float32(1.0))
     fields = ("mean", "quantiles", "probability", "gauge_weight", "samples")
-    merged = {name: np.where(unseen, getattr(other, name), getattr(one, name)) for name in fields}
-    return replace(one, **merged)
+    mixed: dict[str, Any] = {name: _mixed(share, getattr(one, name), getattr(other, name)) for name in fields}
+    return replace(one, **mixed)
+
+
+def _model(
+    gauges: Gauges,
+    radar: RadarRain | None,
+    background: RadarRain | None,
+    time: np.datetime64,
+    projection: Projection,
+    settings: AnalysisSettings,
+) -> tuple[Window, Fitted]:
+    """Observations with or without radar, and what they say."""
+    window = gather(gauges, radar, background, time, projection, settings)
+    return window, fit(window.observed, window.drift_mean, window.drift_sd, settings)
 
 
 def _on_grid(
-    gauges: Gauges,
-    radar: RadarRain | None,
+    model: tuple[Window, Fitted],
     time: np.datetime64,
     grid: RainGrid,
+    projection: Projection,
     settings: AnalysisSettings,
-    background: RadarRain | None,
     terrain: np.ndarray | None,
     only: np.ndarray | None,
 ) -> RainAnalysis:
     """Analysis by one model of all cells, or of those rows that have a cell of a mask (ny, nx)."""
-    projection = plane_of(grid)
-    window = gather(gauges, radar, background, time, projection, settings)
-    fitted = fit(window.observed, window.drift_mean, window.drift_sd, settings)
-    smooth = smooth_fields(grid, fitted, projection, settings, terrain)
-    return on_grid(grid, time, window, fitted, smooth, settings, only)
+    smooth = smooth_fields(grid, model[1], projection, settings, terrain)
+    return on_grid(grid, time, *model, smooth, settings, only)
+
+
+def _weight(model: tuple[Window, Fitted], alone: tuple[Window, Fitted], settings: AnalysisSettings) -> float:
+    """Weight of the model with radar where radar sees; 1 if it is nearly that."""
+    transform = PowerTransform(settings.exponent)
+    weight = radar_weight(model[1].observed, model[1].without, alone[1].without, transform)
+    return 1.0 if weight > _NEARLY_ONE else weight
+
+
+def _mixed(share: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Mean of two fields with a share of the first; quantiles stay in order so."""
+    with np.errstate(invalid="ignore"):
+        mixed = share * one + (share.dtype.type(1.0) - share) * other
+    return np.where(share >= 1.0, one, np.where(share <= 0.0, other, mixed))
 
 
 def at_places(
@@ -123,31 +161,34 @@ def at_places(
     """Analysis at places, (n,), without a grid between."""
     settings = settings or AnalysisSettings()
     lat, lon = np.atleast_1d(np.asarray(lat, float)), np.atleast_1d(np.asarray(lon, float))
-    given = (gauges, time, lat, lon, settings, background, height)
+    projection = plane_around(lat, lon) if radar is None else plane_of(radar.grid)
+    given = (lat, lon, height, projection, settings)
+    model = _model(gauges, radar, background, time, projection, settings)
+    one, quality = _at_places(model, *given)
     if radar is None:
-        return _at_places(None, *given)[0]
-    one, quality = _at_places(radar, *given)
-    if (quality > 0.0).all():
         return one
-    other = _at_places(None, *given)[0]
-    fields = ("z", "latent", "rain", "measured", "gauge_weight", "factor")
-    return replace(one, **{name: np.where(quality > 0.0, getattr(one, name), getattr(other, name)) for name in fields})
+    alone = _model(gauges, None, background, time, projection, settings)
+    share = np.where(quality > 0.0, _weight(model, alone, settings), 0.0)
+    if (share == 1.0).all():
+        return one
+    other = _at_places(alone, *given)[0]
+    fields = ("z", "latent", "measured", "gauge_weight", "factor")
+    mixed: dict[str, Any] = {name: _mixed(share, getattr(one, name), getattr(other, name)) for name in fields}
+    # The mean of amounts is that of the two models: their difference is a part of the variance.
+    variance = _mixed(share, one.rain**2, other.rain**2) + share * (1.0 - share) * (one.z - other.z) ** 2
+    return replace(one, rain=np.sqrt(variance), **mixed)
 
 
 def _at_places(
-    radar: RadarRain | None,
-    gauges: Gauges,
-    time: np.datetime64,
+    model: tuple[Window, Fitted],
     lat: np.ndarray,
     lon: np.ndarray,
-    settings: AnalysisSettings,
-    background: RadarRain | None,
     height: np.ndarray | None,
+    projection: Projection,
+    settings: AnalysisSettings,
 ) -> tuple[AtPlaces, np.ndarray]:
     """Analysis at places by one model, and the quality of the radar there, (n,)."""
-    projection = plane_around(lat, lon) if radar is None else plane_of(radar.grid)
-    window = gather(gauges, radar, background, time, projection, settings)
-    fitted = fit(window.observed, window.drift_mean, window.drift_sd, settings)
+    window, fitted = model
     amplitude, rows, quality = window.design(lat, lon)
     x = coordinates(projection, lat, lon, height, settings.terrain_km_per_km)
     z, latent, share = _everywhere(Points(x, np.zeros(lat.size), amplitude.T, rows.T), fitted, settings)

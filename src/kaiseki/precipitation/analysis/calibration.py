@@ -26,6 +26,8 @@ SHOWN: Final = 0.1
 """Amount, measured or expected, from which a gauge counts in the calibration, mm."""
 _PRIOR_COUNT: Final = 40.0
 """Number of gauges that the prior values count for."""
+_RADAR_COUNT: Final = 10.0
+"""Number of gauges that speak for the radar before any does."""
 _SHARE: Final = 0.5
 """Share of the errors that is rain, before any gauge."""
 
@@ -71,9 +73,44 @@ def calibrate(
     parameters: Parameters,
     drift: np.ndarray,
     transform: PowerTransform,
-) -> Calibration:
-    """Calibration by the active gauges of the time itself."""
+) -> tuple[Calibration, np.ndarray]:
+    """Calibration by the active gauges of the time, and the amount expected at each value by others, (n,), mm."""
     z, variance = without_themselves(one, blocks, parameters, drift)
+    found = _calibration(one, z, variance, parameters, transform)
+    rain = np.sqrt(variance + found.rain_share * noise_variance(parameters, z))
+    return found, found.factor * transform.mean(z, rain)
+
+
+def radar_weight(one: Observed, with_radar: np.ndarray, alone: np.ndarray, transform: PowerTransform) -> float:
+    """Weight, from 0 to 1, of the model with radar beside that of gauges alone.
+
+    It is that of least squared error of the transformed amounts at active gauges of the time, each expected from the
+    others (stacking, Breiman 1996, doi:10.1007/BF00117832), as if ten more gauges spoke for the radar.
+
+    Args:
+        one: observations of the model with radar.
+        with_radar: amounts that it expects at its values of the time, (n,), mm.
+        alone: amounts that gauges alone expect there, (n,), mm.
+        transform: of the amounts.
+    """
+    now = one.points.hours == 0.0
+    used = one.active[now] & (one.points.amplitude[now, 2] < 1.0)
+    if not used.any():
+        return 1.0
+    measured = np.where(one.wet, one.z, 0.0)[now][used]
+    first, second = transform.forward(with_radar[used]), transform.forward(alone[used])
+    apart = float(np.sum((first - second) ** 2))
+    if apart == 0.0:
+        return 1.0
+    more = _RADAR_COUNT * apart / float(used.sum())
+    found = (float(np.sum((measured - second) * (first - second))) + more) / (apart + more)
+    return float(np.clip(found, 0.0, 1.0))
+
+
+def _calibration(
+    one: Observed, z: np.ndarray, variance: np.ndarray, parameters: Parameters, transform: PowerTransform
+) -> Calibration:
+    """Calibration by predictions z with their variance, (n,), of each value by the others."""
     used = one.active & (one.points.hours == 0.0)
     if not used.any():
         return Calibration()

@@ -43,13 +43,23 @@ _RANGE_SPREAD: Final = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What the gauges of a window say: observations, parameters, coefficients of the drift (p,) with covariance."""
+    """What the gauges of a window say.
+
+    Attributes:
+        observed: the values with their pseudo-observations.
+        parameters: of the covariances.
+        drift: coefficients of the drift, (p,).
+        drift_covariance: of them, (p, p).
+        calibration: by gauges left out.
+        without: amount expected at each value of the time itself by the others, (m,), mm.
+    """
 
     observed: Observed
     parameters: Parameters
     drift: np.ndarray
     drift_covariance: np.ndarray
     calibration: Calibration
+    without: np.ndarray
 
 
 def fit(one: Observed, drift_mean: np.ndarray, drift_sd: np.ndarray, settings: AnalysisSettings) -> Fitted:
@@ -75,8 +85,8 @@ def fit(one: Observed, drift_mean: np.ndarray, drift_sd: np.ndarray, settings: A
     for _ in range(2):
         one = _iterated(one, blocks, parameters, drift, settings.degrees_of_freedom)
         drift, covariance = _coefficients(one, blocks, parameters, drift_mean, drift_sd)
-    calibration = calibrate(one, blocks, parameters, drift, PowerTransform(settings.exponent))
-    return Fitted(one, parameters, drift, covariance, calibration)
+    calibration, without = calibrate(one, blocks, parameters, drift, PowerTransform(settings.exponent))
+    return Fitted(one, parameters, drift, covariance, calibration, without[one.points.hours == 0.0])
 
 
 def _first_of_cells(one: Observed) -> np.ndarray:
