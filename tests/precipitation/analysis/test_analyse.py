@@ -253,3 +253,13 @@ def test_intervals_of_other_lengths_and_terrain_of_another_shape_are_refused():
         analyse(some, radar, TIME, grid())
     with pytest.raises(InputError, match="terrain has shape"):
         analyse(gauges(truth, 5), radar, TIME, grid(), terrain=np.zeros((3, 3)))
+
+
+def test_a_useless_radar_is_hardly_used():
+    """A radar that shows the storms elsewhere leaves little more error than gauges alone do."""
+    truth, radar = storms()
+    some = gauges(truth, 150)
+    wrong = replace(radar, amount=np.ascontiguousarray(radar.amount[:, ::-1, ::-1]))
+    alone, misled = analyse(some, None, TIME, grid()), analyse(some, wrong, TIME, grid())
+    assert sound(misled).all()
+    assert error(misled.mean, truth) < 1.15 * error(alone.mean, truth)
