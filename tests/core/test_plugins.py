@@ -176,7 +176,7 @@ def test_a_driving_source_is_asked_before_ours_and_only_for_its_files(
     offer: Callable[..., None], tmp_path: Path
 ) -> None:
     offer("ourselves", "driving_sources", "mine", DRIVING)
-    assert list(available()) == ["mine", "grib", "sst_netcdf", "netcdf"]
+    assert list(available()) == ["mine", "climcore", "grib", "sst_netcdf", "netcdf"]
     # The first bytes of a NetCDF file, which our reader would take, and refuse for what it lacks.
     for name in ("analysis.mine", "analysis.nc"):
         (tmp_path / name).write_bytes(b"CDF\x01" + bytes(100))

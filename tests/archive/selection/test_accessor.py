@@ -20,12 +20,13 @@ from archive.selection.grids import on_map
 from kaiseki.archive import selection
 from kaiseki.archive.selection.accessor import FUNCTIONS, Selection
 
-UNUSED = {"jax", "scipy", "matplotlib", "pyproj", "pydantic", "cyclopts", "rich", "dask", "shapely", "h5netcdf", "h5py",
+UNUSED = {"jax", "scipy", "matplotlib", "pyproj", "pydantic", "cyclopts", "rich", "shapely", "h5netcdf", "h5py",
           "eccodes", "requests", "obstore", "sklearn", "netCDF4", "cfgrib"}  # fmt: skip
 
 PROGRAM = """
 import json, sys
-sys.modules["pint"] = None  # xarray looks for it and imports it, with SciPy, wherever it is installed
+# xarray looks for these and imports them, with SciPy, wherever they are installed; the client does not install them.
+sys.modules["pint"] = sys.modules["dask"] = None
 import kaiseki
 kaiseki.open
 before = sorted({name.split(".")[0] for name in sys.modules})
