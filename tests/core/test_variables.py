@@ -37,7 +37,8 @@ def test_a_row_makes_sense(row) -> None:
     assert row.name == row.name.lower()
     # A modifier may follow, CF 1.11, appendix C.
     name, _, modifier = row.standard_name.partition(" ")
-    assert name.replace("_", "").isalpha()
+    # CF has no name for a probability and for a weight of an analysis.
+    assert name.replace("_", "").isalpha() or row.name in {"precipitation_probability", "precipitation_gauge_weight"}
     assert modifier in {"", "standard_error"}
 
 
@@ -67,6 +68,14 @@ def test_the_grib_code_means_what_the_row_says(row) -> None:
         word for word in (row.long_name + " " + row.standard_name.replace("_", " ")).lower().split() if len(word) > 3
     }
     assert words & set(name.replace("-", " ").replace("(", " ").split()), f"{name!r} is not {row.long_name!r}"
+
+
+def test_a_flag_tells_its_values() -> None:
+    attributes = variable("precipitation_flag").attributes()
+    assert len(attributes["flag_values"]) == len(attributes["flag_meanings"].split()) == 8
+    assert attributes["flag_values"][-1] == 8 and attributes["flag_meanings"].endswith(" gap")
+    assert variable("precipitation_flag").bound == variable("precipitation_flag").user_bound == 0
+    assert "standard_name" not in variable("precipitation_probability").attributes()
 
 
 def test_look_up_by_internal_name_before_cf_name() -> None:

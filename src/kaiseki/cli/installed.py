@@ -11,6 +11,7 @@ from kaiseki.core.errors import InstallationError, ResourceError
 EXTRAS: Final = {
     "run": ("jax", "jaxlib", "equinox", "jaxtyping", "scipy", "psutil"),
     "formats": ("eccodes", "h5netcdf", "h5py", "tifffile"),
+    "precip": ("scipy", "dask"),
     "report": ("matplotlib", "jinja2"),
     "fetch": ("requests", "obstore", "cdsapi"),
     "s3": ("obstore",),

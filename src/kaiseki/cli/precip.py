@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cyclopts import App, Parameter
 
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from kaiseki.formats.jma_grib.amounts import Summary
 
 app = App(name="precip", help="Analysed precipitation, and JMA's files of rain and radars.", help_format="plaintext")
+
+
+COMMANDS: Final = {
+    "analyse": ("precip_analysis:analyse", "Analyse hours of rain from gauges and radar, with their uncertainty."),
+}
+"""Commands in modules of their own: where they are and one line of help."""
+
+for _name, (_place, _words_of_help) in COMMANDS.items():
+    app.command(f"kaiseki.cli.{_place}", name=_name, help=_words_of_help)
 
 
 @Parameter(name="*")

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kaiseki.core.errors import InputError
 
@@ -47,7 +47,7 @@ class Variable:
 
     Attributes:
         name: name used inside.
-        standard_name: CF standard name.
+        standard_name: CF standard name, empty where CF has none.
         long_name: words for titles and `long_name`.
         units: SI units in the notation of CF (UDUNITS).
         levels: "air" (z, y, x), "soil" (soil level, y, x) or "surface" (y, x).
@@ -59,6 +59,7 @@ class Variable:
         jma: short name in files of JMA, None where none is known.
         cell_methods: CF; "time: sum" and "time: mean" refer to the interval that ends at the label; empty
             for what does not change with time.
+        flags: meanings of the values of a flag by value, none for a quantity.
     """
 
     name: str
@@ -73,11 +74,18 @@ class Variable:
     grib2: Grib2 | None = None
     jma: str | None = None
     cell_methods: str = "time: point"
+    flags: tuple[tuple[int, str], ...] = ()
 
-    def attributes(self) -> dict[str, str]:
-        """CF attributes of a data variable: standard_name, long_name, units and, unless fixed in time, cell_methods."""
+    def attributes(self) -> dict[str, Any]:
+        """CF attributes of a data variable: standard_name, if CF has one, long_name, units and, unless fixed in time,
+        cell_methods; of a flag its values and their meanings too."""
+        named = {"standard_name": self.standard_name} if self.standard_name else {}
         methods = {"cell_methods": self.cell_methods} if self.cell_methods else {}
-        return {"standard_name": self.standard_name, "long_name": self.long_name, "units": self.units, **methods}
+        flags: dict[str, Any] = {}
+        if self.flags:
+            values, words = zip(*self.flags, strict=True)
+            flags = {"flag_values": [float(one) for one in values], "flag_meanings": " ".join(words)}
+        return {**named, "long_name": self.long_name, "units": self.units, **methods, **flags}
 
 
 def _row(cells: dict[str, str]) -> Variable:
@@ -106,7 +114,14 @@ def _row(cells: dict[str, str]) -> Variable:
         grib2=grib2,
         jma=cells["jma"] or None,
         cell_methods=cells["cell_methods"],
+        flags=_flags(cells["flags"] or ""),
     )
+
+
+def _flags(text: str) -> tuple[tuple[int, str], ...]:
+    """Values of a flag and their meanings from "1 radar 2 gauges"."""
+    words = text.split()
+    return tuple((int(value), meaning) for value, meaning in zip(words[::2], words[1::2], strict=True))
 
 
 def _table() -> Mapping[str, Variable]:
@@ -128,9 +143,9 @@ def variable(name: str) -> Variable:
     if name in VARIABLES:
         return VARIABLES[name]
     for row in VARIABLES.values():
-        if row.standard_name == name:
+        if name and row.standard_name == name:
             return row
-    names = [*VARIABLES, *(row.standard_name for row in VARIABLES.values())]
+    names = [*VARIABLES, *(row.standard_name for row in VARIABLES.values() if row.standard_name)]
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(VARIABLES)}"
     raise InputError(f"There is no variable {name!r}{hint}")
