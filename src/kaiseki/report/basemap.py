@@ -160,7 +160,7 @@ class Basemap:
         """Lines of a file that come near the map, cut where they leave it."""
         west, east, south, north = self.extent
         margin = 0.05 * max(east - west, north - south)
-        for line in _lines(path):
+        for line in coast_lines(path):
             longitude, latitude = line[:, 0], np.clip(line[:, 1], -89.9, 89.9)
             x, y = self.place(latitude, longitude)
             near = (x > west - margin) & (x < east + margin) & (y > south - margin) & (y < north + margin)
@@ -193,7 +193,7 @@ def coast_files(patterns: Sequence[str], root: Path | None) -> list[Path]:
     return [] if root is None else files_of(tuple(patterns), root, "domain.coast_files")
 
 
-def _lines(path: Path) -> Iterator[np.ndarray]:
+def coast_lines(path: Path) -> Iterator[np.ndarray]:
     """Lines (n, 2) of longitude and latitude in a GeoJSON file."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
