@@ -24,6 +24,7 @@ app = App(name="precip", help="Analysed precipitation, and JMA's files of rain a
 COMMANDS: Final = {
     "analyse": ("precip_analysis:analyse", "Analyse hours of rain from gauges and radar, with their uncertainty."),
     "plot": ("precip_plot:plot", "Draw radar, analysis, uncertainty and gauges of an hour side by side."),
+    "score": ("precip_score:score", "Cross-validate the analysis beside simple methods, by stations and by squares."),
 }
 """Commands in modules of their own: where they are and one line of help."""
 

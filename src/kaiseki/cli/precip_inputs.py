@@ -51,6 +51,8 @@ class InputOptions:
     """Units of the radar fields, where files do not say: mm, mm h-1, dBZ."""
     radar_variable: str = ""
     """Variable of the radar files, where there are several."""
+    radar_missing: float = 0.2
+    """Largest part of an hour without radar fields that is made up for by the rest of it."""
     checks: bool = True
     """Quality control of the gauges."""
 
@@ -60,6 +62,7 @@ class InputOptions:
         Raises:
             ConfigError: there is no input, or an option is wrong.
         """
+        from kaiseki.precipitation.accumulation import Accumulation
         from kaiseki.precipitation.batch import InputSettings
         from kaiseki.precipitation.quality import Checks
         from kaiseki.precipitation.sources import Reading
@@ -84,6 +87,7 @@ class InputOptions:
             background=self.background,
             gauge_reading=gauge_reading,
             radar_reading=radar_reading,
+            accumulation=Accumulation(missing=self.radar_missing),
             checks=Checks() if self.checks else None,
         )
 

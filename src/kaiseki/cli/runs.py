@@ -37,6 +37,7 @@ def demo(
     *,
     case: Path | None = None,
     twin: Literal["twin-1", "twin-2"] | None = None,
+    precip: Annotated[bool, Parameter(negative="")] = False,
     data: Data = None,
     out: Out = None,
     force: Force = False,
@@ -47,7 +48,7 @@ def demo(
 
     Without --case it is the twin experiment, which needs no data: a finer model plays the atmosphere, a network of real
     stations observes it, and the observations are reanalysed. With --case and --data it is the same chain on real data.
-    Called again it goes on where it was ended.
+    Called again it goes on where it was ended. With --precip it is the analysis of precipitation on synthetic storms.
 
     Parameters
     ----------
@@ -55,8 +56,17 @@ def demo(
         Experiment file; the embedded twin experiment by default.
     twin
         Which embedded twin experiment: twin-1, the default, or twin-2, which shares less with the system.
+    precip
+        Analyse the precipitation of synthetic storms instead: two minutes, a page of maps.
     """
     begin(json)
+    if precip:
+        if case is not None or twin is not None or data is not None:
+            raise ConfigError("--precip needs no data and no case; leave --case, --twin and --data out")
+        from kaiseki.cli.precip_demo import precip_demo
+
+        precip_demo(out, json=json)
+        return
     need("run", "report", what="kaiseki demo")
     if case is not None and twin is not None:
         raise ConfigError(f"Both --case {case} and --twin {twin} are given; please give one of them")

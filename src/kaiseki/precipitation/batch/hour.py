@@ -75,10 +75,10 @@ def analyse_hour(job: HourJob, sums: Sequence[Path | None]) -> Path:
     """
     begin = clock.monotonic()
     try:
-        radar = _window(job, lambda number, time: _radar(job, sums[number], time))
+        radar = window_of(job.analysis, job.time, lambda number, time: _radar(job, sums[number], time))
         background = None
         if job.background:
-            background = _window(job, lambda _, time: background_hour(job.background, time))
+            background = window_of(job.analysis, job.time, lambda _, time: background_hour(job.background, time))
         gauges = job.gauges
         if job.checks is not None and gauges.station.size and gauges.time.size:
             gauges = check(gauges, radar, job.checks)
@@ -92,10 +92,18 @@ def analyse_hour(job: HourJob, sums: Sequence[Path | None]) -> Path:
     return job.path
 
 
-def _window(job: HourJob, of_hour: Callable[[int, np.datetime64], RadarRain | None]) -> RadarRain | None:
-    """Fields of the hours of a window as one series, None where there is none."""
-    steps = range(-job.analysis.hours_before, job.analysis.hours_after + 1)
-    every = (of_hour(number, job.time + step * HOUR) for number, step in enumerate(steps))
+def window_of(
+    settings: AnalysisSettings, time: np.datetime64, of_hour: Callable[[int, np.datetime64], RadarRain | None]
+) -> RadarRain | None:
+    """Fields of the hours of a window as one series, None where there is none.
+
+    Args:
+        settings: of the analysis, which say how many hours before and after are used.
+        time: end of the hour.
+        of_hour: gives the field of an hour by its number in the window and its end.
+    """
+    steps = range(-settings.hours_before, settings.hours_after + 1)
+    every = (of_hour(number, time + step * HOUR) for number, step in enumerate(steps))
     found = [one for one in every if one is not None]
     if not found:
         return None

@@ -51,9 +51,6 @@ class BatchSettings:
     grib2: Path | None = None
 
     def __post_init__(self) -> None:
-        for one in (self.start, self.end):
-            if (np.datetime64(one, "s") - np.datetime64(0, "s")) % HOUR != np.timedelta64(0, "s"):
-                raise ConfigError(f"Hours end at whole hours UTC; {format_utc(one)} is none")
         if self.end < self.start:
             raise ConfigError(f"The last hour, {format_utc(self.end)}, lies before the first, {format_utc(self.start)}")
         if self.workers < 1:

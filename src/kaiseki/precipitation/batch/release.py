@@ -16,13 +16,14 @@ from kaiseki.archive.release.encoding import BoundSet
 from kaiseki.archive.release.layout import Chunks, ReleaseLayout, of_latlon, of_map
 from kaiseki.archive.release.store import QUALITY, ReleaseStore
 from kaiseki.archive.store.storage import Location
-from kaiseki.core.errors import StoreError
+from kaiseki.core.errors import ConfigError, StoreError
+from kaiseki.core.timing import format_utc
 from kaiseki.core.variables import variable
 from kaiseki.grid.proj_map import ProjMap
 from kaiseki.grid.regular import LatLonGrid
 from kaiseki.precipitation.analysis import AnalysisSettings
 from kaiseki.precipitation.batch.hour_file import FIELDS, file_name, read_field
-from kaiseki.precipitation.data import RainGrid
+from kaiseki.precipitation.data import HOUR, RainGrid
 
 GROUP: Final = "precipitation"
 STREAM: Final = "precipitation analysis"
@@ -136,8 +137,11 @@ def days_held(release: Location, hours: np.ndarray, settings: ReleaseSettings) -
     """Days that a release holds already with all the hours asked for.
 
     Raises:
+        ConfigError: an hour does not end at a whole hour.
         StoreError: it holds a day without some of them, or a day lies outside its axis.
     """
+    if (uneven := hours[(hours - hours.astype("datetime64[D]")) % HOUR != np.timedelta64(0, "s")]).size:
+        raise ConfigError(f"A release holds hours that end at whole hours UTC; {format_utc(uneven[0])} is none")
     store = ReleaseStore.open(release)
     states = store.states(GROUP, QUALITY)
     held = set()

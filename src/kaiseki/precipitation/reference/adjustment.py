@@ -92,6 +92,36 @@ def adjusted(
     return replace(radar, amount=amount)
 
 
+def adjusted_at(
+    radar: RadarRain,
+    gauges: Gauges,
+    time: np.datetime64,
+    lat: np.ndarray,
+    lon: np.ndarray,
+    settings: AdjustmentSettings | None = None,
+) -> np.ndarray:
+    """Amounts (n,) of a composite adjusted by the gauges of an interval, in the cells of places; NaN where it has none.
+
+    Args:
+        radar: composite.
+        gauges: over the same interval; those with flags are left out.
+        time: end of the interval.
+        lat, lon: of the places, (n,), degrees.
+        settings: of the weights.
+
+    Raises:
+        InputError: the gauges measure over another interval.
+    """
+    if gauges.period != radar.period:
+        raise InputError(f"The gauges measure over {gauges.period}, the radar over {radar.period}")
+    row, column = (np.rint(one).astype(int) for one in fractional_index(radar.grid, lat, lon))
+    inside = (row >= 0) & (row < radar.grid.shape[0]) & (column >= 0) & (column < radar.grid.shape[1])
+    field = radar.at(time).amount[0]
+    amount = np.where(inside, field[np.where(inside, row, 0), np.where(inside, column, 0)], np.nan).astype(float)
+    logarithm = _Ratios.of(radar, gauges, time, settings or AdjustmentSettings())
+    return amount * logarithm.factors(np.asarray(lat), np.asarray(lon), amount) if logarithm.size else amount
+
+
 @dataclass(frozen=True, eq=False)
 class _Ratios:
     """Logarithms (n,) of gauge over radar at the gauges, and the logarithm (n,) of the amount of the radar there."""
