@@ -25,6 +25,10 @@ COMMANDS: Final = {
     "analyse": ("precip_analysis:analyse", "Analyse hours of rain from gauges and radar, with their uncertainty."),
     "plot": ("precip_plot:plot", "Draw radar, analysis, uncertainty and gauges of an hour side by side."),
     "score": ("precip_score:score", "Cross-validate the analysis beside simple methods, by stations and by squares."),
+    "verify": (
+        "precip_verify:verify",
+        "Score rain of forecasts, reanalyses and gauges against an analysis, over boxes.",
+    ),
 }
 """Commands in modules of their own: where they are and one line of help."""
 

@@ -1,8 +1,8 @@
 """Synthetic storms with a known truth: showers and a band of rain over an island arc, four radars, gauges.
 
 The truth is a function of place and time: showers that grow, move with the flow and decay, and a band of stratiform
-rain with a random texture that moves too; mountains strengthen both. Amounts of an hour are sums of twelve steps of five
-minutes. Each radar sees the truth through a factor of its own, a decrease with the height of its beam, and a smooth
+rain with a random texture that moves too; mountains strengthen both. Amounts of an hour are sums of twelve steps.
+Each radar sees the truth through a factor of its own, a decrease with the height of its beam, and a smooth
 random error; gauges read the truth of their cell with an error, in steps of a tipping bucket; two have a planted fault.
 """
 
