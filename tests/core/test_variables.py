@@ -73,7 +73,8 @@ def test_the_grib_code_means_what_the_row_says(row) -> None:
 def test_a_flag_tells_its_values() -> None:
     attributes = variable("precipitation_flag").attributes()
     assert len(attributes["flag_values"]) == len(attributes["flag_meanings"].split()) == 8
-    assert attributes["flag_values"][-1] == 8 and attributes["flag_meanings"].endswith(" gap")
+    assert attributes["flag_values"][-1] == 8
+    assert attributes["flag_meanings"].endswith(" gap")
     assert variable("precipitation_flag").bound == variable("precipitation_flag").user_bound == 0
     assert "standard_name" not in variable("precipitation_probability").attributes()
 

@@ -37,14 +37,15 @@ def precip_demo(out: Path | None, *, json: bool) -> None:
     storms = demo.storms
     hours = [
         RainHour(
-            one.time,
-            one.grid,
-            one.mean,
-            one.quantiles[0],
-            one.quantiles[2],
-            demo.raw,
-            demo.gauges,
-            storms.truth[number],
+            time=one.time,
+            grid=one.grid,
+            mean=one.mean,
+            low=one.quantiles[0],
+            high=one.quantiles[2],
+            radar=demo.raw,
+            gauges=demo.gauges,
+            truth=storms.truth[number],
+            land=storms.land,
         )
         for number, one in enumerate(demo.analyses)
     ]

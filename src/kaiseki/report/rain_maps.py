@@ -54,6 +54,7 @@ class RainHour:
         radar: fields of the hour on a grid of their own.
         gauges: of the hour.
         truth: (ny, nx), mm, of a synthetic case.
+        land: (ny, nx), whether a cell is land, for its outline where there are no coastlines.
     """
 
     time: np.datetime64
@@ -64,6 +65,7 @@ class RainHour:
     radar: RadarRain | None = None
     gauges: Gauges | None = None
     truth: np.ndarray | None = None
+    land: np.ndarray | None = None
 
 
 class Ground:
@@ -219,7 +221,7 @@ def draw_hour(
     panels.append(("uncertainty: width of the 80 % interval", (hour.grid, hour.high - hour.low, width)))
     if hour.gauges is not None:
         panels.append(("gauges", None))
-    columns = 2 if ground.shape < 1.25 or len(panels) < 3 else 3
+    columns = 3 if len(panels) > 4 or (ground.shape > 1.25 and len(panels) > 2) else 2
     rows = -(-len(panels) // columns)
     figure, slots = _frame(ground, rows, columns)
     zone = JST if _in_japan(hour.grid) else None
@@ -230,6 +232,10 @@ def draw_hour(
     for number, (title, shown) in enumerate(panels):
         axes = slots[number]
         ground.draw(axes)
+        if hour.land is not None and not ground.coast:
+            axes.contour(
+                *ground.axes_of(hour.grid), hour.land, levels=[0.5], colors=[MAP_INK], linewidths=0.7, zorder=4
+            )
         axes.set_title(f"{chr(97 + number)}  {title}", fontsize=9.5, color=MAP_INK, pad=4)
         if shown is not None:
             grid, field, (cmap, norm) = shown
@@ -245,7 +251,7 @@ def draw_hour(
 
 def _frame(ground: Ground, rows: int, columns: int) -> tuple[Figure, list[Axes]]:
     """Figure with a grid of maps, room for a title above and two legends below."""
-    left, gap, top, bottom, above = 0.52, 0.42, 0.52, 0.86, 0.34
+    left, gap, top, bottom, above = 0.52, 0.42, 0.46, 0.86, 0.44
     width = (_WIDTH - left - 0.15 - gap * (columns - 1)) / columns
     height = min(width * ground.shape, 9.0)
     total = top + bottom + rows * (height + above)
@@ -253,7 +259,7 @@ def _frame(ground: Ground, rows: int, columns: int) -> tuple[Figure, list[Axes]]
     slots = []
     for number in range(rows * columns):
         row, column = divmod(number, columns)
-        x, y = left + column * (width + gap), total - top - (row + 1) * (height + above) + 0.08
+        x, y = left + column * (width + gap), total - top - (row + 1) * (height + above) + 0.14
         slots.append(figure.add_axes((x / _WIDTH, y / total, width / _WIDTH, height / total)))
     return figure, slots
 

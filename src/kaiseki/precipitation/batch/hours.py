@@ -11,12 +11,12 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -62,12 +62,11 @@ class BatchSettings:
         return np.arange(self.start, self.end + HOUR, HOUR).astype("datetime64[s]")
 
 
-class Finish(Protocol):
-    """What is done with a day whose hours are all analysed; it is called in any process, one day after another."""
+type Finish = Callable[[np.datetime64, Sequence[Path]], None]
+"""What is done with a day whose hours are all analysed, given the day and the files of its hours in order.
 
-    def __call__(self, day: np.datetime64, paths: Sequence[Path]) -> None:
-        """Take the files of the hours of a day, in the order of their times."""
-        ...
+It is called in any process, one day after another.
+"""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
