@@ -47,7 +47,7 @@ def open_radar(paths: str | Path | Sequence[str | Path], reading: Reading | None
     """
     reading = reading or Reading()
     files = _files(paths)
-    read = [(path, _scans(path, reading)) for path in files]
+    read = [(path, read_scans(path, reading)) for path in files]
     return _series(read, reading)
 
 
@@ -90,7 +90,12 @@ def _content(path: Path, limit: int | None = None) -> bytes:
         raise InputError(f"{path}: cannot be unpacked ({error}); it is damaged or truncated") from error
 
 
-def _scans(path: Path, reading: Reading) -> Scans:
+def read_scans(path: Path, reading: Reading) -> Scans:
+    """The fields of one radar file as they are: amounts, rates or reflectivities; see `open_radar`.
+
+    Raises:
+        InputError: the file is not recognised or damaged, or leaves something unsaid.
+    """
     head = _content(path, _HEAD)
     if odim.is_odim(path, head):
         return odim.read(path, reading) if odim.is_composite(path) else polar.read(path, reading)
