@@ -96,8 +96,10 @@ def test_hours_go_into_a_release(inputs: Path, tmp_path: Path, capsys: pytest.Ca
     assert np.isnan(dataset["precipitation"].isel(time=1)).all()
     assert main(["archive", "verify", place]) == 0
     capsys.readouterr()
-    assert main([*tokens[:-2], "--end", "2024-07-02T00:00Z", "--into", place]) == 4
-    assert "outside the axis of the release" in capsys.readouterr().err
+    longer = [*given(inputs), "--start", FIRST, "--end", "2024-07-01T05:00Z", "--into", place]
+    assert main(["precip", "analyse", *longer]) == 4
+    assert "without all the hours asked for" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["release"]
 
 
 def test_a_map_is_drawn(hours: Path, inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

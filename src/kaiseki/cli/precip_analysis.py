@@ -16,7 +16,7 @@ from kaiseki.cli.precip_inputs import InputOptions, Mode, analysis_settings, hou
 from kaiseki.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kaiseki.precipitation.batch import Batch, Outcome
+    from kaiseki.precipitation.batch import Batch, InputSettings, Outcome
 
 
 @Parameter(name="*")
@@ -88,13 +88,13 @@ def analyse(*, options: Options, inputs: InputOptions | None = None, json: Json 
     radar_grid = None if opened.radar is None else opened.radar.grid
     grid = grid_named(options.grid or ("japan-1km" if radar_grid is None else "radar"), radar_grid)
     folder = _folder(options)
-    note(folder, wanted, grid, settings.analysis)
     batch = Batch(inputs=opened, grid=grid, settings=settings, folder=folder)
     if options.into is None:
+        note(folder, wanted, grid, settings.analysis)
         done = analyse_hours(batch)
         series = 0
     else:
-        done, series = _into(options, batch)
+        done, series = _into(options, batch, wanted)
     result = _result(options, done)
     emit(result | {"series": series}, json=json, text=lambda: _text(options, done))
 
@@ -111,10 +111,10 @@ def _folder(options: Options) -> Path:
     return beside / f".{name}.hours"
 
 
-def _into(options: Options, batch: Batch) -> tuple[Outcome, int]:
+def _into(options: Options, batch: Batch, wanted: InputSettings) -> tuple[Outcome, int]:
     """Analyse into a release, and remove the folder of the hours at the end."""
     from kaiseki.precipitation.batch import analyse_hours
-    from kaiseki.precipitation.batch.noted import forget
+    from kaiseki.precipitation.batch.noted import forget, note
     from kaiseki.precipitation.batch.release import ReleaseSettings, days_held, pack_series, prepare
 
     assert options.into is not None
@@ -129,6 +129,7 @@ def _into(options: Options, batch: Batch) -> tuple[Outcome, int]:
     source = batch.inputs.gauges.source or "radar"
     finish = prepare(options.into, batch.grid, batch.settings.analysis, settings, source)
     held = days_held(options.into, hours, settings)
+    note(batch.folder, wanted, batch.grid, batch.settings.analysis)
     done = analyse_hours(dataclasses.replace(batch, finish=finish, skip=held))
     series = pack_series(options.into) if options.series else 0
     forget(batch.folder)

@@ -123,7 +123,7 @@ def _factors(storms: Storms, calibration: Calibration) -> list[dict[str, Any]]:
     rows = []
     for number, (radar, height) in enumerate(zip(storms.settings.radars, storms.heights, strict=True)):
         middle = float(np.nanmean(height))
-        found = [float(calibration.factor(hour, number, np.array(middle))) for hour in range(storms.time.size)]
+        found = [float(calibration.factor(hour, number, np.array([middle]))[0]) for hour in range(storms.time.size)]
         planted = float(np.exp(radar.sensitivity + radar.slope * middle))
         rows.append(
             {

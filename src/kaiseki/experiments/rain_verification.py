@@ -70,7 +70,9 @@ def _counts(one: RainSeries, analysis: RainSeries, settings: RainVerification) -
             if ours is not None and theirs is not None:
                 parts.append(verify_rain([ours], theirs, settings))
             progress.advance(1, str(np.datetime64(first, "h")))
-    return [part for part in parts if part.days.size]
+    # A sum that is known in no box of both is no case.
+    known = [part.chosen(part.amounts[:, 0] > 0.0) for part in parts]
+    return [part for part in known if part.days.size]
 
 
 def rows_of(counts: Mapping[str, RainCounts | None], by: str) -> list[dict[str, Any]]:

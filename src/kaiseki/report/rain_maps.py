@@ -33,7 +33,7 @@ RAIN_COLOURS: Final = ("#e2e2f7", "#a0d2ff", "#218cff", "#0041ff", "#faf500", "#
 """Colours of the classes."""
 WIDTH_CLASSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 """Lower edges of the classes of uncertainty, mm."""
-WIDTH_COLOURS: Final = ("#efedf5", "#d4d1e7", "#b0aed4", "#8d85bd", "#6f57a3", "#552a86", "#33145c")
+WIDTH_COLOURS: Final = ("#e8e5f3", "#cfcbe4", "#b0aed4", "#8d85bd", "#6f57a3", "#552a86", "#33145c")
 """Colours of the classes, from light to dark."""
 UNKNOWN: Final = "#b9bcc0"
 """Colour of places where nothing is known."""

@@ -91,6 +91,8 @@ class RadarFiles:
         periods = set()
         with Progress("looking into the radar files", len(paths), unit="file") as progress:
             for path in paths:
+                if not path.is_file():
+                    raise InputError(f"{path}: there is no such file of precipitation")
                 scans = read_scans(path, reading)
                 if grids and not same_grid(grids[0], scans.grid):
                     raise InputError(f"{path} has another grid than {paths[0]}; give files of one grid")
