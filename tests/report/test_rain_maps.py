@@ -108,11 +108,11 @@ def test_gauges_have_the_colours_of_their_classes() -> None:
     where = LatLonGrid(35.0 + 0.02 * np.arange(50), 138.0 + 0.02 * np.arange(60))
     later = TIME + np.timedelta64(3600, "s")
     gauges = Gauges(
-        station=["a", "b", "c"],
-        lat=[35.3, 35.5, 35.7],
-        lon=[138.5, 138.5, 138.5],
-        time=[TIME, later],
-        amount=[[35.0, 0.0, np.nan], [7.0, 7.0, 7.0]],
+        station=np.array(["a", "b", "c"]),
+        lat=np.array([35.3, 35.5, 35.7]),
+        lon=np.array([138.5, 138.5, 138.5]),
+        time=np.array([TIME, later]),
+        amount=np.array([[35.0, 0.0, np.nan], [7.0, 7.0, 7.0]]),
     )
     with map_style():
         figure = draw_hour(hour(np.zeros(where.shape, np.float32), where, gauges))
