@@ -119,7 +119,7 @@ def test_gauges_have_the_colours_of_their_classes() -> None:
         axes = next(one for one in figure.axes if one.get_title(loc="left").endswith("gauges"))
         found = pixels(figure, axes)
     assert near(found, RAIN_COLOURS[RAIN_CLASSES.index(30.0)]).sum() > 20
-    assert near(found, "#ffffff").sum() > 3
+    assert near(found, "#ffffff").any()
     assert not near(found, RAIN_COLOURS[RAIN_CLASSES.index(5.0)]).any()
 
 
