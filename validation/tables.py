@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kaiseki.config import Assimilation
+from validation import precipitation_tables as rain
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -485,6 +486,27 @@ TABLES: dict[str, Callable[[], str]] = {
     "forecast-speed": forecast_speed,
     "whole-runs": whole_runs,
     "presets": presets,
+    "rain-radolan": lambda: markdown(*rain.methods(read("validation/precipitation_radolan.json")["by stations"])),
+    "rain-radolan-squares": lambda: markdown(
+        *rain.methods(read("validation/precipitation_radolan.json")["by 20-km squares"])
+    ),
+    "rain-other-tools": lambda: markdown(*rain.other_tools(read("validation/other_tools.json")["by stations"])),
+    "rain-other-tools-squares": lambda: markdown(
+        *rain.other_tools(read("validation/other_tools.json")["by 20-km squares"])
+    ),
+    "rain-japan": lambda: markdown(*rain.methods(read("validation/precipitation_japan.json")["by stations"])),
+    "rain-japan-squares": lambda: markdown(
+        *rain.methods(read("validation/precipitation_japan.json")["by 20-km squares"])
+    ),
+    "rain-agreement": lambda: markdown(*rain.agreement(read("validation/precipitation_japan.json"))),
+    "rain-scans": lambda: markdown(*rain.scans(read("validation/precipitation_japan.json"))),
+    "rain-openmrg": lambda: markdown(*rain.methods(read("validation/precipitation_openmrg.json")["by gauges"])),
+    "rain-month": lambda: markdown(
+        *rain.methods(
+            read("validation/precipitation_month.json")["month"]["methods"], thresholds=("1", "5", "10", "20")
+        )
+    ),
+    "rain-day": lambda: markdown(*rain.day(read("validation/precipitation_month.json"))),
 }
 """Tables by the name that stands in the documents."""
 
