@@ -5,12 +5,15 @@ What could fail: the last cells lie beyond the mesh, interpolation is shifted, t
 
 import numpy as np
 import pytest
+from pyproj import Geod
 
+from kaiseki.grid.proj_map import ProjGrid, crs_of, grid_of
 from kaiseki.grid.projection import LambertConformal, PolarStereographic
 from kaiseki.grid.regular import LatLonGrid, MapGrid
-from kaiseki.precipitation.analysis import AnalysisSettings, analyse
+from kaiseki.precipitation.analysis import AnalysisSettings, analyse, at_places
 from kaiseki.precipitation.analysis.mesh import Mesh, spacing, tiles
 from kaiseki.precipitation.analysis.plane import plane_of
+from kaiseki.precipitation.data import Gauges, RadarRain
 from precipitation.analysis.synthetic import TIME, gauges, grid, storms
 
 GRIDS = {
@@ -81,3 +84,23 @@ def test_distances_on_the_plane_are_right_within_a_few_per_cent(one):
     assert all(0.5 < part for part in spacing(one))
     turn = (lon - plane_of(one).central_longitude + 180.0) % 360.0 - 180.0
     assert np.abs(turn).max() < 90.0
+
+
+def test_a_radar_on_the_map_of_an_ellipsoid_is_analysed():
+    """The composites of many services are on such maps, which have no scale by latitude."""
+    definition = "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=14 +ellps=bessel"
+    x, y = -160e3 + 2e3 * np.arange(20), -3.4e6 - 2e3 * np.arange(24)
+    one = grid_of("here", crs_of("here", definition), x, y)
+    assert isinstance(one, ProjGrid)
+    lat, lon = one.points()
+    _, _, rows = Geod(ellps="bessel").inv(lon[11, 10], lat[11, 10], lon[12, 10], lat[12, 10])
+    _, _, columns = Geod(ellps="bessel").inv(lon[12, 10], lat[12, 10], lon[12, 11], lat[12, 11])
+    np.testing.assert_allclose(spacing(one), (rows * 1e-3, columns * 1e-3), rtol=5e-3)
+    amount = np.full((1, *one.shape), 2.0, np.float32)
+    radar = RadarRain(grid=one, time=np.array([TIME]), amount=amount)
+    place = {"lat": lat[::8, ::8].ravel(), "lon": lon[::8, ::8].ravel()}
+    some = Gauges(station=np.arange(9).astype(str), time=np.array([TIME]), amount=np.full((1, 9), 2.0), **place)
+    found = analyse(some, radar, TIME, one)
+    np.testing.assert_allclose(found.mean, 2.0, rtol=0.25)
+    there = at_places(some, radar, TIME, place["lat"], place["lon"])
+    np.testing.assert_allclose(there.mean, found.mean[::8, ::8].ravel(), rtol=0.05)

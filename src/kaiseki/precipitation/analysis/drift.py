@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from kaiseki.grid.regular import LatLonGrid
+from kaiseki.precipitation.analysis.mesh import spacing
 from kaiseki.precipitation.analysis.settings import AnalysisSettings
 from kaiseki.precipitation.analysis.transform import PowerTransform
 from kaiseki.precipitation.data import RadarRain, RainGrid, fractional_index
-
-_KM_PER_DEGREE = 111.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,16 +98,7 @@ def drift_prior(with_background: bool) -> tuple[np.ndarray, np.ndarray]:
 
 def _cells(grid: RainGrid, width_km: float) -> tuple[int, int]:
     """Rows and columns of a box of a width, odd, at least one."""
-    if isinstance(grid, LatLonGrid):
-        middle = np.cos(np.deg2rad(np.mean(grid.lat)))
-        spacing = [
-            abs(grid.lat[1] - grid.lat[0]) * _KM_PER_DEGREE,
-            (grid.lon[1] - grid.lon[0]) * _KM_PER_DEGREE * middle,
-        ]
-    else:
-        scale = float(np.mean(grid.projection.map_factor(grid.points()[0][grid.y.size // 2])))
-        spacing = [abs(grid.y[1] - grid.y[0]) / 1e3 / scale, abs(grid.x[1] - grid.x[0]) / 1e3 / scale]
-    rows, columns = (2 * int(0.5 * width_km / one) + 1 for one in spacing)
+    rows, columns = (2 * int(0.5 * width_km / one) + 1 for one in spacing(grid))
     return rows, columns
 
 

@@ -125,9 +125,14 @@ def spacing(grid: RainGrid) -> tuple[float, float]:
             abs(grid.lat[-1] - grid.lat[0]) / max(ny - 1, 1) * degree or 1.0,
             abs(grid.lon[-1] - grid.lon[0]) / max(nx - 1, 1) * degree * middle or 1.0,
         )
-    centre = grid.projection.inverse(np.array([grid.x[nx // 2]]), np.array([grid.y[ny // 2]]))[0]
-    scale = 1e3 * float(grid.projection.map_factor(centre)[0])
-    return abs(grid.y[-1] - grid.y[0]) / (ny - 1) / scale, abs(grid.x[-1] - grid.x[0]) / (nx - 1) / scale
+    # By distances on the sphere: a map need not have a scale by latitude, as those of ellipsoids have none.
+    x, y = grid.x[nx // 2], grid.y[ny // 2]
+    up, along = (grid.y[-1] - grid.y[0]) / (ny - 1), (grid.x[-1] - grid.x[0]) / (nx - 1)
+    lat, lon = np.deg2rad(grid.projection.inverse(np.array([x, x, x + along]), np.array([y, y + up, y])))
+    at = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    chords = np.linalg.norm(at[:, 1:] - at[:, :1], axis=0)
+    rows, columns = 6371.0 * 2.0 * np.arcsin(0.5 * chords)
+    return float(rows), float(columns)
 
 
 def _ramp(part: slice, first: int, last: int) -> np.ndarray:
