@@ -1,9 +1,10 @@
 """RADOLAN's hour by other tools: python -m validation.other_tools ENVIRONMENT FOLDER [METHOD ...].
 
 ENVIRONMENT is made by `python -m validation.other_tools.environment`; FOLDER takes what the tools read and write. The
-folds are those of `precipitation_radolan.py`; the tools run with their own defaults, beside kriging whose variogram
-is fitted to the training gauges. Where a tool says nothing, or for want of time could not, its places are counted; it
-is scored where it does. A method has half an hour of the clock. The result is `other_tools.json`.
+folds are those of `precipitation_radolan.py`; the tools run with their own defaults, but for wradlib's ratios, which
+need a least amount (0.1 mm), and for one run of kriging whose variogram is fitted to the training gauges. Where a
+tool says nothing, or for want of time could not, its places are counted; it is scored where it does. A method has
+half an hour of the clock. The result is `other_tools.json`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kaiseki.precipitation.data import Gauges, RadarRain
 from kaiseki.precipitation.scores import Predicted, cluster_folds, clusters, station_folds
 from validation import precipitation_radolan as radolan
 from validation.other_tools.environment import interpreter
-from validation.precipitation_methods import FOLDS, OURS, analysis, predictions, rows, write
+from validation.precipitation_methods import FOLDS, OURS, analysis, local_adjustment, predictions, rows, write
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE.parent / "other_tools.json"
@@ -35,7 +38,28 @@ METHODS = {
 """Methods by what `predict.py` calls them, and their words."""
 LIMIT = 1800.0
 """Longest time of a method, s."""
+LOCAL = "local adjustment"
 KINDS = ("by stations", "by 20-km squares")
+
+
+def own_predictions(
+    path: Path, gauges: Gauges, radar: RadarRain, folds: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, Predicted]]:
+    """Our analysis and the reference's local adjustment on the same folds, kept in a file."""
+    if not path.exists():
+        kept = {}
+        compared = {LOCAL: local_adjustment(radolan.TIME), OURS: analysis(radolan.TIME)}
+        for kind, fold in folds.items():
+            for name, one in predictions(compared, gauges, radar, radolan.TIME, fold)[0].items():
+                kept |= {f"mean {name} {kind}": one.mean, f"quantiles {name} {kind}": one.quantiles}
+        np.savez(path, **kept)
+    with np.load(path) as held:
+        return {
+            kind: {
+                name: Predicted(held[f"mean {name} {kind}"], held[f"quantiles {name} {kind}"]) for name in (LOCAL, OURS)
+            }
+            for kind in folds
+        }
 
 
 def main() -> None:
@@ -73,18 +97,10 @@ def main() -> None:
             ended[method] = f"ended after {LIMIT:.0f} s of the clock"
         except subprocess.CalledProcessError as error:
             ended[method] = f"failed (exit status {error.returncode})"
-    ours = folder / "ours.npz"
-    if not ours.exists():
-        found = {}
-        for kind, fold in zip(KINDS, folds, strict=True):
-            one = predictions({OURS: analysis(radolan.TIME)}, gauges, radar, radolan.TIME, fold)[0][OURS]
-            found |= {f"mean {kind}": one.mean, f"quantiles {kind}": one.quantiles}
-        np.savez(ours, **found)
+    own = own_predictions(folder / "ours.npz", gauges, radar, dict(zip(KINDS, folds, strict=True)))
     result: dict[str, Any] = {"seed": radolan.SEED, "gauges": int(gauges.lat.size), "ended": ended}
     observed = gauges.amount[0]
     for kind in KINDS:
-        with np.load(ours) as held:
-            own = Predicted(held[f"mean {kind}"], held[f"quantiles {kind}"])
         table: dict[str, Any] = {}
         for method, words in METHODS.items():
             outputs = folder / f"{method}.npz"
@@ -93,12 +109,10 @@ def main() -> None:
             with np.load(outputs) as held:
                 one = Predicted(held[f"fold {kind}"])
                 seconds = float(held[f"seconds fold {kind}"]) if f"seconds fold {kind}" in held else None
-            if not np.isfinite(one.mean).any():
-                continue
-            pair = rows(observed, {words: one, OURS: own}, square)
-            table[words] = pair[words] | {"processor_seconds": seconds, "analysis_there": pair[OURS]["scores"]["rmse"]}
-        everywhere = rows(observed, {OURS: own}, square)[OURS]
-        result[kind] = table | {OURS: everywhere}
+            if np.isfinite(one.mean).any():
+                pair = rows(observed, {words: one, OURS: own[kind][OURS]}, square)
+                table[words] = pair[words] | {"processor_seconds": seconds}
+        result[kind] = table | rows(observed, own[kind], square)
     write(RESULT, result)
     print(json.dumps({k: {n: (o["places"], o["scores"]) for n, o in result[k].items()} for k in KINDS}, indent=1))
 

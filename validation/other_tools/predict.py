@@ -12,9 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
+LEAST = 0.1
+"""Amount of gauge and radar from which wradlib's ratios are taken, mm."""
+
 
 def wradlib(name, data, used, held):
-    """Gauge adjustment of wradlib: radar at the gauge is the median of nine cells, distances weigh four gauges."""
+    """Gauge adjustment of wradlib: radar at the gauge is the median of nine cells, distances weigh four gauges.
+
+    Ratios need a least amount: with the default of none, where a radar has 0, most places get no value at all.
+    """
     import wradlib
 
     x, y = np.meshgrid(data["x"], data["y"])
@@ -22,7 +28,8 @@ def wradlib(name, data, used, held):
     seen = np.isfinite(field)
     cells = np.column_stack([x.ravel()[seen], y.ravel()[seen]])
     places = np.column_stack([data["gauge_x"], data["gauge_y"]])
-    adjust = getattr(wradlib.adjust, name)(places[used], cells)
+    options = {} if name == "AdjustAdd" else {"minval": LEAST}
+    adjust = getattr(wradlib.adjust, name)(places[used], cells, **options)
     amount = np.full(field.size, np.nan)
     amount[seen] = adjust(data["amount"][used], field[seen])
     row, column = cell_of(data, held)
@@ -80,6 +87,7 @@ def array(data, field, y, x):
     whole = field.shape == data["radar"].shape
     axes = (data["y"], data["x"]) if whole else (np.arange(field.shape[0]), np.arange(field.shape[1]))
     coordinates = {"y": axes[0], "x": axes[1], "y_grid": (("y", "x"), y), "x_grid": (("y", "x"), x)}
+    coordinates |= {"lat": (("y", "x"), y), "lon": (("y", "x"), x)}  # asked for, but not used beside x and y
     return xr.DataArray(field, coordinates | {"time": np.datetime64("2021-08-23T09:50", "ns")}, ("y", "x"))
 
 
@@ -88,8 +96,11 @@ def stations(data, used):
     import xarray as xr
 
     names = np.array([f"g{number}" for number in np.flatnonzero(used)])
-    coordinates = {"id": names, "x": ("id", data["gauge_x"][used]), "y": ("id", data["gauge_y"][used])}
-    return xr.DataArray(data["amount"][used], coordinates | {"time": np.datetime64("2021-08-23T09:50", "ns")}, ("id",))
+    x, y = (("id", data[name][used]) for name in ("gauge_x", "gauge_y"))
+    coordinates = {"id": names, "x": x, "y": y, "lon": x, "lat": y}
+    return xr.DataArray(
+        data["amount"][used], coordinates | {"time": np.datetime64("2021-08-23T09:50", "ns")}, ("id",), name="R"
+    )
 
 
 def cell_of(data, chosen):
