@@ -95,6 +95,8 @@ def fewer_scans() -> dict[str, Any]:
     fold = station_folds(gauges.lat.size, FOLDS, radolan.SEED)
     fields = {
         "the first of 12": scans.amount[:1].mean(axis=0) * 12,
+        "one of the middle": scans.amount[6:7].mean(axis=0) * 12,
+        "2 of 12": scans.amount[[2, 8]].mean(axis=0) * 12,
         "4 of 12": scans.amount[1::3].mean(axis=0) * 12,
         "all 12": scans.amount.sum(axis=0),
         "all 12, motion between": accumulate(scans, HOUR, np.array([scans.time[-1]])).amount[0],

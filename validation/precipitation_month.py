@@ -18,7 +18,7 @@ import json
 import os
 import time as clock
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from kaiseki.precipitation.batch.inputs import Inputs, InputSettings
 from kaiseki.precipitation.data import HOUR, AnalysisFlag, Gauges
 from kaiseki.precipitation.scores import Method, Predicted, crps, inside, station_folds, table
 from kaiseki.precipitation.sources import open_gauges
-from validation.precipitation_methods import OURS, analysis, write
+from validation.precipitation_methods import OURS, analysis, plain, write
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "precipitation_month.json"
@@ -267,56 +267,66 @@ def figure(folder: Path, result: dict[str, Any], gauges: Gauges) -> None:
     write_maps(shown, HERE / "figures" / "precipitation_month.png", [COAST], (128.0, 30.0, 146.0, 46.0))
 
 
+def scored_days(folder: Path, seed: int, gauges: Gauges, hours: np.ndarray, workers: int) -> list[Path]:
+    """Files of all days of the month; those that are not there yet are made."""
+    days = (hours - HOUR).astype("datetime64[D]")
+    paths = []
+    with ProcessPoolExecutor(workers) as pool:
+        jobs = []
+        for day in np.unique(days):
+            chosen = np.flatnonzero(days == day)
+            there = np.isin(gauges.time, hours[chosen])
+            parts = {"time": gauges.time[there], "amount": gauges.amount[there], "flags": gauges.flags[there]}
+            one = replace(gauges, **parts)
+            jobs.append(pool.submit(score_day, folder, seed, one, hours[chosen], int(chosen[0])))
+        for job in jobs:
+            paths.append(job.result())
+            print(paths[-1].name, flush=True)
+    return paths
+
+
+def keep(name: str, part: dict[str, Any]) -> None:
+    """Write one part of the result beside the others."""
+    result = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+    write(RESULT, result | {name: part})
+
+
 def main() -> None:
     """Score the month, or analyse the grid of its day, and write the result beside this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--grid", action="store_true", help="analyse the grid of one day instead of scoring")
+    parser.add_argument(
+        "--so-far", action="store_true", help="score the days that FOLDER holds and compute no further ones"
+    )
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     gauges = open_gauges(AMEDAS)
     month = chosen_month(gauges)
     hours = hours_of(month)
-    result = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
     if asked.grid:
-        result["grid"] = grid_of_day(asked.folder, chosen_day(gauges, hours))
-        figure(asked.folder, result["grid"], gauges)
-        write(RESULT, result)
+        grid = grid_of_day(asked.folder, chosen_day(gauges, hours))
+        figure(asked.folder, grid, gauges)
+        keep("grid", grid)
         return
-    days = (hours - HOUR).astype("datetime64[D]")
     seed = int(str(month).replace("-", ""))
-    jobs = []
-    with ProcessPoolExecutor(asked.workers) as pool:
-        for day in np.unique(days):
-            chosen = np.flatnonzero(days == day)
-            there = gauges.some(np.arange(gauges.lat.size))
-            part = np.isin(there.time, hours[chosen])
-            one = Gauges(
-                station=there.station,
-                lat=there.lat,
-                lon=there.lon,
-                height=there.height,
-                resolution=there.resolution,
-                time=there.time[part],
-                amount=there.amount[part],
-            )
-            jobs.append(pool.submit(partial(score_day, asked.folder, seed, one, hours[chosen], int(chosen[0]))))
-        paths = []
-        for job in jobs:
-            paths.append(job.result())
-            print(paths[-1].name, flush=True)
+    if asked.so_far:
+        paths = sorted(asked.folder.glob("scores_*.npz"))
+    else:
+        paths = scored_days(asked.folder, seed, gauges, hours, asked.workers)
     missing = [time for time in hours if gauges.at(time).usable.sum() < LEAST]
-    result["month"] = {
+    found = {
         "month": str(month),
         "stations": int(gauges.lat.size),
         "seed": seed,
         "hours_of_month": int(hours.size),
+        "days": len(paths),
         "gaps": [format_utc(time) for time in missing],
         **month_scores(paths),
     }
-    write(RESULT, result)
-    print(json.dumps(result["month"]["methods"], default=float, indent=1))
+    keep("month", found)
+    print(json.dumps(plain(found["methods"]), indent=1))
 
 
 if __name__ == "__main__":

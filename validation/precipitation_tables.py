@@ -45,6 +45,13 @@ def methods(found: Mapping[str, Any], ours: str = "analysis", *, thresholds: tup
     return [*head, "crps, mm", "in the 80 % interval", "rmse of ours over this"], lines
 
 
+def month(found: Mapping[str, Any]) -> Table:
+    """Scores of the month by gauges alone."""
+    one = found["month"]
+    head, lines = methods(one["methods"], thresholds=("1", "5", "10", "20"))
+    return [f"n = {one['places']} in {one['hours']} hours of {one['days']} days", *head[1:]], lines
+
+
 def other_tools(found: Mapping[str, Any], ours: str = "analysis") -> Table:
     """Methods of other tools with the places where each says something and how long it took."""
     head, lines = methods(found, ours)

@@ -501,11 +501,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "rain-agreement": lambda: markdown(*rain.agreement(read("validation/precipitation_japan.json"))),
     "rain-scans": lambda: markdown(*rain.scans(read("validation/precipitation_japan.json"))),
     "rain-openmrg": lambda: markdown(*rain.methods(read("validation/precipitation_openmrg.json")["by gauges"])),
-    "rain-month": lambda: markdown(
-        *rain.methods(
-            read("validation/precipitation_month.json")["month"]["methods"], thresholds=("1", "5", "10", "20")
-        )
-    ),
+    "rain-month": lambda: markdown(*rain.month(read("validation/precipitation_month.json"))),
     "rain-day": lambda: markdown(*rain.day(read("validation/precipitation_month.json"))),
 }
 """Tables by the name that stands in the documents."""
