@@ -167,7 +167,9 @@ def test_only_times_that_were_produced(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_no_archive(tmp_path: Path, run: Path) -> None:
-    with pytest.raises(StoreError, match=r"is not a run store of Kaiseki; give an analysis\.store of a run"):
+    with pytest.raises(
+        StoreError, match=r"is neither a run store nor a release store of Kaiseki; give an analysis\.store"
+    ):
         kaiseki.open(tmp_path)
     with pytest.raises(StoreError, match="does not exist"):
         kaiseki.open(tmp_path / "absent")
@@ -179,7 +181,10 @@ def test_the_folder_of_a_run_stands_for_its_analysis(run: Path, tmp_path: Path) 
     np.testing.assert_array_equal(kaiseki.open(folder)["temperature"].values, kaiseki.open(run)["temperature"].values)
     assert kaiseki.open_observations(folder)["report"].to_pylist() == observations(run)["report"].to_pylist()
     (folder / "analysis.store").rename(folder / "truth.store")
-    with pytest.raises(StoreError, match=r"is not a run store of Kaiseki; it holds truth\.store: open one of these"):
+    with pytest.raises(
+        StoreError,
+        match=r"is neither a run store nor a release store of Kaiseki; it holds truth\.store: open one of these",
+    ):
         kaiseki.open(folder)
 
 

@@ -273,8 +273,8 @@ def test_what_is_no_run_store(tmp_path: Path, run: Path) -> None:
     for name, words in {
         "absent": "path does not exist",
         "file": "is a file, not a run store",
-        "folder": "is not a run store of Kaiseki",
-        "zarr": "is not a run store of Kaiseki",
+        "folder": "is neither a run store nor a release store",
+        "zarr": "is neither a run store nor a release store",
         "icechunk": "is not a Kaiseki run store",
         "begun": "was interrupted and it holds nothing",
     }.items():

@@ -141,3 +141,16 @@ def test_four_packers_at_once_make_what_one_makes(
     times = surface["time"].values
     np.testing.assert_allclose(surface.isel(y=2, x=3).values, truth.sel(time=times).isel(y=2, x=3).values, atol=0.01)
     np.testing.assert_allclose(surface.isel(time=40).values, truth.sel(time=times[40]).values, atol=0.01)
+
+
+def test_two_packers_of_the_same_days_disturb_nobody(
+    run: Path, undisturbed: tuple[float, Content], tmp_path: Path
+) -> None:
+    place = str(tmp_path / "release")
+    packers = [start(run, place) for _ in range(2)]
+    errors = [packer.communicate(timeout=600)[1] for packer in packers]
+    assert [packer.returncode for packer in packers] == [0, 0], errors
+    with ReleaseStore.open(place, "a") as store:
+        assert sum(message.startswith("day ") for message in store.history()) == DAYS
+        store.pack_series()
+    assert days_seen(place, undisturbed[1]) == list(range(DAYS))

@@ -186,6 +186,8 @@ def test_box() -> None:
     np.testing.assert_array_equal(np.asarray(around["temperature_2m"])[0, 0], np.array([352.5, 357.5, 2.5, 7.5]) + 2.5)
     with pytest.raises(InputError, match="-90 <= south < north <= 90"):
         box(dataset, 137.0, 36.0, 138.0, 35.0)
+    with pytest.raises(InputError, match="at most 360 degrees"):
+        box(dataset, 137.0, 34.0, 498.0, 36.0)
     with pytest.raises(InputError, match="No centre of a cell"):
         box(dataset, 10.0, 34.0, 11.0, 35.0)
 

@@ -15,6 +15,7 @@ from kaiseki.archive.products.height_levels import HEIGHT_LEVELS
 from kaiseki.archive.products.local_fields import CONDENSATE
 from kaiseki.archive.products.pressure_levels import JMA_PRESSURE_LEVELS
 from kaiseki.archive.release import schema
+from kaiseki.archive.release.commits import CommitConflict
 from kaiseki.archive.release.derivation import axis_of, derivable, write_derived
 from kaiseki.archive.release.encoding import BoundSet
 from kaiseki.archive.release.layout import Chunks, ReleaseLayout, of_domain
@@ -136,8 +137,7 @@ def pack(
                     elif not settings.overlap and _is_there(store, stream, day, settings):
                         kept.append(day)
                     else:
-                        _pack_day(store, stream, day, settings)
-                        written.append(day)
+                        (written if _pack_first(store, stream, day, settings) else kept).append(day)
                     progress.advance(1, str(day))
         series = store.pack_series()
     return Packed(tuple(written), tuple(kept), tuple(waiting), series)
@@ -293,6 +293,21 @@ def _layout(streams: Sequence[_Stream], settings: PackSettings) -> ReleaseLayout
         title=settings.title or str(about["title"]),
         attributes={name: str(about[name]) for name in about["described_by"]} | dict(settings.attributes),
     )
+
+
+def _pack_first(store: ReleaseStore, stream: _Stream, day: np.datetime64, settings: PackSettings) -> bool:
+    """Pack a day, unless another packer does so meanwhile; returns whether this one did.
+
+    Raises:
+        CommitConflict: another writer changed the day, and it is not there now as it would be.
+    """
+    try:
+        _pack_day(store, stream, day, settings)
+    except CommitConflict:
+        if settings.overlap or settings.replace or not _is_there(store, stream, day, settings):
+            raise
+        return False
+    return True
 
 
 def _pack_day(store: ReleaseStore, stream: _Stream, day: np.datetime64, settings: PackSettings) -> None:

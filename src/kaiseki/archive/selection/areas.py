@@ -270,10 +270,11 @@ def box(dataset: xr.Dataset, west: float, south: float, east: float, north: floa
         or not np.all(np.isfinite(sides))
         or not -90.0 <= south < north <= 90.0
         or np.abs(sides[[0, 2]]).max() > 540.0
+        or east - west > 360.0
     ):
         raise InputError(
             f"A box goes from west {west:g}, south {south:g} to east {east:g}, north {north:g}; expected -90 <= south "
-            "< north <= 90 in degrees"
+            "< north <= 90 and at most 360 degrees from west to east"
         )
     grid = grid_of(dataset)
     width = (east - west) % 360.0 or (360.0 if east != west else 0.0)

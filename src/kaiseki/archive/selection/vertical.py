@@ -211,6 +211,8 @@ def heights(dataset: xr.Dataset, metres: Any, above: Literal["ground", "sea"] = 
     wanted = numbers(metres, "Heights")
     if wanted.ndim > 1 or wanted.size == 0 or not np.all(np.isfinite(wanted)):
         raise InputError("Heights must be one number or a list of numbers, in m")
+    if above == "ground" and (wanted < 0.0).any():
+        raise InputError(f"Heights above ground cannot be negative; got {wanted.min():g} m")
     name, attributes = _NEW[above]
     coordinate = column(dataset, above)
     axis, targets = coordinate.axis, np.atleast_1d(wanted)

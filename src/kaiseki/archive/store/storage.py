@@ -135,8 +135,13 @@ def open_repository(place: Place) -> icechunk.Repository:
             if directory is None:
                 raise StoreError(f"{place.where} holds no store of Kaiseki; {_ACCESS}") from None
             stores = sorted(path.name for path in directory.glob("*.store"))
-            hint = f"it holds {', '.join(stores)}: open one of these" if stores else "give an analysis.store of a run"
-            raise StoreError(f"{place.where} is not a run store of Kaiseki; {hint}") from None
+            if {"snapshots", "manifests"} <= {path.name for path in directory.iterdir()}:
+                hint = "it holds snapshots of one, whose file repo is lost: take the store from a copy"
+            elif stores:
+                hint = f"it holds {', '.join(stores)}: open one of these"
+            else:
+                hint = "give an analysis.store of a run, or a release store made by kaiseki archive pack"
+            raise StoreError(f"{place.where} is neither a run store nor a release store of Kaiseki; {hint}") from None
         except icechunk.IcechunkError as error:
             if directory is not None:
                 raise
