@@ -213,7 +213,7 @@ def chosen_day(gauges: Gauges, hours: np.ndarray) -> np.datetime64:
     return best
 
 
-def grid_of_day(folder: Path, day: np.datetime64) -> dict[str, Any]:
+def grid_of_day(folder: Path, day: np.datetime64, so_far: bool) -> dict[str, Any]:
     """The 24 hours of a day on the 1-km grid, analysed as the command does it, and what was found in their files."""
     first = day.astype("datetime64[s]") + HOUR
     batch = Batch(
@@ -222,12 +222,11 @@ def grid_of_day(folder: Path, day: np.datetime64) -> dict[str, Any]:
         settings=BatchSettings(start=first, end=first + 23 * HOUR),
         folder=folder / "hours",
     )
-    start, processor = clock.monotonic(), clock.process_time()
-    done = analyse_hours(batch)
-    spent = (clock.monotonic() - start, clock.process_time() - processor)
+    if not so_far:
+        analyse_hours(batch)
     result = []
-    for one in done.hours:
-        held = read_hour(folder / "hours" / Path(str(one["file"])).name)
+    for path in sorted(batch.folder.glob("rain_*.nc")):
+        held = read_hour(path)
         flag = held.fields["precipitation_flag"].astype(int)
         covered = (flag & AnalysisFlag.GAP) == 0
         mean = held.fields["precipitation"]
@@ -244,8 +243,7 @@ def grid_of_day(folder: Path, day: np.datetime64) -> dict[str, Any]:
                 "seconds": float(held.facts["hour_seconds"]),
             }
         )
-    made = {"hours_made": done.made, "seconds": spent[0], "processor_seconds": spent[1]} if done.made else {}
-    return {"day": str(day), "cells": int(np.prod(batch.grid.shape)), "hours": result, **made}
+    return {"day": str(day), "cells": int(np.prod(batch.grid.shape)), "hours": result}
 
 
 def figure(folder: Path, result: dict[str, Any], gauges: Gauges) -> None:
@@ -298,7 +296,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--grid", action="store_true", help="analyse the grid of one day instead of scoring")
     parser.add_argument(
-        "--so-far", action="store_true", help="score the days that FOLDER holds and compute no further ones"
+        "--so-far", action="store_true", help="take the days or hours that FOLDER holds and compute no further ones"
     )
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
@@ -306,7 +304,7 @@ def main() -> None:
     month = chosen_month(gauges)
     hours = hours_of(month)
     if asked.grid:
-        grid = grid_of_day(asked.folder, chosen_day(gauges, hours))
+        grid = grid_of_day(asked.folder, chosen_day(gauges, hours), asked.so_far)
         figure(asked.folder, grid, gauges)
         keep("grid", grid)
         return

@@ -93,6 +93,8 @@ def agreement(found: Mapping[str, Any]) -> Table:
 
 def day(found: Mapping[str, Any]) -> Table:
     """Hours of the day on the whole grid."""
+    if "grid" not in found:
+        return ["hour to"], [["not run yet"]]
     lines = []
     for one in found["grid"]["hours"]:
         known = not one["gap"]
