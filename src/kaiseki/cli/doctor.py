@@ -16,6 +16,7 @@ from kaiseki.core.files import cache_folder
 USES: Final = {
     "run": "the model and its analyses",
     "formats": "GRIB, NetCDF 4 and TIFF files",
+    "precip": "analysed precipitation (kaiseki precip)",
     "report": "reports and maps",
     "fetch": "data from services (kaiseki fetch)",
     "s3": "releases in object stores",
