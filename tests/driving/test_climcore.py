@@ -40,7 +40,7 @@ def folder(source: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def as_trial_data(folder: Path, target: Path) -> Path:
-    """The same files without all that the trial data do not hold: axes, maps, times, attributes."""
+    """Files of an export without all that the trial data do not hold: axes, maps, times, attributes."""
     for file in folder.rglob("*.nc"):
         place = target / file.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -63,7 +63,7 @@ def largest(increment: dict[str, np.ndarray], other: dict[str, np.ndarray] | Non
 
 
 def analyses() -> dict[str, Any]:
-    """Of single values, with the example operator and engine."""
+    """Observations of single values, with the example operator and engine."""
     wind = atmosphere(20.0)
     speed, east = (analysed("3dfgat", wind, one_value(name, 25.0)) for name in ("wind_speed", "eastward_wind"))
     sonde = one_value("air_temperature", 273.0)

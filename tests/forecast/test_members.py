@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).with_name("members_run.py")
 
 
 def test_members_are_single_forecasts() -> None:
-    """Of three devices one serves five members, for no more divide their number, and two serve four."""
+    """One of three devices serves five members, for no more divide their number, and two serve four."""
     environment = {
         **os.environ,
         "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=3",
